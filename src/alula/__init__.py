@@ -1,0 +1,1 @@
+"""Alula: typed tasks, composed into workflows, run anywhere."""

@@ -1,0 +1,151 @@
+"""Every error that Alula raises on purpose.
+
+AlulaError
+  x AuthoringError        the user's Python is wrong; raised at declaration or at compile time
+    - UnsupportedType       no transformer accepts a declared type
+    - RestrictedType        the type is known, and refused as an input or output
+    - SignatureError        hints, defaults or the number of outputs are wrong
+    - CallError             a task or workflow is called with wrong arguments
+    - PromiseError          a promise is used as if it were a value
+    - CompileError          the workflow as a whole does not hold together; carries all faults
+  x ConversionError       a value does not fit its declared type
+    - AmbiguousUnion        more than one variant of a union takes the value
+  x TaskFailure           a task attempt ended badly; carries kind and origin
+    - Recoverable           raised by user code that wants to be tried again
+    - TaskTimeout           the attempt took longer than its timeout
+    - Disapproved           someone said no at an approval gate
+    - BranchFailed          a conditional ended in its fail() branch
+  x PluginError           a plugin broke its contract or could not be loaded
+  x DataError             bytes could not be read or written
+    - ObjectNotFound
+    - UnsafeArchive
+  x ConfigError           settings or command-line input are wrong
+
+Some of them are also the builtin that Python programmers expect (`TypeError`, `ValueError`, ...), so that
+`except ValueError` keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AlulaError(Exception):
+    """What went wrong, where, and how to fix it.
+
+    Args:
+        what: One sentence that holds the offending value or name.
+        where: Task, parameter, `file:line`, URI or rpc.
+        fix: A command or a code change.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.fix = what, where, fix
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.fix:
+            lines.append(f"  fix:   {self.fix}")
+        return "\n".join(lines)
+
+
+class AuthoringError(AlulaError): ...
+
+
+class UnsupportedType(AuthoringError, TypeError, ValueError): ...
+
+
+class RestrictedType(UnsupportedType): ...
+
+
+class SignatureError(AuthoringError, TypeError, ValueError): ...
+
+
+class CallError(AuthoringError, TypeError, ValueError, AssertionError): ...
+
+
+class PromiseError(AuthoringError, TypeError, ValueError, AssertionError): ...
+
+
+class CompileError(AuthoringError, ValueError, AssertionError):
+    """A workflow that does not hold together.
+
+    `faults` holds one line per fault, each with its path (`n3.inputs.x`).
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", faults: Sequence[str] = ()) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        head, *rest = super().__str__().splitlines()
+        return "\n".join([head, *(f"  - {fault}" for fault in self.faults), *rest])
+
+
+class ConversionError(AlulaError, TypeError, ValueError, AssertionError): ...
+
+
+class AmbiguousUnion(ConversionError): ...
+
+
+class TaskFailure(AlulaError):
+    """A task attempt that ended badly.
+
+    Args:
+        code: Short stable word (`USER:ValueError`, `Timeout`).
+        recoverable: Another attempt may succeed; costs one of the retries.
+        origin: `user` or `system`: whose budget pays for the retry.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        code: str = "USER:Unknown",
+        recoverable: bool = False,
+        origin: str = "user",
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.code, self.recoverable, self.origin = code, recoverable, origin
+
+
+class Recoverable(TaskFailure):
+    """Raise it in a task to be tried again, within the task's retries."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix, code="USER:Recoverable", recoverable=True)
+
+
+class TaskTimeout(TaskFailure, TimeoutError):
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix, code="Timeout", recoverable=True)
+
+
+class Disapproved(TaskFailure):
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix, code="USER:Disapproved")
+
+
+class BranchFailed(TaskFailure, ValueError):
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix, code="USER:BranchFailed")
+
+
+class PluginError(AlulaError): ...
+
+
+class DataError(AlulaError, OSError): ...
+
+
+class ObjectNotFound(DataError, FileNotFoundError): ...
+
+
+class UnsafeArchive(DataError): ...
+
+
+class ConfigError(AlulaError, ValueError): ...

@@ -1,0 +1,174 @@
+"""The contract of one Python type family <-> flyteidl literal.
+
+Write one class:
+
+    class UuidTransformer(TypeTransformer[UUID]):
+        python_type = UUID
+
+        def literal_type(self, t, types):
+            return LiteralType(simple=SimpleType.STRING)
+
+        def to_literal(self, value, t, at):
+            return literals.string(str(value))
+
+        def to_python(self, lit, t, at):
+            return UUID(lit.scalar.primitive.string_value)
+
+and register it with `alula.types.register(UuidTransformer())` or an entry point in the group `alula.types`.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+
+from alula.data.objects import ObjectStore
+from alula.errors import ConversionError
+from alula.idl import Literal, LiteralType
+
+T = TypeVar("T")
+
+
+class Types(Protocol):
+    """What a transformer may ask of the registry, for its element types."""
+
+    def converter(self, t: Any) -> Converter:
+        """The compiled converter of a declared type. Raises UnsupportedType."""
+        ...
+
+    def literal_type(self, t: Any) -> LiteralType: ...
+
+    def guess(self, lt: LiteralType) -> Any:
+        """A Python type for a literal type that no one declared. Raises UnsupportedType."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversion happens: the blob store and the prefix (no trailing slash) that new blobs go under."""
+
+    objects: ObjectStore
+    prefix: str
+    types: Types
+    new_name: Callable[[], str]
+    """A fresh name for a blob under `prefix`; unique within the attempt."""
+
+    def new_uri(self, suffix: str = "") -> str:
+        """A URI under `prefix` that nobody else gets."""
+        return f"{self.prefix}/{self.new_name()}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """How values of one declared type cross the border. Resolved once per type, then called per value.
+
+    `to_literal` and `to_python` return the result, or an awaitable of it when `awaits` is True.
+    Both raise `ConversionError` with no path; whoever knows the parameter's name adds it (`types.maps`).
+    """
+
+    declared: Any
+    """The declared type as written, `Annotated` and all."""
+    literal_type: LiteralType
+    to_literal: Callable[[Any, Place], Any]
+    to_python: Callable[[Literal, Place], Any]
+    awaits: bool = False
+    copy: Callable[[Any], Any] | None = None
+    """`to_python(to_literal(value))` without the literal, for values that need no I/O; checks the value as
+    strictly as `to_literal` does. None: go through the literal. It returns `value` itself only if immutable."""
+    name: str = ""
+    """The transformer's name: the tag that marks the variant in a union, as flytekit writes it."""
+    matches: Callable[[Any], bool] | None = None
+    """Whether a value is certainly of this type, for choosing a union's variant. None: try `to_literal`."""
+
+
+class TypeTransformer(ABC, Generic[T]):
+    """One Python type (and its subclasses) as flyteidl literals. No state; one instance serves all threads."""
+
+    python_type: ClassVar[Any]
+    """The type this is looked up by: a class, or a generic origin such as `list`."""
+    name: ClassVar[str] = ""
+    """Tag of union variants; the class name of `python_type` when empty."""
+
+    @abstractmethod
+    def literal_type(self, t: Any, types: Types) -> LiteralType:
+        """The wire type of the declared type `t`. Called once per declared type. Raises UnsupportedType."""
+
+    @abstractmethod
+    def to_literal(self, value: T, t: Any, at: Place) -> Literal | Awaitable[Literal]:
+        """The wire form of `value`. `def` if it needs no I/O, `async def` for blobs. Raises ConversionError."""
+
+    @abstractmethod
+    def to_python(self, lit: Literal, t: Any, at: Place) -> T | Awaitable[T]:
+        """The value again, of type `t`. `def` or `async def`. Raises ConversionError."""
+
+    def guess(self, lt: LiteralType) -> Any:
+        """The Python type for a literal type that no one declared; None: not mine."""
+        return None
+
+    def preview(self, value: T) -> str:
+        """Short HTML for decks and the console; never raises."""
+        return f"<pre>{html.escape(repr(value))}</pre>"
+
+    def check(self, value: Any, t: Any) -> None:
+        """Raise ConversionError when `value` is not a `t`. Called before `to_literal`."""
+        base = split(t)[0]
+        wanted = base if isinstance(base, type) and get_origin(base) is None else self.python_type
+        if isinstance(wanted, type) and not isinstance(value, wanted):
+            raise wrong_type(value, t)
+
+    def converter(self, t: Any, types: Types) -> Converter:
+        """Both directions for one declared type. Override for speed, or to precompute per type."""
+        check, to_literal, to_python = self.check, self.to_literal, self.to_python
+        awaits = inspect.iscoroutinefunction(to_literal) or inspect.iscoroutinefunction(to_python)
+
+        def put(value: Any, at: Place) -> Any:
+            check(value, t)
+            return to_literal(value, t, at)
+
+        def take(lit: Literal, at: Place) -> Any:
+            return to_python(lit, t, at)
+
+        return Converter(
+            declared=t,
+            literal_type=self.literal_type(t, types),
+            to_literal=_awaited(put) if awaits else put,
+            to_python=_awaited(take) if awaits else take,
+            awaits=awaits,
+            name=self.name or type_name(self.python_type),
+        )
+
+
+def split(t: Any) -> tuple[Any, tuple[Any, ...]]:
+    """A declared type without its `Annotated` wrapper, and the metadata of that wrapper."""
+    if get_origin(t) is Annotated:
+        base, *metadata = get_args(t)
+        return base, tuple(metadata)
+    return t, ()
+
+
+def type_name(t: Any) -> str:
+    """A declared type as the user would write it: `int`, `list[str]`, `pandas.DataFrame`."""
+    if get_origin(t) is None and isinstance(t, type):
+        module = t.__module__.partition(".")[0]
+        return t.__qualname__ if module in ("builtins", "__main__") else f"{module}.{t.__qualname__}"
+    return str(t).replace("typing.", "")
+
+
+def wrong_type(value: Any, t: Any) -> ConversionError:
+    """The error for a value that is not of the declared type: both types, and the value, on one line."""
+    shown = repr(value)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return ConversionError(f"expected {type_name(split(t)[0])}, got {type_name(type(value))}: {shown}")
+
+
+def _awaited(call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    async def awaited(value: Any, at: Place) -> Any:
+        result = call(value, at)
+        return await result if inspect.isawaitable(result) else result
+
+    return awaited
