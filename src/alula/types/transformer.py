@@ -85,11 +85,20 @@ class Converter:
     """Whether a value is certainly of this type, for choosing a union's variant. None: try `to_literal`."""
 
 
+@dataclass(frozen=True, slots=True)
+class HashMethod(Generic[T]):
+    """In `Annotated[T, HashMethod(fn)]`: the cache key holds `fn(value)` instead of the content."""
+
+    calculate: Callable[[T], str]
+
+
 class TypeTransformer(ABC, Generic[T]):
     """One Python type (and its subclasses) as flyteidl literals. No state; one instance serves all threads."""
 
     python_type: ClassVar[Any]
     """The type this is looked up by: a class, or a generic origin such as `list`."""
+    more_types: ClassVar[tuple[Any, ...]] = ()
+    """Further types that this serves."""
     name: ClassVar[str] = ""
     """Tag of union variants; the class name of `python_type` when empty."""
 
@@ -105,7 +114,7 @@ class TypeTransformer(ABC, Generic[T]):
     def to_python(self, lit: Literal, t: Any, at: Place) -> T | Awaitable[T]:
         """The value again, of type `t`. `def` or `async def`. Raises ConversionError."""
 
-    def guess(self, lt: LiteralType) -> Any:
+    def guess(self, lt: LiteralType, types: Types) -> Any:
         """The Python type for a literal type that no one declared; None: not mine."""
         return None
 
