@@ -28,6 +28,7 @@ Some of them are also the builtin that Python programmers expect (`TypeError`, `
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class AlulaError(Exception):
@@ -85,7 +86,21 @@ class CompileError(AuthoringError, ValueError, AssertionError):
         return "\n".join([head, *(f"  - {fault}" for fault in self.faults), *rest])
 
 
-class ConversionError(AlulaError, TypeError, ValueError, AssertionError): ...
+class ConversionError(AlulaError, TypeError, ValueError, AssertionError):
+    """A value does not fit its declared type.
+
+    `path` leads from the value to the part that does not (`[3].name`), empty for the value as a whole.
+    Whoever looks into a value adds the step it took: `raise exc.inside("[3]")`.
+    """
+
+    path = ""
+
+    def inside(self, step: str) -> Self:
+        self.path = step + self.path
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.path}: {super().__str__()}" if self.path else super().__str__()
 
 
 class AmbiguousUnion(ConversionError): ...
