@@ -5,8 +5,11 @@ Builders set fields in place: nested constructors copy every level and cost four
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgpack
 
 from alula.errors import ConversionError
 from alula.idl import (
@@ -14,8 +17,10 @@ from alula.idl import (
     Literal,
     LiteralMap,
     LiteralType,
+    PromiseAttribute,
     Struct,
     StructuredDatasetType,
+    Value,
 )
 from alula.idl.bulk import (
     booleans_of,
@@ -27,6 +32,7 @@ from alula.idl.bulk import (
     integers_of,
     strings_of,
 )
+from alula.idl.content import digest, equal
 
 __all__ = [
     "binary",
@@ -39,7 +45,9 @@ __all__ = [
     "collection_of_integers",
     "collection_of_strings",
     "dataset",
+    "digest",
     "duration",
+    "equal",
     "error",
     "floating",
     "floats_of",
@@ -50,12 +58,15 @@ __all__ = [
     "literal_map",
     "mapping",
     "none",
+    "path_text",
+    "resolve",
     "string",
     "strings_of",
     "timestamp",
     "to_datetime",
     "to_timedelta",
     "union",
+    "unpacked",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -244,3 +255,123 @@ def kind(lit: Literal) -> str:
     if inner != "primitive":
         return inner or ""
     return lit.scalar.primitive.WhichOneof("value") or ""
+
+
+def unpacked(lit: Literal) -> Literal:
+    """The bare value: out of its union, and out of msgpack if that holds a primitive or None. Else `lit` itself."""
+    while lit.scalar.HasField("union"):
+        lit = lit.scalar.union.value
+    if lit.scalar.HasField("binary") and lit.scalar.binary.tag == "msgpack":
+        match _read_msgpack(lit):
+            case bool(value):
+                return boolean(value)
+            case int(value):
+                return integer(value)
+            case float(value):
+                return floating(value)
+            case str(value):
+                return string(value)
+            case None:
+                return none()
+    return lit
+
+
+def resolve(lit: Literal, path: Iterable[PromiseAttribute | str | int]) -> Literal:
+    """What `lit` holds at an attribute path such as `.config.layers[2]`.
+
+    Walks lists, maps, unions, msgpack and Struct. What lies inside msgpack comes back as msgpack, as Flyte does it:
+    only the reader's declared type tells a datetime from its text. See `unpacked` for when a primitive is needed.
+
+    Raises:
+        ConversionError: There is no such attribute, key or element; says which there are.
+    """
+    steps: Sequence[str | int] = [_step(part) for part in path]
+    for nth, step in enumerate(steps):
+        while lit.scalar.HasField("union"):
+            lit = lit.scalar.union.value
+        match kind(lit):
+            case "collection":
+                lit = _at(lit.collection.literals, step, steps[:nth])
+            case "map":
+                lit = _at(lit.map.literals, step, steps[:nth])
+            case "generic":
+                return _walked_struct(lit.scalar.generic, steps, nth)
+            case "binary" if lit.scalar.binary.tag == "msgpack":
+                value = _read_msgpack(lit)
+                for deeper in range(nth, len(steps)):
+                    value = _at(value, steps[deeper], steps[:deeper])
+                return binary(msgpack.packb(value))
+            case other:
+                raise _no_such(step, steps[:nth], f"a literal of kind {other or 'nothing'} has no attributes")
+    return lit
+
+
+def path_text(path: Iterable[PromiseAttribute | str | int]) -> str:
+    """An attribute path as it is written in Python: `.config.layers[2]`, `["a key"]`."""
+    shown = ""
+    for step in map(_step, path):
+        shown += f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{step!r}]"
+    return shown
+
+
+def _step(part: PromiseAttribute | str | int) -> str | int:
+    if isinstance(part, PromiseAttribute):
+        return part.int_value if part.WhichOneof("value") == "int_value" else part.string_value
+    return part
+
+
+def _walked_struct(struct: Struct, steps: Sequence[str | int], start: int) -> Literal:
+    at = Value(struct_value=struct)
+    for nth in range(start, len(steps)):
+        match at.WhichOneof("kind"):
+            case "struct_value":
+                at = _at(at.struct_value.fields, steps[nth], steps[:nth])
+            case "list_value":
+                at = _at(at.list_value.values, steps[nth], steps[:nth])
+            case _:
+                raise _no_such(steps[nth], steps[:nth], "there is a plain value")
+    return _from_struct_value(at)
+
+
+def _from_struct_value(value: Value) -> Literal:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return generic(value.struct_value)
+        case "list_value":
+            return collection(map(_from_struct_value, value.list_value.values))
+        case "number_value":
+            return floating(value.number_value)
+        case "string_value":
+            return string(value.string_value)
+        case "bool_value":
+            return boolean(value.bool_value)
+        case _:
+            return none()
+
+
+def _read_msgpack(lit: Literal) -> Any:
+    try:
+        return msgpack.unpackb(lit.scalar.binary.value, strict_map_key=False)
+    except ValueError as exc:
+        raise ConversionError(f"a binary literal tagged msgpack does not hold msgpack: {exc}") from exc
+
+
+def _at(holder: Any, step: str | int, before: Sequence[str | int]) -> Any:
+    """One step into a list or map, protobuf's or Python's; a list counts from its end with negative numbers."""
+    if hasattr(holder, "keys"):
+        if (isinstance(step, str) or isinstance(holder, dict)) and step in holder:
+            return holder[step]
+        keys = sorted(map(repr, holder))
+        shown = ", ".join(keys[:20]) + ", ..." * (len(keys) > 20)
+        raise _no_such(step, before, f"there is {shown or 'no key at all'}")
+    if isinstance(holder, str | bytes) or not hasattr(holder, "__len__"):
+        raise _no_such(step, before, f"there is a plain value: {holder!r}")
+    if not isinstance(step, int):
+        raise _no_such(step, before, f"there is a list of {len(holder)}")
+    if not -len(holder) <= step < len(holder):
+        raise _no_such(step, before, f"the list has {len(holder)} elements")
+    return holder[step]
+
+
+def _no_such(step: str | int, before: Sequence[str | int], there_is: str) -> ConversionError:
+    return ConversionError(f"no {path_text([step])} in the value{path_text(before)}: {there_is}")

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.errors import ConversionError
-from alula.idl import Literal, LiteralCollection, Primitive, Scalar
-from alula.idl import bulk
+from alula.idl import Literal, LiteralCollection, Primitive, Scalar, bulk
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 EDGES = [0, 1, -1, 127, 128, 2**14 - 1, 2**14, 2**56 - 1, 2**56, 2**62, 2**63 - 1, -(2**63), -(2**56), 255, 256]
