@@ -166,7 +166,7 @@ def branch_on_output(a: int) -> int:
         .elif_(low > 100)
         .then(inner(a=low)[0])
         .else_()
-        .then(add_one(a=add_one(a=a)))
+        .then(add_one(a=a))
     )
     return add_one(a=got)
 
@@ -418,9 +418,8 @@ def gate_chain(a: int) -> int:
 
 @sdk.dynamic(retries=1, cache=sdk.Cache(version="d"))
 def unroll_branches(n: int, texts: List[str]) -> Tuple[int, List[List[int]]]:
-    got = (
-        sdk.conditional("in-dynamic").if_(add_one(a=n) > 3).then(add_one(a=n)).else_().then(add(a=n, b=n))
-    )
+    more = add_one(a=n)
+    got = sdk.conditional("in-dynamic").if_(more > 3).then(add_one(a=n)).else_().then(add(a=n, b=n))
     rows = [[add_one(a=i), i] for i in range(n)]
     sdk.map_task(note)(message=texts)
     inner_plan_result = one_plan(a=got)
