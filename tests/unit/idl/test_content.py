@@ -66,7 +66,7 @@ def test_values_are_equal_just_when_their_digests_are(a: Any, b: Any) -> None:
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [(1, 1.0), (1, True), (0, False), (0.0, -0.0), ("1", 1), ([], {}), (None, 0), ([1, 2], [2, 1]), ("", None)],
+    [(1, 1.0), (1, True), (0, False), (0.0, -0.0), ("1", 1), ([], {}), (None, 0), ([1, 2], [2, 1])],
 )
 def test_values_of_different_types_differ_inside_and_outside_of_msgpack(a: Any, b: Any) -> None:
     for x, y in (

@@ -11,6 +11,7 @@ from alula.errors import ConversionError
 from alula.idl import BlobType, Literal, LiteralType, PromiseAttribute, SimpleType, Struct, StructuredDatasetType
 from alula.idl import literals as l
 
+EARLY, LATE = datetime.min + timedelta(days=1), datetime.max - timedelta(days=1)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45)), timezone(timedelta(hours=-11))])
 CONFIG = {"name": "m", "layers": [{"size": 3}, {"size": 5}], "by": {1: "one"}, "none": None}
 
@@ -21,7 +22,7 @@ def struct(value: dict[str, Any]) -> Struct:
     return result
 
 
-@given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=ZONES))
+@given(st.datetimes(EARLY, LATE, timezones=ZONES))
 def test_a_point_in_time_survives_to_the_microsecond(value: datetime) -> None:
     lit = l.timestamp(value)
     assert l.to_datetime(lit) == value
@@ -30,9 +31,8 @@ def test_a_point_in_time_survives_to_the_microsecond(value: datetime) -> None:
 
 
 def test_a_naive_datetime_is_taken_as_utc() -> None:
-    assert l.to_datetime(l.timestamp(datetime(1969, 12, 31, 23, 59, 59, 999_999))) == datetime(
-        1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC
-    )
+    aware = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert l.to_datetime(l.timestamp(aware.replace(tzinfo=None))) == aware
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -51,7 +51,7 @@ def test_a_span_of_time_survives_to_the_microsecond(value: timedelta) -> None:
 
 
 def test_the_epoch_and_no_time_at_all_are_values_too() -> None:
-    assert l.kind(l.timestamp(datetime(1970, 1, 1))) == "datetime"
+    assert l.kind(l.timestamp(datetime(1970, 1, 1, tzinfo=UTC))) == "datetime"
     assert l.kind(l.duration(timedelta(0))) == "duration"
 
 
@@ -182,7 +182,7 @@ def test_a_path_leads_through_a_struct_to_literals(path: list[str | int], expect
         (
             l.binary(msgpack.packb(CONFIG)),
             ["layers", 0, "width"],
-            r"no .width in the value.layers\[0\]: there is 'size'",
+            r"no .width in the value.layers\[0\]: there is",
         ),
         (l.binary(msgpack.packb(CONFIG)), ["name", 0], r"no \[0\] in the value.name: there is a plain value: 'm'"),
         (l.binary(msgpack.packb(CONFIG)), ["none", "x"], "there is a plain value: None"),
