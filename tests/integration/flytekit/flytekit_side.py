@@ -1,6 +1,8 @@
 """What real flytekit says. Run by an interpreter that has flytekit and not Alula:
 
-    python flytekit_side.py specs OUT_DIR [MODULE...]   compile the reference workflows, one JSON file per entity
+    python flytekit_side.py specs OUT_DIR        compile the reference workflows, one JSON file per entity
+    python flytekit_side.py write OUT_DIR        convert the value table, one JSON file per row
+    python flytekit_side.py read IN_DIR OUT_DIR  read the literals of another world
 
 No test imports this module; it imports flytekit.
 """
@@ -15,14 +17,18 @@ os.environ["ALULA_ORACLE_WORLD"] = "flytekit"
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from canonical import canonical  # noqa: E402
+from flyteidl.core import literals_pb2  # noqa: E402
 from flytekit.configuration import Image, ImageConfig, SerializationSettings  # noqa: E402
 from flytekit.core.context_manager import ExecutionState, FlyteContextManager  # noqa: E402
 from flytekit.core.launch_plan import LaunchPlan  # noqa: E402
 from flytekit.core.type_engine import TypeEngine  # noqa: E402
 from flytekit.core.workflow import WorkflowBase  # noqa: E402
+from flytekit.core.data_persistence import FileAccessProvider  # noqa: E402
 from flytekit.models import launch_plan as launch_plan_models  # noqa: E402
 from flytekit.models import task as task_models  # noqa: E402
 from flytekit.models.admin import workflow as workflow_models  # noqa: E402
+from flytekit.models.literals import Literal  # noqa: E402
 from flytekit.tools.translator import get_serializable  # noqa: E402
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 
@@ -111,6 +117,72 @@ def specs(out, modules=MODULES):
         write(out / "tasks" / f"{task}.json", content)
 
 
+def file_access(out):
+    return FileAccessProvider(local_sandbox_dir=str(out / "sandbox"), raw_output_prefix=str(out / "blobs"))
+
+
+def as_bytes(message):
+    return message.SerializeToString(deterministic=True).hex()
+
+
+def write_row(row, ctx, scratch):
+    """What flytekit makes of a row: its type, its literal, the value it reads back, and the type it would guess."""
+    found = {}
+    stages = iter(("type", "literal", "value", "guess"))
+    try:
+        stage = next(stages)
+        declared = row.type()
+        literal_type = TypeEngine.to_literal_type(declared)
+        found["type"] = as_bytes(literal_type.to_flyte_idl())
+        found["type_json"] = as_json(literal_type.to_flyte_idl())
+        stage = next(stages)
+        literal = TypeEngine.to_literal(ctx, row.value(scratch), declared, literal_type)
+        found["literal"] = as_bytes(literal.to_flyte_idl())
+        found["literal_json"] = as_json(literal.to_flyte_idl())
+        stage = next(stages)
+        found["value"] = canonical(TypeEngine.to_python_value(ctx, literal, declared))
+        stage = next(stages)
+        found["guess"] = str(TypeEngine.guess_python_type(literal_type))
+    except Exception as exc:
+        found["refused"] = {"stage": stage, "error": type(exc).__name__, "message": str(exc)[:500]}
+    return found
+
+
+def read_row(row, ctx, given):
+    """What flytekit reads from a literal that Alula wrote, as the row's declared type."""
+    literal = Literal.from_flyte_idl(literals_pb2.Literal.FromString(bytes.fromhex(given["literal"])))
+    try:
+        return {"value": canonical(TypeEngine.to_python_value(ctx, literal, row.type()))}
+    except Exception as exc:
+        return {"refused": {"stage": "value", "error": type(exc).__name__, "message": str(exc)[:500]}}
+
+
+def values(out):
+    from value_table import rows
+
+    out.mkdir(parents=True, exist_ok=True)
+    with FlyteContextManager.with_context(
+        FlyteContextManager.current_context().with_file_access(file_access(out))
+    ) as ctx:
+        for row in rows():
+            scratch = out / "scratch" / row.name
+            scratch.mkdir(parents=True, exist_ok=True)
+            write(out / f"{row.name}.json", write_row(row, ctx, scratch))
+
+
+def read(given, out):
+    from value_table import rows
+
+    out.mkdir(parents=True, exist_ok=True)
+    with FlyteContextManager.with_context(
+        FlyteContextManager.current_context().with_file_access(file_access(out))
+    ) as ctx:
+        for row in rows():
+            source = given / f"{row.name}.json"
+            if source.exists():
+                write(out / f"{row.name}.json", read_row(row, ctx, json.loads(source.read_text())))
+
+
 if __name__ == "__main__":
-    command, out_dir, *rest = sys.argv[1:]
-    {"specs": specs}[command](Path(out_dir), *([rest] if rest else []))
+    command, *directories = sys.argv[1:]
+    {"specs": specs, "write": values, "read": read}[command](*map(Path, directories))

@@ -1,0 +1,180 @@
+"""The classes of the value table, importable in both worlds."""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Dict, Generic, List, Literal, NamedTuple, Optional, Tuple, TypeVar, Union
+
+from dialect import sdk
+from pydantic import BaseModel, Field
+
+T = TypeVar("T")
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Size(str, enum.Enum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+@dataclass
+class Flat:
+    a: int
+    b: float
+    c: str
+    d: bool
+
+
+@dataclass
+class Nested:
+    name: str
+    flat: Flat
+    more: List[Flat]
+    named: Dict[str, Flat]
+
+
+@dataclass
+class Rich:
+    color: Color
+    at: datetime
+    day: date
+    span: timedelta
+    maybe: Optional[int]
+    either: Union[int, str]
+    rows: List[List[int]]
+    by_key: Dict[str, List[float]]
+    mode: Literal["fast", "slow"] = "fast"
+
+
+@dataclass
+class Defaults:
+    a: int = 3
+    b: str = "b"
+    c: Optional[float] = None
+    d: List[int] = field(default_factory=list)
+    e: Dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class WithTuple:
+    pair: Tuple[int, str]
+    many: Tuple[int, ...] = ()
+
+
+@dataclass
+class IntKeys:
+    table: Dict[int, str]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    x: int
+    y: float = 0.5
+
+
+@dataclass
+class Child(Flat):
+    e: List[str] = field(default_factory=list)
+
+
+@dataclass
+class Box(Generic[T]):
+    item: T
+    count: int = 1
+
+
+@dataclass
+class Holder:
+    box: Box[int]
+
+
+@dataclass
+class OtherFlat:
+    """The same shape as `Flat`, under another name."""
+
+    a: int
+    b: float
+    c: str
+    d: bool
+
+
+@dataclass
+class Recursive:
+    value: int
+    children: List["Recursive"] = field(default_factory=list)
+
+
+@dataclass
+class WithFile:
+    label: str
+    source: sdk.File
+
+
+@dataclass
+class WithFiles:
+    sources: List[sdk.File]
+    by_name: Dict[str, sdk.File]
+    maybe: Optional[sdk.File] = None
+
+
+@dataclass
+class WithDirectory:
+    folder: sdk.Directory
+
+
+@dataclass
+class WithDataset:
+    table: sdk.StructuredDataset
+
+
+@dataclass
+class HoldsModel:
+    n: int
+    when: Optional[datetime] = None
+
+
+class Model(BaseModel):
+    a: int
+    b: float = 1.5
+    c: Optional[str] = None
+
+
+class DeepModel(BaseModel):
+    name: str
+    model: Model
+    models: List[Model]
+    named: Dict[str, int] = Field(default_factory=dict)
+
+
+class RichModel(BaseModel):
+    color: Color
+    at: datetime
+    span: timedelta
+    maybe: Optional[int] = None
+    either: Union[int, str] = "x"
+
+
+class ModelWithFile(BaseModel):
+    label: str
+    source: sdk.File
+
+
+class Pair(NamedTuple):
+    left: int
+    right: str
+
+
+class Plain:
+    """A class that no transformer knows."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
