@@ -1,0 +1,91 @@
+# Every proof of Alula, one word each. Needs make and Python 3.11, 3.12 or 3.13; the rest goes into .venv.
+#
+#   make demo     a typed workflow on real data            make bench    the figures, beside flytekit's
+#   make check    format, lint, types, floors, unit tests  make docs     the code in the documents runs
+#   make test     everything that can run here             make sim      make chaos    come with the engine
+#   make lock     the two locks, written again             make clean    away with what was made
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+DEMO = $(BIN)/alula run examples/leaves/pipeline.py main
+DEMO_EXTRAS = pandera,sklearn,images,plots
+BENCH = $(PY) -m bench $(BENCH_ARGS)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+LEFT_OUT := .cache/left-out
+CODE = $(wildcard src tests examples bench)
+SLOW_TESTS = $(wildcard tests/integration tests/acceptance tests/conformance tests/typing)
+PIP = $(PY) -m pip --disable-pip-version-check install -qq --no-compile
+
+
+# The first Python that the lock covers; failing that, a newer python3.
+PYTHON ?= $(shell for below in 14 99; do for python in python3 python3.13 python3.12 python3.11; do \
+  $$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null \
+  && echo $$python && exit; done; done)
+
+.PHONY: help demo check test sim chaos bench docs lock clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# Environments. A stamp says what is installed, so that the second run installs nothing.
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; say which with make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "make: no venv; on Debian: apt-get install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml requirements.lock | $(VENV)/.made
+	@test -e $(VENV)/.all || echo "Installing what the demo needs into $(VENV) ..."
+	@test -e $(VENV)/.all || $(PIP) -c requirements.lock hatchling editables
+	@test -e $(VENV)/.all || $(PIP) -c requirements.lock --no-build-isolation -e '.[$(DEMO_EXTRAS)]'
+	@touch $@
+
+$(VENV)/.all: pyproject.toml requirements.lock | $(VENV)/.made
+	@echo "Installing everything of requirements.lock into $(VENV) (torch included, so a minute or two) ..."
+	@$(PIP) -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Proofs.
+
+demo: $(VENV)/.demo
+	@$(DEMO)
+
+check: $(VENV)/.all
+	@rm -f $(LEFT_OUT)
+	$(BIN)/ruff format --check --quiet $(CODE)
+	$(BIN)/ruff check --quiet $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+	ALULA_LEFT_OUT=$(LEFT_OUT) $(PY) -m pytest $(wildcard tests/unit) tests/meta
+
+test: check
+	ALULA_LEFT_OUT=$(LEFT_OUT) $(PY) -m pytest $(SLOW_TESTS)
+	@if test -s $(LEFT_OUT); then echo "Could not run here, and why:"; sort -u $(LEFT_OUT); \
+	  else echo "Everything ran; nothing was left out."; fi
+
+docs: $(VENV)/.all
+	$(PY) -m pytest tests/docs
+
+bench: $(VENV)/.all
+	@$(BENCH)
+
+sim chaos:
+	@echo "make $@: nothing to run yet. It drives the engine, and comes with the issue that brings the engine."
+
+lock: $(VENV)/.made
+	@$(PIP) uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  $(UPGRADE) --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  $(UPGRADE) requirements-flytekit.in -o requirements-flytekit.lock
+	@for lock in requirements.lock requirements-flytekit.lock; do \
+	  { echo "# Written by make lock (make lock UPGRADE=--upgrade for newer versions): docs/adr/0002-lock-without-hosts.md"; \
+	    grep -v -E '^(#|nvidia-|cuda-|triton=)' $$lock; } > $$lock.new && mv $$lock.new $$lock; done
+
+clean:
+	rm -rf $(VENV) .envs .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
