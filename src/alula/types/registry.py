@@ -26,7 +26,8 @@ from typing import Any, TypeVar, get_origin
 from alula._kits.lazy import entry_points, load
 from alula.errors import AlulaError, RestrictedType, UnsupportedType
 from alula.idl import Literal, LiteralType, TypeAnnotation
-from alula.types.transformer import Converter, HashMethod, Place, TypeTransformer, split, type_name
+from alula.types.packing import ANYTHING, well_known
+from alula.types.transformer import Converter, HashMethod, Packing, Place, TypeTransformer, split, type_name
 
 GROUP = "alula.types"
 _BUILT_IN = (
@@ -105,6 +106,28 @@ class Registry:
                 if key is not None:
                     self._converters[key] = found
         return found
+
+    def packing(self, t: Any) -> Packing:
+        """How values of a declared type live inside packed data: any registered type, and more.
+
+        Inside packed data `Any` stands for plain data, and types that have a well-known plain form (`Path`, `UUID`,
+        `Decimal`) need no transformer.
+
+        Raises:
+            UnsupportedType: none of these.
+        """
+        base, _ = split(t)
+        if base in (Any, object) or isinstance(base, TypeVar):
+            return ANYTHING
+        try:
+            return self.transformer(t).packing(t, self)
+        except RestrictedType:
+            raise
+        except UnsupportedType:
+            known = well_known(base)
+            if known is None:
+                raise
+            return known
 
     def literal_type(self, t: Any) -> LiteralType:
         return self.converter(t).literal_type

@@ -25,10 +25,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Literal as Choice
 
 from alula.data.objects import ObjectStore
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType
+from alula.idl import packing as plain
 
 T = TypeVar("T")
 
@@ -41,6 +43,10 @@ class Types(Protocol):
         ...
 
     def literal_type(self, t: Any) -> LiteralType: ...
+
+    def packing(self, t: Any) -> Packing:
+        """How values of a declared type live inside packed data. Raises UnsupportedType."""
+        ...
 
     def guess(self, lt: LiteralType) -> Any:
         """A Python type for a literal type that no one declared. Raises UnsupportedType."""
@@ -83,24 +89,19 @@ class Converter:
     """The transformer's name: the tag that marks the variant in a union, as flytekit writes it."""
     matches: Callable[[Any], bool] | None = None
     """Whether a value is certainly of this type, for choosing a union's variant. None: try `to_literal`."""
-    packing: Packing | None = None
-    """How values live inside packed data. None: derived from the literal (`types.packing.through_literal`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How values of one type live inside packed data: a field of a dataclass, an item of a tuple, a dict's value.
+    """How values of one type live inside packed data: a field of a dataclass, an item of a tuple, a value of a dict.
 
-    Plain data is what msgpack holds: None, bool, int, float, str, bytes, lists and dicts of these. A transformer
-    seldom declares a packing: a value's literal has a plain form already (a primitive as itself, a file as
-    `{"path": uri}`, a dataset as `{"uri": ..., "file_format": ...}`), so its uploads happen when it is packed,
-    and reading hands the same literal to `to_python`. Declare one for speed, or to match a format of others.
+    Plain data is what msgpack holds: None, bool, int, float, str, bytes, and lists and dicts of these.
     """
 
     pack: Callable[[Any, Place], Any]
     """Value to plain data; an awaitable of it when `awaits`. Raises ConversionError."""
     unpack: Callable[[Any, Place], Any]
-    """Plain data to value; an awaitable of it when `awaits`. Raises ConversionError."""
+    """Plain data, which it may keep, to value; an awaitable of it when `awaits`. Raises ConversionError."""
     awaits: bool = False
     copy: Callable[[Any], Any] | None = None
     """`unpack(pack(value))`, as strict as both and without their cost; None: not possible without I/O."""
@@ -108,7 +109,7 @@ class Packing:
     """A class whose own instances are immutable, and are their plain form as they stand (`str`)."""
     kinds: frozenset[type] = frozenset()
     """The classes of the plain data that `pack` makes, to tell the variants of a union apart; empty: any."""
-    of: Any = None
+    of: type | None = None
     """The class of the values, to choose the variant of a union; None: only a trial can tell."""
 
 
@@ -177,6 +178,41 @@ class TypeTransformer(ABC, Generic[T]):
             name=self.name or type_name(self.python_type),
         )
 
+    def packing(self, t: Any, types: Types) -> Packing:
+        """How values live inside packed data. Override for speed, or to match the format of others.
+
+        There is seldom a need: a literal has a plain form already (a primitive is itself, a file `{"path": uri}`,
+        a dataset `{"uri": ..., "file_format": ...}`). So what is uploaded is uploaded when it is packed, and reading
+        hands the same literal to `to_python`.
+        """
+        return through_literal(types.converter(t))
+
+
+def through_literal(converter: Converter) -> Packing:
+    """The packing that follows from a type's literals."""
+    lt, to_literal, to_python = converter.literal_type, converter.to_literal, converter.to_python
+
+    def pack(value: Any, at: Place) -> Any:
+        return plain.plain_of(to_literal(value, at))
+
+    def unpack(data: Any, at: Place) -> Any:
+        return to_python(plain.literal_of(data, lt), at)
+
+    async def pack_later(value: Any, at: Place) -> Any:
+        return plain.plain_of(await to_literal(value, at))
+
+    async def unpack_later(data: Any, at: Place) -> Any:
+        return await to_python(plain.literal_of(data, lt), at)
+
+    return Packing(
+        pack=pack_later if converter.awaits else pack,
+        unpack=unpack_later if converter.awaits else unpack,
+        awaits=converter.awaits,
+        copy=converter.copy,
+        kinds=plain.kinds_of(lt),
+        of=class_of(converter.declared),
+    )
+
 
 def split(t: Any) -> tuple[Any, tuple[Any, ...]]:
     """A declared type without its `Annotated` wrapper, and the metadata of that wrapper."""
@@ -184,6 +220,18 @@ def split(t: Any) -> tuple[Any, tuple[Any, ...]]:
         base, *metadata = get_args(t)
         return base, tuple(metadata)
     return t, ()
+
+
+def class_of(t: Any) -> type | None:
+    """The class of a declared type's values; None if it has no such thing."""
+    base, _ = split(t)
+    if base is None:
+        return type(None)
+    origin = get_origin(base)
+    if origin is Choice:
+        return type(get_args(base)[0])
+    found = base if origin is None else origin
+    return found if isinstance(found, type) else None
 
 
 def type_name(t: Any) -> str:
