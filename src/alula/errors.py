@@ -6,6 +6,7 @@ AlulaError
     - RestrictedType        the type is known, and refused as an input or output
     - SignatureError        hints, defaults or the number of outputs are wrong
     - CallError             a task or workflow is called with wrong arguments
+    - UnknownAttribute      the context of a task has no such attribute
     - PromiseError          a promise is used as if it were a value
     - CompileError          the workflow as a whole does not hold together; carries all faults
   x ConversionError       a value does not fit its declared type
@@ -66,6 +67,9 @@ class SignatureError(AuthoringError, TypeError, ValueError): ...
 
 
 class CallError(AuthoringError, TypeError, ValueError, AssertionError): ...
+
+
+class UnknownAttribute(AuthoringError, AttributeError, AssertionError): ...
 
 
 class PromiseError(AuthoringError, TypeError, ValueError, AssertionError): ...
