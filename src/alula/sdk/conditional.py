@@ -1,0 +1,182 @@
+"""`conditional("name").if_(x > 1).then(a()).elif_(...).then(b()).else_().fail("why")`: choose one branch at run time."""
+
+from __future__ import annotations
+
+import enum
+from contextvars import Token
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from alula.errors import BranchFailed, CompileError, PromiseError
+from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, enter_trace, leave_trace, result
+from alula.sdk.local import Kept, LocalRun
+from alula.sdk.promise import Comparison, Condition, Conjunction, Promise, Void
+from alula.sdk.signature import Interface, caller
+
+_PRIMITIVE = (int, float, str, bool, datetime, timedelta, enum.Enum, type(None))
+
+
+@dataclass(slots=True)
+class Arm:
+    """One branch: its condition (None: else), the nodes it holds, and the one whose outputs it gives."""
+
+    condition: Condition | None
+    nodes: list[Node] = field(default_factory=list)
+    target: Node | None = None
+    error: str = ""
+    """The message of `fail`, when there is no target."""
+
+
+class Branch(Entity):
+    """What a branch node runs: the first arm whose condition holds."""
+
+    def __init__(self, name: str, arms: list[Arm]) -> None:
+        self.name, self.arms = name, arms
+        targets = [arm.target for arm in arms if arm.target is not None]
+        first = targets[0].entity if targets else None
+        outputs = first.interface.outputs if first is not None else {}
+        shared = {
+            key: one
+            for key, one in outputs.items()
+            if all(t.entity is not None and key in t.entity.interface.outputs for t in targets)
+        }
+        as_tuple = first is not None and first.interface.as_tuple and len(shared) > 1
+        self.interface = Interface({}, shared, as_tuple=as_tuple)
+
+    @property
+    def short_name(self) -> str:
+        return self.name
+
+    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        raise CompileError(f'conditional("{self.name}") runs only as part of a workflow')
+
+    def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        raise CompileError(f'conditional("{self.name}") runs only as part of a workflow')
+
+    def no_match(self, arm: Arm | None) -> BranchFailed:
+        """The error when `fail` was chosen, or nothing was."""
+        why = arm.error if arm is not None else "no condition holds"
+        return BranchFailed(f'conditional("{self.name}") failed: {why}')
+
+
+class ConditionalSection:
+    """A conditional as it is being written."""
+
+    def __init__(self, name: str, trace: Trace) -> None:
+        self.name, self.trace, self.where = name, trace, caller()
+        self.nodes: list[Node] = []
+        """The nodes of all arms, in order; ids count from n0 again."""
+        self.arms: list[Arm] = []
+        trace.pending.append(self)
+
+    def if_(self, expr: Any) -> Case:
+        """The first condition: a comparison of promises, or several joined by `&` and `|`."""
+        return Case(self, self._checked(expr))
+
+    def elif_(self, expr: Any) -> Case:
+        """A further condition, looked at when none before it held."""
+        return Case(self, self._checked(expr))
+
+    def else_(self) -> Case:
+        """What happens when no condition holds; the conditional ends with it."""
+        return Case(self, None)
+
+    def unfinished(self) -> CompileError:
+        """The error for a conditional without an end."""
+        return CompileError(
+            f'conditional("{self.name}") has no else_()',
+            where=self.where,
+            fix='end it with .else_().then(...) or .else_().fail("why")',
+        )
+
+    def _finish(self) -> Any:
+        self.trace.pending.remove(self)
+        if all(arm.target is None for arm in self.arms):
+            raise CompileError(
+                f'every branch of conditional("{self.name}") fails', where=self.where, fix="give one of them a then()"
+            )
+        branch = Branch(self.name, self.arms)
+        made = self.trace.append(Node("", branch, bindings={}, where=self.where))
+        made.overrides.name = self.name
+        return result(made)
+
+    def _checked(self, expr: Any) -> Condition:
+        if isinstance(expr, Comparison):
+            for side in (expr.left, expr.right):
+                if not isinstance(side, Promise) and not isinstance(side, _PRIMITIVE):
+                    raise PromiseError(
+                        f'conditional("{self.name}") compares with {side!r:.80}, a {type(side).__name__}',
+                        where=caller(),
+                        fix="compare with an int, float, str, bool, datetime, timedelta or None",
+                    )
+            return expr
+        if isinstance(expr, Conjunction):
+            self._checked(expr.left)
+            self._checked(expr.right)
+            return expr
+        what = f"the promise {expr!r}" if isinstance(expr, Promise) else f"{expr!r:.80}, a {type(expr).__name__}"
+        raise PromiseError(
+            f'conditional("{self.name}") is given {what}, which is no comparison',
+            where=caller(),
+            fix="write if_(x == 1), if_(x.is_true()) or if_((x > 1) & (y < 2))",
+        )
+
+
+class Case:
+    """One arm as it is being written: what is called before `then` closes it belongs to the arm."""
+
+    def __init__(self, section: ConditionalSection, condition: Condition | None) -> None:
+        self._section, self._condition = section, condition
+        self._first = len(section.nodes)
+        section.trace.open.append(section)
+        self._token: Token[Trace | None] = enter_trace(section.trace)
+
+    def then(self, p: Any) -> Any:
+        """The branch: the result of one call. After `else_()` this gives the result of the whole conditional."""
+        target = self._target(p)
+        arm = Arm(self._condition, self._section.nodes[self._first :], target)
+        return self._close(arm)
+
+    def fail(self, err: str) -> Any:
+        """The workflow fails here with this message."""
+        return self._close(Arm(self._condition, self._section.nodes[self._first :], error=err))
+
+    def _target(self, p: Any) -> Node:
+        node = p._node if isinstance(p, Promise | Void | Outputs) else p if isinstance(p, Node) else None
+        if node is None and isinstance(p, tuple) and p and isinstance(p[0], Promise):
+            node = p[0]._node
+        mine = self._section.nodes[self._first :]
+        if node is None or node not in mine:
+            raise CompileError(
+                f'a branch of conditional("{self._section.name}") is {p!r:.120}, which is not the result of a call '
+                "made in that branch",
+                where=caller(),
+                fix="call a task in then(...); to pass a value through, use a task that returns its input",
+            )
+        return node
+
+    def _close(self, arm: Arm) -> Any:
+        leave_trace(self._token)
+        self._section.trace.open.pop()
+        self._section.arms.append(arm)
+        return self._section._finish() if self._condition is None else self._section
+
+
+def conditional(name: str) -> ConditionalSection:
+    """Choose one of several calls at run time, by comparing promises with constants or with each other.
+
+    Args:
+        name: What the branch node is called.
+
+    Raises:
+        CompileError: outside of a workflow; plain Python `if` does there.
+    """
+    trace = current_trace()
+    if trace is None:
+        raise CompileError(
+            f'conditional("{name}") is used outside of a workflow',
+            where=caller(),
+            fix="use it in the body of a @workflow or @dynamic; elsewhere a plain `if` does",
+        )
+    return ConditionalSection(name, trace)

@@ -1,0 +1,50 @@
+"""What a docstring says of a function's inputs and outputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from alula._kits import lazy
+
+if TYPE_CHECKING:
+    import docstring_parser
+else:
+    docstring_parser = lazy.module("docstring_parser")
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    short: str = ""
+    long: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    returns: str = ""
+
+    def output(self, name: str, position: int, count: int) -> str:
+        """The text of one output: its own, that of `Returns:` when it is the only one, else its name."""
+        if name in self.outputs:
+            return self.outputs[name]
+        return self.returns if self.returns and count == 1 and position == 0 else name
+
+
+EMPTY = Doc()
+
+
+@lru_cache(maxsize=4096)
+def parse(fn: Any) -> Doc:
+    """The parsed docstring of a function; empty when it has none or it cannot be parsed."""
+    text = inspect.getdoc(fn)
+    if not text:
+        return EMPTY
+    try:
+        parsed = docstring_parser.parse(text)
+    except docstring_parser.ParseError:
+        return Doc(short=text.splitlines()[0])
+    inputs = {p.arg_name: p.description for p in parsed.params if p.description}
+    many = {r.return_name: r.description for r in parsed.many_returns if r.return_name and r.description}
+    returns = parsed.returns.description if parsed.returns and not parsed.returns.return_name else None
+    return Doc(parsed.short_description or "", parsed.long_description or "", inputs, many, returns or "")

@@ -1,0 +1,148 @@
+"""The settings of a task: what `@task(...)` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from alula.errors import SignatureError
+from alula.sdk import caching
+from alula.sdk.caching import Cache, CacheSettings, VersionParameters
+from alula.sdk.signature import caller
+
+
+class TaskKeywords(TypedDict, total=False):
+    """The keywords of `@task`, `@dynamic` and `@eager`; each is a field of `TaskOptions`."""
+
+    task_config: Any
+    cache: bool | Cache
+    cache_serialize: bool
+    cache_version: str
+    cache_ignore_input_vars: tuple[str, ...]
+    retries: int
+    interruptible: bool | None
+    deprecated: str
+    timeout: timedelta | int
+    container_image: Any
+    environment: Mapping[str, str] | None
+    requests: Any
+    limits: Any
+    resources: Any
+    secret_requests: Iterable[Any] | None
+    node_dependency_hints: Iterable[Any] | None
+    task_resolver: Any
+    docs: Any
+    disable_deck: bool | None
+    enable_deck: bool | None
+    deck_fields: Any
+    pod_template: Any
+    pod_template_name: str | None
+    accelerator: Any
+    pickle_untyped: bool
+    shared_memory: bool | str | None
+    labels: Mapping[str, str] | None
+    annotations: Mapping[str, str] | None
+    ignore_input_vars: Iterable[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """The settings of one task, checked."""
+
+    task_config: Any = None
+    """Chooses the task plugin by its type."""
+    cache: bool | Cache = False
+    cache_serialize: bool = False
+    cache_version: str = ""
+    cache_ignore_input_vars: tuple[str, ...] = ()
+    retries: int = 0
+    """Attempts after the first. Once it is above zero, an ordinary exception of the task is worth a retry."""
+    interruptible: bool | None = None
+    """May run on a machine that can be taken away. None: as the workflow says."""
+    deprecated: str = ""
+    timeout: timedelta | int = timedelta(0)
+    """Longest time of one attempt; an int is seconds; zero is no limit."""
+    container_image: Any = None
+    environment: Mapping[str, str] | None = None
+    requests: Any = None
+    limits: Any = None
+    resources: Any = None
+    secret_requests: Iterable[Any] | None = None
+    node_dependency_hints: Iterable[Any] | None = None
+    """Of a dynamic task: entities that it may call, so that they get registered with it."""
+    task_resolver: Any = None
+    docs: Any = None
+    disable_deck: bool | None = None
+    enable_deck: bool | None = None
+    deck_fields: Any = None
+    pod_template: Any = None
+    pod_template_name: str | None = None
+    accelerator: Any = None
+    pickle_untyped: bool = False
+    """Parameters without a hint are pickled; by default a missing hint is an error."""
+    shared_memory: bool | str | None = None
+    labels: Mapping[str, str] | None = None
+    annotations: Mapping[str, str] | None = None
+    ignore_input_vars: Iterable[str] = ()
+    """Parameters of the function that are not inputs of the task."""
+
+    def __post_init__(self) -> None:
+        where = caller()
+        if self.requests is not None or self.limits is not None:
+            if self.resources is not None:
+                raise SignatureError(
+                    "resources and requests or limits are both given", where=where, fix="use resources= alone"
+                )
+        if self.disable_deck is not None and self.enable_deck is not None:
+            raise SignatureError(
+                "disable_deck and enable_deck are both given", where=where, fix="use enable_deck= alone"
+            )
+        if not isinstance(self.retries, int) or self.retries < 0:
+            raise SignatureError(f"retries is {self.retries!r}", where=where, fix="an int, zero or more")
+        timeout = timedelta(seconds=self.timeout) if isinstance(self.timeout, int) else self.timeout
+        if not isinstance(timeout, timedelta) or timeout < timedelta(0):
+            raise SignatureError(f"timeout is {self.timeout!r}", where=where, fix="a timedelta, or seconds as an int")
+        object.__setattr__(self, "timeout", timeout)
+
+    @property
+    def seconds(self) -> float:
+        """The timeout of one attempt in seconds; zero is no limit."""
+        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else float(self.timeout)
+
+    @property
+    def deck(self) -> bool:
+        """Whether the task writes a report."""
+        return bool(self.enable_deck) or self.disable_deck is False
+
+    def cache_settings(self, fn: Callable[..., Any], inputs: Iterable[str], where: str) -> CacheSettings | None:
+        """The cache settings in one form, whichever way they were written; None: not cached."""
+        params = VersionParameters(
+            func=fn,
+            container_image=self.container_image,
+            pod_template=self.pod_template,
+            pod_template_name=self.pod_template_name,
+        )
+        return caching.settings(
+            self.cache,
+            params,
+            cache_version=self.cache_version or None,
+            cache_serialize=self.cache_serialize or None,
+            cache_ignore_input_vars=self.cache_ignore_input_vars or None,
+            inputs=tuple(inputs),
+            where=where,
+        )
+
+
+def options(keywords: Mapping[str, Any], kind: str = "task") -> TaskOptions:
+    """The settings that a decorator was given. Raises SignatureError for a keyword that there is not."""
+    known = {f.name for f in fields(TaskOptions)}
+    unknown = sorted(set(keywords) - known)
+    if unknown:
+        raise SignatureError(
+            f"@{kind} has no setting {', '.join(map(repr, unknown))}",
+            where=caller(),
+            fix=f"one of {', '.join(sorted(known))}",
+        )
+    return TaskOptions(**keywords)

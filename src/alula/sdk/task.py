@@ -1,0 +1,335 @@
+"""`@task`: a Python function as a typed step."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
+
+from alula.errors import AlulaError, SignatureError, TaskTimeout
+from alula.sdk import current, memo
+from alula.sdk.attempts import deadline, recoverable
+from alula.sdk.bind import arguments
+from alula.sdk.graph import Entity, Node
+from alula.sdk.local import (
+    Kept,
+    LocalRun,
+    current_run,
+    fresh,
+    fresh_async,
+    keep_inputs,
+    keep_outputs,
+    keep_outputs_async,
+    present,
+    wait_for,
+)
+from alula.sdk.options import TaskKeywords, TaskOptions, options
+from alula.sdk.signature import Interface, interface_of, where_of
+from alula.sdk.taskplugin import TaskPlugin, plugins
+from alula.types.pickle import Pickle
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class PythonTask(Entity, Generic[P, R]):
+    """A task around a Python function. Call it to run it here, or inside a workflow to make a node.
+
+    Args:
+        fn: The user's function, sync or async.
+        options: Its settings.
+        name: Full name; by default `module.function`.
+        interface: By default that of the function.
+    """
+
+    task_type: ClassVar[str] = "python-task"
+
+    def __init__(
+        self, fn: Callable[P, R], options: TaskOptions, *, name: str = "", interface: Interface | None = None
+    ) -> None:
+        self.fn, self.options = fn, options
+        self.module, self.function = names_of(fn)
+        self.name = name or f"{self.module}.{self.function}"
+        self.where = where_of(fn)
+        self.interface = interface or interface_of(
+            fn,
+            self.function,
+            ignore=options.ignore_input_vars,
+            untyped=Pickle[Any] if options.pickle_untyped else None,
+        )
+        self.plugin: TaskPlugin[Any] | None = self._find_plugin()
+        self.cache = options.cache_settings(fn, self.interface.inputs, f"task '{self.function}' ({self.where})")
+        self.awaits = inspect.iscoroutinefunction(inspect.unwrap(fn))
+        self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", self.function)
+        self.__module__ = getattr(fn, "__module__", self.module)
+        self.__wrapped__ = fn
+        self._inputs = tuple((k, one.converter) for k, one in self.interface.inputs.items())
+        self._copies = tuple((k, c.copy) for k, c in self._inputs if c.copy is not None)
+        self._simple = self._is_simple()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        result: R = super().__call__(*args, **kwargs)
+        return result
+
+    def with_overrides(self, **overrides: Any) -> Callable[P, R]:
+        """This task, to be called in a workflow with other settings: `t.with_overrides(retries=3)(x=1)`.
+
+        Typed like the task itself, where the promise's own `with_overrides` is unknown to a type checker.
+        """
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            made: Any = self(*args, **kwargs)
+            return made.with_overrides(**overrides) if hasattr(made, "with_overrides") else made
+
+        return call
+
+    # where it runs: here
+
+    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.awaits:
+            return self._run_here_async(args, kwargs)
+        run = current_run()
+        kept = keep_inputs(self.function, self.interface, arguments(self.function, self.interface, args, kwargs), run)
+        return present(self.interface, self.perform(kept, run, None), run.place)
+
+    async def _run_here_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        run = current_run()
+        given = arguments(self.function, self.interface, args, kwargs)
+        kept = await asyncio.to_thread(keep_inputs, self.function, self.interface, given, run)
+        outputs = await self.perform_async(kept, run, None)
+        values = zip(outputs, self.interface.outputs.values(), strict=True)
+        return self.interface.pack(tuple([await fresh_async(v, one.converter, run.place) for v, one in values]))
+
+    def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        if self._simple and run.plain and not (node is not None and node.overridden):
+            return self._perform_simply(inputs, run)
+        return memo.through_cache(self, inputs, run, node, lambda: self._perform_fully(inputs, run, node))
+
+    async def perform_async(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        """`perform`, for async functions on the caller's own event loop."""
+        hit = await asyncio.to_thread(memo.look_up, self, inputs, run, node)
+        if hit is not None:
+            return hit
+        outputs = await self._attempts_async(inputs, run, node)
+        await asyncio.to_thread(memo.put, self, inputs, outputs, run, node)
+        return outputs
+
+    def invoke(self, values: dict[str, Any], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        """Call the user's function once, in this thread, and keep what it returns."""
+        with self.around():
+            result = self.fn(**values)  # type: ignore[call-arg]
+            if inspect.isawaitable(result):
+                result = wait_for(result)
+        return keep_outputs(self.function, self.where, self.interface, result, run.place)
+
+    def around(self) -> AbstractContextManager[object]:
+        """What the task plugin puts around the function; its names are added to the current context."""
+        if self.plugin is None:
+            return nullcontext()
+        return _dressed(self.plugin, self.options.task_config)
+
+    def _perform_simply(self, inputs: dict[str, Kept], run: LocalRun) -> tuple[Kept, ...]:
+        """The path of a task without settings whose values need no I/O: a copy in, the call, a copy out."""
+        token = current.enter(current.Context(run.execution, self.name))
+        try:
+            result = self.fn(**{key: copy(inputs[key]) for key, copy in self._copies})  # type: ignore[call-arg]
+        except Exception as exc:
+            self._note(exc)
+            raise
+        finally:
+            current.leave(token)
+        return keep_outputs(self.function, self.where, self.interface, result, run.place)
+
+    def _perform_fully(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        if self.awaits and type(self).invoke is PythonTask.invoke:
+            return wait_for(self._attempts_async(inputs, run, node))  # type: ignore[no-any-return]
+        retries, seconds = self._limits(node)
+        context = self._context(run)
+        for attempt in range(retries + 1):
+            token = current.enter(context)
+            try:
+                values = {key: fresh(inputs[key], converter, run.place) for key, converter in self._inputs}
+                with deadline(seconds, self.function, self.where):
+                    return self.invoke(values, run, node)
+            except Exception as exc:
+                if attempt == retries or not recoverable(exc, retries):
+                    self._note(exc, attempt + 1)
+                    raise
+                run.tell("retrying", self.function, f"attempt {attempt + 1} of {retries + 1} failed: {exc}")
+            finally:
+                if context.enable_deck:
+                    context.publish_decks()
+                current.leave(token)
+            context = context.next_attempt()
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempts_async(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        retries, seconds = self._limits(node)
+        context = self._context(run)
+        for attempt in range(retries + 1):
+            token = current.enter(context)
+            try:
+                values = {key: await fresh_async(inputs[key], converter, run.place) for key, converter in self._inputs}
+                with self.around():
+                    made: Any = self.fn(**values)  # type: ignore[call-arg]
+                    result = await self._in_time(made, seconds)
+                return await keep_outputs_async(self.function, self.where, self.interface, result, run.place)
+            except Exception as exc:
+                if attempt == retries or not recoverable(exc, retries):
+                    self._note(exc, attempt + 1)
+                    raise
+                run.tell("retrying", self.function, f"attempt {attempt + 1} of {retries + 1} failed: {exc}")
+            finally:
+                if context.enable_deck:
+                    await asyncio.to_thread(context.publish_decks)
+                current.leave(token)
+            context = context.next_attempt()
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _in_time(self, made: Awaitable[Any], seconds: float) -> Any:
+        try:
+            async with asyncio.timeout(seconds or None) as limit:
+                return await made
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise TaskTimeout(
+                f"'{self.function}' took longer than its timeout of {seconds:g} s",
+                where=self.where,
+                fix="raise timeout=, or do less",
+            ) from None
+
+    # what it is
+
+    def _limits(self, node: Node | None) -> tuple[int, float]:
+        """Retries and seconds per attempt, overrides of the node first."""
+        retries, seconds = self.options.retries, self.options.seconds
+        if node is not None:
+            retries = retries if node.overrides.retries is None else node.overrides.retries
+            seconds = seconds if node.overrides.timeout is None else node.overrides.timeout.total_seconds()
+        return retries, seconds
+
+    def _context(self, run: LocalRun) -> current.Context:
+        return current.Context(run.execution, self.name, enable_deck=self.options.deck)
+
+    def _is_simple(self) -> bool:
+        o = self.options
+        copied = len(self._copies) == len(self._inputs)
+        wanted = self.awaits or o.retries or o.seconds or o.deck or self.cache or self.plugin
+        return copied and not wanted and type(self).invoke is PythonTask.invoke
+
+    def _find_plugin(self) -> TaskPlugin[Any] | None:
+        config = self.options.task_config
+        if config is None:
+            return None
+        found = plugins.of(config)
+        if found is None:
+            raise SignatureError(
+                f"no task plugin serves the task_config of '{self.function}', a {type(config).__qualname__}",
+                where=self.where,
+                fix="install or register the plugin: alula.sdk.taskplugin.register(MyPlugin())",
+            )
+        return found
+
+    def _note(self, exc: Exception, attempts: int = 1) -> None:
+        if isinstance(exc, AlulaError) and not exc.where:
+            exc.where = f"task '{self.name}' ({self.where})"
+        tries = f", attempt {attempts}" if attempts > 1 else ""
+        note = f"in task '{self.name}' ({self.where}{tries})"
+        if note not in getattr(exc, "__notes__", ()):
+            exc.add_note(note)
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+
+class _dressed(AbstractContextManager["_dressed"]):
+    """`TaskPlugin.around`, and the names it yields in the current context."""
+
+    def __init__(self, plugin: TaskPlugin[Any], config: Any) -> None:
+        self._around = plugin.around(config)
+
+    def __enter__(self) -> _dressed:
+        names: Mapping[str, object] = self._around.__enter__()
+        self._token = current.enter(current.current_context().with_attrs(**(names or {})))
+        return self
+
+    def __exit__(self, *exc: Any) -> bool | None:
+        current.leave(self._token)
+        return self._around.__exit__(*exc)
+
+
+@overload
+def task(fn: Callable[P, R], /) -> PythonTask[P, R]: ...
+@overload
+def task(fn: None = None, /, **keywords: Unpack[TaskKeywords]) -> Callable[[Callable[P, R]], PythonTask[P, R]]: ...
+def task(fn: Any = None, /, **keywords: Any) -> Any:
+    """A function as a task: typed inputs and outputs, run here when called, a node when called in a workflow.
+
+    Args:
+        fn: A module-level function with type hints, sync or async.
+        keywords: Settings, each a field of `TaskOptions`: `retries`, `timeout`, `cache`, `task_config`, ...
+
+    Raises:
+        SignatureError, UnsupportedType: with everything that is wrong with the declaration.
+
+    Example:
+        @task(retries=2, cache=Cache(version="1"))
+        def add(a: int, b: int) -> int:
+            return a + b
+    """
+    settings = options(keywords)
+
+    def decorate(fn: Callable[..., Any]) -> PythonTask[..., Any]:
+        check_reachable(fn, "task")
+        return PythonTask(fn, settings)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def names_of(fn: Callable[..., Any]) -> tuple[str, str]:
+    """Module and name of a function, as a container finds them again; a script's module is its path from the root
+    of its package."""
+    fn = inspect.unwrap(fn)
+    module, name = fn.__module__, getattr(fn, "__qualname__", type(fn).__name__)
+    name = name.rpartition("<locals>.")[2]
+    if module == "__main__":
+        module = _script_module(getattr(sys.modules["__main__"], "__file__", None)) or module
+    return module, name
+
+
+def _script_module(file: str | None) -> str:
+    if not file:
+        return ""
+    path = Path(file).resolve()
+    parts = [path.stem]
+    for folder in path.parents:
+        if not (folder / "__init__.py").exists():
+            break
+        parts.insert(0, folder.name)
+    return ".".join(parts)
+
+
+def check_reachable(fn: Callable[..., Any], kind: str) -> None:
+    """Raise SignatureError for a function inside a function: a container could not find it again.
+
+    Test modules may nest, and so may decorators that use `functools.wraps`.
+    """
+    plain = inspect.unwrap(fn)
+    if not callable(fn) or not hasattr(plain, "__code__"):
+        raise SignatureError(
+            f"@{kind} is put on {fn!r:.80}, which is no function", where=where_of(fn), fix="put it on a `def`"
+        )
+    module = plain.__module__.rpartition(".")[2]
+    nested = "<locals>" in plain.__qualname__
+    if nested and not (module.startswith("test_") or module.endswith("_test")):
+        raise SignatureError(
+            f"{kind} '{plain.__name__}' is defined inside another function, where a worker cannot find it",
+            where=where_of(plain),
+            fix=f"move it to the top of module {plain.__module__}",
+        )
