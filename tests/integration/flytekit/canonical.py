@@ -38,7 +38,7 @@ def _plain(value: Any) -> Any:
         return {"bytes": value.hex()}
     if kind is datetime.datetime:
         aware = value.tzinfo is not None
-        return {"datetime": (value.astimezone(datetime.timezone.utc) if aware else value).isoformat()}
+        return {"datetime": (value.astimezone(datetime.UTC) if aware else value).isoformat()}
     if kind in (datetime.date, datetime.timedelta):
         return {kind.__name__: str(value)}
     return None

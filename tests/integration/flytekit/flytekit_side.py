@@ -21,10 +21,10 @@ from canonical import canonical  # noqa: E402
 from flyteidl.core import literals_pb2  # noqa: E402
 from flytekit.configuration import Image, ImageConfig, SerializationSettings  # noqa: E402
 from flytekit.core.context_manager import ExecutionState, FlyteContextManager  # noqa: E402
+from flytekit.core.data_persistence import FileAccessProvider  # noqa: E402
 from flytekit.core.launch_plan import LaunchPlan  # noqa: E402
 from flytekit.core.type_engine import TypeEngine  # noqa: E402
 from flytekit.core.workflow import WorkflowBase  # noqa: E402
-from flytekit.core.data_persistence import FileAccessProvider  # noqa: E402
 from flytekit.models import launch_plan as launch_plan_models  # noqa: E402
 from flytekit.models import task as task_models  # noqa: E402
 from flytekit.models.admin import workflow as workflow_models  # noqa: E402
@@ -32,7 +32,7 @@ from flytekit.models.literals import Literal  # noqa: E402
 from flytekit.tools.translator import get_serializable  # noqa: E402
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 
-MODULES = ("reference_workflows", "extra_workflows")
+MODULES = ("reference_workflows", "extra_workflows", "settings_workflows")
 SETTINGS = SerializationSettings(
     project="proj",
     domain="dev",
@@ -65,7 +65,8 @@ def spec_of(entity):
             found["workflows"][model.template.id.name] = as_json(model.to_flyte_idl())
         elif isinstance(model, launch_plan_models.LaunchPlan):
             found["launch_plans"][model.id.name] = as_json(model.to_flyte_idl())
-    kind = "launch_plan" if isinstance(entity, LaunchPlan) else "workflow" if isinstance(entity, WorkflowBase) else "task"
+    kinds = {LaunchPlan: "launch_plan", WorkflowBase: "workflow"}
+    kind = next((name for base, name in kinds.items() if isinstance(entity, base)), "task")
     return {"name": entity.name, "kind": kind, **found}
 
 
@@ -91,7 +92,7 @@ def attempt(act, *args):
     """The answer, or flytekit's refusal."""
     try:
         return act(*args)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever flytekit raises is its answer
         return {"refused": type(exc).__name__, "message": str(exc)}
 
 
@@ -143,7 +144,7 @@ def write_row(row, ctx, scratch):
         found["value"] = canonical(TypeEngine.to_python_value(ctx, literal, declared))
         stage = next(stages)
         found["guess"] = str(TypeEngine.guess_python_type(literal_type))
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever flytekit raises is its answer
         found["refused"] = {"stage": stage, "error": type(exc).__name__, "message": str(exc)[:500]}
     return found
 
@@ -153,7 +154,7 @@ def read_row(row, ctx, given):
     literal = Literal.from_flyte_idl(literals_pb2.Literal.FromString(bytes.fromhex(given["literal"])))
     try:
         return {"value": canonical(TypeEngine.to_python_value(ctx, literal, row.type()))}
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever flytekit raises is its answer
         return {"refused": {"stage": "value", "error": type(exc).__name__, "message": str(exc)[:500]}}
 
 

@@ -3,6 +3,9 @@
 Loaded by real flytekit (`flytekit_side.py`) and by Alula; `ENTITIES` names what is compared.
 """
 
+# Users write both spellings of types, so both are converted here.
+# ruff: noqa: UP006, UP035, UP045
+
 import functools
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -145,7 +148,7 @@ def unroll(n: int, text: str) -> List[int]:
     found = []
     for i in range(n):
         found.append(add_one(a=i))
-    x, y = inner(a=found[0])
+    x, _ = inner(a=found[0])
     note(message=text)
     found.append(x)
     return found

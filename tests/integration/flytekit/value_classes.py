@@ -1,5 +1,8 @@
 """The classes of the value table, importable in both worlds."""
 
+# Users write both spellings of types, so both are converted here.
+# ruff: noqa: UP006, UP007, UP035, UP045
+
 import enum
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -16,7 +19,7 @@ class Color(enum.Enum):
     BLUE = "blue"
 
 
-class Size(str, enum.Enum):
+class Size(str, enum.Enum):  # noqa: UP042 - the older way to write it, which users have
     SMALL = "s"
     LARGE = "l"
 

@@ -4,17 +4,19 @@ A row says what flytekit and Alula are expected to agree on. Where they disagree
 a reason in `type_differs`, `literal_differs`, `refused_by_flytekit`, ... is part of the table, never a skipped test.
 """
 
-import sys
+# Users write both spellings of types, so both are converted here.
+# ruff: noqa: UP006, UP007, UP035, UP045
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any, Dict, Iterator, List, Literal, Optional, Tuple, Union
 
 import value_classes as c
 from dialect import sdk
 
-NOON = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=timezone.utc)
+NOON = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,26 @@ class Row:
     """Why the literals are not the same."""
     refused_by_flytekit: str = ""
     refused_by_alula: str = ""
-    ours_unread: str = ""
-    """Why flytekit does not read Alula's literal."""
-    theirs_unread: str = ""
-    """Why Alula does not read flytekit's literal."""
+    unread_by_flytekit: str = ""
+    """Why flytekit does not read the literal, its own or Alula's."""
     reads_differ: str = ""
     """Why the value that Alula reads is not the one that flytekit reads."""
+    no_guess: str = ""
+    """Why no Python type is guessed for the literal type."""
 
 
 def rows() -> list[Row]:
-    return [*_simple(), *_collections(), *_unions(), *_records(), *_models(), *_blobs(), *_frames(), *_arrays(), *_rest()]
+    return [
+        *_simple(),
+        *_collections(),
+        *_unions(),
+        *_records(),
+        *_models(),
+        *_blobs(),
+        *_frames(),
+        *_arrays(),
+        *_rest(),
+    ]
 
 
 def _simple() -> list[Row]:
@@ -63,8 +75,8 @@ def _simple() -> list[Row]:
         Row("none", lambda: type(None), lambda d: None),
         Row("datetime_aware", lambda: datetime, lambda d: NOON),
         Row("datetime_east", lambda: datetime, lambda d: NOON.astimezone(east)),
-        Row("datetime_naive", lambda: datetime, lambda d: datetime(2024, 1, 2, 3, 4, 5)),
-        Row("datetime_old", lambda: datetime, lambda d: datetime(1901, 1, 1, tzinfo=timezone.utc)),
+        Row("datetime_naive", lambda: datetime, lambda d: datetime(2024, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - naive on purpose
+        Row("datetime_old", lambda: datetime, lambda d: datetime(1901, 1, 1, tzinfo=UTC)),
         Row("date", lambda: date, lambda d: date(2024, 2, 29)),
         Row("timedelta", lambda: timedelta, lambda d: timedelta(days=3, seconds=4)),
         Row("timedelta_negative", lambda: timedelta, lambda d: timedelta(seconds=-5, microseconds=-7)),
@@ -155,7 +167,11 @@ def _records() -> list[Row]:
             lambda d: c.WithFiles([sdk.File(_file(d))], {"x": sdk.File(_file(d, "x.txt"))}),
         ),
         Row("dataclass_directory", lambda: c.WithDirectory, lambda d: c.WithDirectory(sdk.Directory(_folder(d)))),
-        Row("dataclass_dataset", lambda: c.WithDataset, lambda d: c.WithDataset(sdk.StructuredDataset(dataframe=_frame()))),
+        Row(
+            "dataclass_dataset",
+            lambda: c.WithDataset,
+            lambda d: c.WithDataset(sdk.StructuredDataset(dataframe=_frame())),
+        ),
         Row("dataclass_list", lambda: List[c.Flat], lambda d: [flat, flat]),
         Row("dataclass_dict", lambda: Dict[str, c.Frozen], lambda d: {"a": c.Frozen(1)}),
     ]
@@ -170,7 +186,11 @@ def _models() -> list[Row]:
             lambda: c.DeepModel,
             lambda d: c.DeepModel(name="n", model=c.Model(a=1), models=[c.Model(a=2, b=2.0)], named={"z": 1}),
         ),
-        Row("model_rich", lambda: c.RichModel, lambda d: c.RichModel(color=c.Color.RED, at=NOON, span=timedelta(hours=1))),
+        Row(
+            "model_rich",
+            lambda: c.RichModel,
+            lambda d: c.RichModel(color=c.Color.RED, at=NOON, span=timedelta(hours=1)),
+        ),
         Row("model_file", lambda: c.ModelWithFile, lambda d: c.ModelWithFile(label="l", source=sdk.File(_file(d)))),
         Row("model_list", lambda: List[c.Model], lambda d: [c.Model(a=1), c.Model(a=2)]),
         Row("model_optional", lambda: Optional[c.Model], lambda d: c.Model(a=1)),
@@ -330,7 +350,3 @@ def _frame() -> Any:
 
 def _fixed_hash(value: Any) -> str:
     return f"hash-of-{type(value).__name__}"
-
-
-if __name__ == "__main__":
-    print(len(rows()), file=sys.stderr)

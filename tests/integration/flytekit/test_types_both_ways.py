@@ -1,0 +1,189 @@
+"""Every value of the table through flytekit and through Alula: the same types, the same literals, both ways readable.
+
+A row of `value_table` that differs on purpose says why, and then the difference is what is asserted: a reason that no
+longer holds fails its test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from alula.idl import Literal, LiteralType
+from alula.types import default
+from alula_side import Made, make, place, read
+from conftest import Ask, answers
+from google.protobuf.json_format import MessageToDict
+from value_table import Row, rows
+
+ROWS = {row.name: row for row in rows()}
+each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    home = tmp_path_factory.mktemp("alula")
+    return {name: make(row, home / name) for name, row in ROWS.items()}
+
+
+@pytest.fixture(scope="session")
+def ours_read_by_flytekit(
+    ours: dict[str, Made], ask_flytekit: Ask, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    given, out = tmp_path_factory.mktemp("given"), tmp_path_factory.mktemp("read")
+    for name, made in ours.items():
+        if made.literal is not None:
+            (given / f"{name}.json").write_text(f'{{"literal": "{made.literal.SerializeToString().hex()}"}}')
+    ask_flytekit("read", given, out)
+    return answers(out)
+
+
+def test_the_table_is_large_enough() -> None:
+    assert len(ROWS) >= 60
+    assert len(ROWS) == len(rows())
+
+
+@each_row
+def test_refusals_are_the_ones_the_table_names(row: Row, ours: dict[str, Made], theirs: dict[str, Any]) -> None:
+    refused = theirs[row.name].get("refused", {})
+    assert bool(row.refused_by_flytekit) == (refused.get("stage") in ("type", "literal")), refused
+    assert bool(row.refused_by_alula) == (ours[row.name].literal is None), ours[row.name].refused
+
+
+@each_row
+def test_the_literal_type_is_flytekits(row: Row, ours: dict[str, Made], theirs: dict[str, Any]) -> None:
+    made, given = ours[row.name].type, theirs[row.name].get("type")
+    if made is None or given is None:
+        assert row.refused_by_alula or row.refused_by_flytekit
+        return
+    same = comparable_type(made) == comparable_type(LiteralType.FromString(bytes.fromhex(given)))
+    if row.type_differs:
+        assert not same, f"no longer true: {row.type_differs}"
+    else:
+        assert comparable_type(made) == comparable_type(LiteralType.FromString(bytes.fromhex(given)))
+
+
+@each_row
+def test_the_literal_is_flytekits(row: Row, ours: dict[str, Made], theirs: dict[str, Any]) -> None:
+    made, given = ours[row.name].literal, theirs[row.name].get("literal")
+    if made is None or given is None:
+        assert row.refused_by_alula or row.refused_by_flytekit
+        return
+    expected = comparable(Literal.FromString(bytes.fromhex(given)))
+    if row.literal_differs:
+        assert comparable(made) != expected, f"no longer true: {row.literal_differs}"
+    else:
+        assert comparable(made) == expected
+
+
+@each_row
+def test_alula_reads_back_what_it_wrote(row: Row, ours: dict[str, Made], theirs: dict[str, Any]) -> None:
+    made = ours[row.name]
+    if made.literal is None:
+        assert row.refused_by_alula
+        return
+    assert made.refused is None
+    expected = theirs[row.name].get("value")
+    if expected is None:
+        assert row.refused_by_flytekit or row.unread_by_flytekit
+    elif row.reads_differ:
+        assert made.value != expected, f"no longer true: {row.reads_differ}"
+    else:
+        assert made.value == expected
+
+
+@each_row
+def test_alula_reads_what_flytekit_wrote(row: Row, theirs: dict[str, Any], tmp_path: Path) -> None:
+    given = theirs[row.name]
+    if "literal" not in given or row.refused_by_alula:
+        assert row.refused_by_flytekit or row.refused_by_alula
+        return
+    value = read(default.converter(row.type()), Literal.FromString(bytes.fromhex(given["literal"])), place(tmp_path))
+    if "value" not in given:
+        assert row.unread_by_flytekit
+    elif row.reads_differ:
+        assert value != given["value"], f"no longer true: {row.reads_differ}"
+    else:
+        assert value == given["value"]
+
+
+@each_row
+def test_flytekit_reads_what_alula_wrote(
+    row: Row, theirs: dict[str, Any], ours: dict[str, Made], ours_read_by_flytekit: dict[str, Any]
+) -> None:
+    if ours[row.name].literal is None:
+        assert row.refused_by_alula
+        return
+    found = ours_read_by_flytekit[row.name]
+    if row.unread_by_flytekit or row.refused_by_flytekit:
+        assert "refused" in found, f"no longer true: {row.unread_by_flytekit or row.refused_by_flytekit}"
+    else:
+        assert found == {"value": theirs[row.name]["value"]}
+
+
+@each_row
+def test_a_type_is_guessed_for_what_flytekit_wrote(row: Row, theirs: dict[str, Any]) -> None:
+    given = theirs[row.name].get("type")
+    if given is None or row.no_guess:
+        assert row.refused_by_flytekit or row.no_guess
+        return
+    literal_type = LiteralType.FromString(bytes.fromhex(given))
+    guessed = default.literal_type(default.guess(literal_type))
+    assert without_words(guessed) == without_words(literal_type)
+
+
+def comparable_type(lt: LiteralType) -> Any:
+    return MessageToDict(lt, preserving_proto_field_name=True)
+
+
+def without_words(lt: LiteralType) -> Any:
+    """The type without what a guess cannot restore: schemas, annotations and names of variants."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: strip(v) for k, v in value.items() if k not in ("metadata", "annotation", "structure")}
+        return [strip(v) for v in value] if isinstance(value, list) else value
+
+    return strip(comparable_type(lt))
+
+
+def comparable(lit: Literal) -> Any:
+    """A literal with the places of its blobs masked, but not their suffixes, and packed data unpacked if it has any."""
+
+    def walk(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            if value.get("tag") == "msgpack":
+                return {"msgpack": packed(value["value"])}
+            return {k: walk(v, k) for k, v in value.items()}
+        if isinstance(value, list):
+            return [walk(v) for v in value]
+        return masked(value) if key == "uri" else value
+
+    return walk(MessageToDict(lit, preserving_proto_field_name=True))
+
+
+def packed(text: str) -> Any:
+    """The bytes as they are, but for paths of blobs inside, whose length is any."""
+    import base64
+
+    raw = base64.b64decode(text)
+    data = msgpack.unpackb(raw, strict_map_key=False)
+    return mask_paths(data) if has_paths(data) else raw.hex()
+
+
+def has_paths(data: Any) -> bool:
+    if isinstance(data, dict):
+        return any(k in ("path", "uri") or has_paths(v) for k, v in data.items())
+    return isinstance(data, list) and any(map(has_paths, data))
+
+
+def mask_paths(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {k: masked(v) if k in ("path", "uri") else mask_paths(v) for k, v in data.items()}
+    return [mask_paths(v) for v in data] if isinstance(data, list) else data
+
+
+def masked(uri: str) -> str:
+    return f"<somewhere>{Path(uri).suffix}"
