@@ -56,6 +56,16 @@ def flytekit_python() -> Path:
     return python
 
 
+@pytest.fixture(scope="session")
+def pyright() -> list[str]:
+    """The command that runs pyright, which is a node program behind a Python package."""
+    command = [sys.executable, "-m", "pyright"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        needs("pyright", "it wants node on the PATH, and npm's registry once")
+    return command
+
+
 # The list of what was left out.
 
 

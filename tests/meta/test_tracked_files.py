@@ -10,7 +10,7 @@ from tests.meta.source import ROOT, name
 
 HERE = Path(__file__)
 MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|opt|tmp|home|Users)/[\w.-]+|\.pyenv")
-REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|download\.pytorch\.org|file:///")
+REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|download\.pytorch\.org")
 OPEN_END = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\))")
 
 
