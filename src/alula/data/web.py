@@ -1,0 +1,163 @@
+"""Objects of web servers: `http://` and `https://`, to be read and never written.
+
+By the standard library and not by obstore, whose HTTP store sends WebDAV requests and knows no query strings: a signed
+URL, which answers nothing but GET, would be out of its reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from alula._kits import lazy
+from alula.data import uris
+from alula.data.local import FileSink
+from alula.data.settings import StoreSettings
+from alula.data.streams import range_reader
+from alula.errors import DataError, ObjectNotFound
+
+if TYPE_CHECKING:
+    from http import client
+    from urllib import error, parse, request
+else:
+    client = lazy.module("http.client")
+    error = lazy.module("urllib.error")
+    parse = lazy.module("urllib.parse")
+    request = lazy.module("urllib.request")
+
+_PIECE_BYTES = 1024 * 1024
+_READ_ONLY = "store it under file://, s3://, gs:// or az://; http addresses can only be read"
+
+
+class Web:
+    """What web servers answer to GET. Blocking work runs in the threads of the calling loop."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+
+    async def read(self, uri: str, start: int, length: int | None) -> bytes:
+        return await asyncio.to_thread(self._read, uri, start, length)
+
+    async def open_reader(self, uri: str) -> BinaryIO:
+        size = await self.size(uri)
+        return range_reader(size, lambda start, end: self._exactly(uri, start, end))
+
+    async def get(self, uri: str, path: Path) -> None:
+        await asyncio.to_thread(self._get, uri, path)
+
+    async def size(self, uri: str) -> int:
+        return await asyncio.to_thread(self._size, uri)
+
+    def list(self, prefix: str) -> AsyncIterator[str]:
+        raise DataError(
+            f"{prefix} cannot be listed", where=prefix, fix="name each file, or keep the directory in an object store"
+        )
+
+    async def write(self, uri: str, data: bytes) -> None:
+        _refuse(uri)
+
+    async def open_writer(self, uri: str) -> BinaryIO:
+        _refuse(uri)
+
+    async def put(self, path: Path, uri: str) -> None:
+        _refuse(uri)
+
+    async def delete(self, uri: str) -> None:
+        _refuse(uri)
+
+    def _read(self, uri: str, start: int, length: int | None) -> bytes:
+        if length == 0:
+            self._size(uri)
+            return b""
+        if start == 0 and length is None:
+            with _translated(uri), self._open(uri) as answer:
+                return answer.read()
+        end = None if length is None else start + length
+        try:
+            with _translated(uri), self._open(uri, start, end) as answer:
+                if answer.status == client.PARTIAL_CONTENT:
+                    return answer.read()
+                return answer.read(end)[start:] if end else answer.read()[start:]  # it sends no ranges
+        except _BeyondEnd:
+            return b""
+
+    def _exactly(self, uri: str, start: int, end: int) -> bytes:
+        data = self._read(uri, start, end - start)
+        if len(data) != end - start:
+            raise _cut_short(uri, len(data), end - start)
+        return data
+
+    def _get(self, uri: str, path: Path) -> None:
+        with _translated(uri), self._open(uri) as answer:
+            promised = answer.headers.get("Content-Length")
+            out = FileSink(path, str(path))
+            received = 0
+            try:
+                while piece := answer.read(_PIECE_BYTES):
+                    out.write(piece)
+                    received += len(piece)
+                if promised is not None and received != int(promised):
+                    raise _cut_short(uri, received, int(promised))
+            except BaseException:
+                out.discard()
+                raise
+            out.publish()
+
+    def _size(self, uri: str) -> int:
+        """By a GET of the first byte: not all servers answer HEAD, and a signed URL is good for GET alone."""
+        try:
+            with _translated(uri), self._open(uri, 0, 1) as answer:
+                total = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+                length = total[1] if total else answer.headers.get("Content-Length")
+                if length is not None and (total or answer.status == client.OK):
+                    return int(length)
+                return sum(len(piece) for piece in iter(lambda: answer.read(_PIECE_BYTES), b""))
+        except _BeyondEnd:
+            return 0
+
+    def _open(self, uri: str, start: int = 0, end: int | None = None) -> client.HTTPResponse:
+        headers = {"User-Agent": "alula", "Accept-Encoding": "identity"}
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        # The path may come as people write it, with spaces and umlauts; what is encoded already stays as it is.
+        address = parse.quote(uri, safe="%/:=&?~#+!$,;'@()*[]")
+        answer: client.HTTPResponse = request.urlopen(
+            request.Request(address, headers=headers),
+            timeout=self._settings.timeout_seconds,
+        )
+        return answer
+
+
+class _BeyondEnd(Exception):
+    """The range begins where the object has ended."""
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise DataError(f"{uri} is read only", where=uri, fix=_READ_ONLY)
+
+
+def _cut_short(uri: str, received: int, promised: int) -> DataError:
+    return DataError(f"{uri} was cut short: {received} bytes of {promised} came", where=uri, fix="try again")
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    """Turns the errors of urllib into ours."""
+    try:
+        yield
+    except DataError:
+        raise
+    except error.HTTPError as exc:
+        exc.close()
+        if exc.code == client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _BeyondEnd from exc
+        if exc.code in (client.NOT_FOUND, client.GONE):
+            raise ObjectNotFound(f"{uri} does not exist (HTTP {exc.code})", where=uri, fix="check the address") from exc
+        fix = "check that the address is public, or sign it" if exc.code in (401, 403) else "try again later"
+        raise DataError(f"{uris.rest(uri)} answered HTTP {exc.code} {exc.reason}", where=uri, fix=fix) from exc
+    except (OSError, client.HTTPException, ValueError) as exc:
+        raise DataError(f"{uri} could not be read: {exc}", where=uri, fix="check the address and the network") from exc
