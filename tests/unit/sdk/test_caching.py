@@ -82,7 +82,8 @@ def test_an_ignored_input_must_exist() -> None:
 def test_policies_find_the_version_in_order() -> None:
     here = settings(Cache(policies=[Salted(), FunctionSource()], salt="s"), ADD)
     there = settings(Cache(policies=[FunctionSource(), Salted()], salt="s"), ADD)
-    assert here and there
+    assert here is not None
+    assert there is not None
     assert len(here.version) == 64
     assert here.version != there.version
 
