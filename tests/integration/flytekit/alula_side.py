@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from canonical import canonical
+from value_table import Row
+
 from alula.data.stores import Objects
 from alula.errors import AlulaError
 from alula.idl import Literal, LiteralType
 from alula.types import Converter, Place, default
-
-from canonical import canonical
-from value_table import Row
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgpack
 import pytest
+from alula_side import Made, make, place, read
+from google.protobuf.json_format import MessageToDict
+from judge import Flytekit
+from value_table import Row, rows
+
 from alula.idl import Literal, LiteralType
 from alula.types import default
-from alula_side import Made, make, place, read
-from conftest import Ask, answers
-from google.protobuf.json_format import MessageToDict
-from value_table import Row, rows
 
 ROWS = {row.name: row for row in rows()}
 each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -30,14 +31,13 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
 
 @pytest.fixture(scope="session")
 def ours_read_by_flytekit(
-    ours: dict[str, Made], ask_flytekit: Ask, tmp_path_factory: pytest.TempPathFactory
+    ours: dict[str, Made], flytekit: Flytekit, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     given, out = tmp_path_factory.mktemp("given"), tmp_path_factory.mktemp("read")
     for name, made in ours.items():
         if made.literal is not None:
             (given / f"{name}.json").write_text(f'{{"literal": "{made.literal.SerializeToString().hex()}"}}')
-    ask_flytekit("read", given, out)
-    return answers(out)
+    return flytekit.answers("read", given, out)
 
 
 def test_the_table_is_large_enough() -> None:
