@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from alula._kits import lazy
 from alula.data import uris
@@ -43,14 +44,16 @@ class Web:
         return await asyncio.to_thread(self._read, uri, start, length)
 
     async def open_reader(self, uri: str) -> BinaryIO:
-        size = await self.size(uri)
-        return range_reader(size, lambda start, end: self._exactly(uri, start, end))
+        size, ranges = await asyncio.to_thread(self._probe, uri)
+        if ranges:
+            return range_reader(size, lambda start, end: self._exactly(uri, start, end))
+        return await asyncio.to_thread(self._spool, uri)
 
     async def get(self, uri: str, path: Path) -> None:
         await asyncio.to_thread(self._get, uri, path)
 
     async def size(self, uri: str) -> int:
-        return await asyncio.to_thread(self._size, uri)
+        return (await asyncio.to_thread(self._probe, uri))[0]
 
     def list(self, prefix: str) -> AsyncIterator[str]:
         raise DataError(
@@ -71,7 +74,7 @@ class Web:
 
     def _read(self, uri: str, start: int, length: int | None) -> bytes:
         if length == 0:
-            self._size(uri)
+            self._probe(uri)
             return b""
         if start == 0 and length is None:
             with _translated(uri), self._open(uri) as answer:
@@ -93,31 +96,38 @@ class Web:
 
     def _get(self, uri: str, path: Path) -> None:
         with _translated(uri), self._open(uri) as answer:
-            promised = answer.headers.get("Content-Length")
             out = FileSink(path, str(path))
-            received = 0
             try:
-                while piece := answer.read(_PIECE_BYTES):
+                for piece in _pieces(uri, answer):
                     out.write(piece)
-                    received += len(piece)
-                if promised is not None and received != int(promised):
-                    raise _cut_short(uri, received, int(promised))
             except BaseException:
                 out.discard()
                 raise
             out.publish()
 
-    def _size(self, uri: str) -> int:
-        """By a GET of the first byte: not all servers answer HEAD, and a signed URL is good for GET alone."""
+    def _spool(self, uri: str) -> BinaryIO:
+        """All of it in a file without a name, for servers that send no ranges."""
+        with _translated(uri), self._open(uri) as answer:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+            for piece in _pieces(uri, answer):
+                file.write(piece)
+        file.seek(0)
+        return cast(BinaryIO, file)
+
+    def _probe(self, uri: str) -> tuple[int, bool]:
+        """Size, and whether the server sends ranges. By a GET of the first byte: not all servers answer HEAD, and a
+        signed URL is good for GET alone."""
         try:
             with _translated(uri), self._open(uri, 0, 1) as answer:
                 total = re.fullmatch(r"bytes \d+-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-                length = total[1] if total else answer.headers.get("Content-Length")
-                if length is not None and (total or answer.status == client.OK):
-                    return int(length)
-                return sum(len(piece) for piece in iter(lambda: answer.read(_PIECE_BYTES), b""))
+                if total:
+                    return int(total[1]), True
+                length = answer.headers.get("Content-Length")
+                if length is not None and answer.status == client.OK:
+                    return int(length), False
+                return sum(map(len, _pieces(uri, answer))), False
         except _BeyondEnd:
-            return 0
+            return 0, True
 
     def _open(self, uri: str, start: int = 0, end: int | None = None) -> client.HTTPResponse:
         headers = {"User-Agent": "alula", "Accept-Encoding": "identity"}
@@ -138,6 +148,16 @@ class _BeyondEnd(Exception):
 
 def _refuse(uri: str) -> NoReturn:
     raise DataError(f"{uri} is read only", where=uri, fix=_READ_ONLY)
+
+
+def _pieces(uri: str, answer: client.HTTPResponse) -> Iterator[bytes]:
+    """The body of an answer. Raises DataError when the connection ends before it does."""
+    promised, received = answer.headers.get("Content-Length"), 0
+    while piece := answer.read(_PIECE_BYTES):
+        received += len(piece)
+        yield piece
+    if promised is not None and received != int(promised):
+        raise _cut_short(uri, received, int(promised))
 
 
 def _cut_short(uri: str, received: int, promised: int) -> DataError:
