@@ -32,3 +32,9 @@ def fresh_specs(flytekit: Flytekit, tmp_path_factory: pytest.TempPathFactory) ->
 def theirs(flytekit: Flytekit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """By row of the value table: flytekit's literal type, literal, the value that it reads back, or its refusal."""
     return flytekit.answers("write", tmp_path_factory.mktemp("flytekit"))
+
+
+@pytest.fixture(scope="session")
+def theirs_before(flytekit: Flytekit, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same, with structured data as flytekit wrote it before it had msgpack."""
+    return flytekit.answers("write", tmp_path_factory.mktemp("before"), FLYTE_USE_OLD_DC_FORMAT="true")

@@ -22,12 +22,22 @@ _FLYTEKIT = {
     "create_node": "flytekit.core.node_creation:create_node",
     "ShellTask": "flytekit.extras.tasks.shell:ShellTask",
     "OutputLocation": "flytekit.extras.tasks.shell:OutputLocation",
+    "Annotation": "flytekit.core.annotation:FlyteAnnotation",
     "Identity": "flytekit.models.security:Identity",
     "accelerators": "flytekit.extras.accelerators:",
 }
 """Names that flytekit keeps elsewhere, or calls otherwise: `module:attribute`, no attribute for the module itself."""
 
-_ALULA: dict[str, str] = {}
+_ALULA = {
+    "File": "alula.types.files:File",
+    "Directory": "alula.types.directories:Directory",
+    "StructuredDataset": "alula.types.tabular:StructuredDataset",
+    "Error": "alula.types.errors:TaskError",
+    "JSON": "alula.types.jsonlines:JSON",
+    "Pickle": "alula.types.pickle:Pickle",
+    "HashMethod": "alula.types.transformer:HashMethod",
+    "Annotation": "alula.types.registry:Annotation",
+}
 """The same for Alula; a name that is not listed is an attribute of the package."""
 
 

@@ -7,6 +7,7 @@ a reason in `type_differs`, `literal_differs`, `refused_by_flytekit`, ... is par
 # Users write both spellings of types, so both are converted here.
 # ruff: noqa: UP006, UP007, UP035, UP045
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -36,6 +37,8 @@ class Row:
     """Why flytekit does not read the literal, its own or Alula's."""
     reads_differ: str = ""
     """Why the value that Alula reads is not the one that flytekit reads."""
+    old_reads_differ: str = ""
+    """The same, for the format before msgpack."""
     no_guess: str = ""
     """Why no Python type is guessed for the literal type."""
 
@@ -191,7 +194,11 @@ def _models() -> list[Row]:
             lambda: c.RichModel,
             lambda d: c.RichModel(color=c.Color.RED, at=NOON, span=timedelta(hours=1)),
         ),
-        Row("model_file", lambda: c.ModelWithFile, lambda d: c.ModelWithFile(label="l", source=sdk.File(_file(d)))),
+        Row(
+            "model_file",
+            lambda: c.model_with_file(),
+            lambda d: c.model_with_file()(label="l", source=sdk.File(_file(d))),
+        ),
         Row("model_list", lambda: List[c.Model], lambda d: [c.Model(a=1), c.Model(a=2)]),
         Row("model_optional", lambda: Optional[c.Model], lambda d: c.Model(a=1)),
     ]
@@ -318,6 +325,8 @@ def _rest() -> list[Row]:
         Row("error", lambda: sdk.Error, lambda d: sdk.Error(message="it broke", failed_node_id="n3")),
         Row("hashed", lambda: Annotated[int, sdk.HashMethod(_fixed_hash)], lambda d: 3),
         Row("hashed_in_list", lambda: List[Annotated[str, sdk.HashMethod(_fixed_hash)]], lambda d: ["a", "b"]),
+        Row("annotated", lambda: Annotated[int, sdk.Annotation({"unit": "m"})], lambda d: 3),
+        Row("path_like", lambda: os.PathLike, lambda d: _file(d)),
         Row("pickle", lambda: sdk.Pickle[c.Plain], lambda d: c.Plain(3)),
         Row("any", lambda: Any, lambda d: {"k": (1, 2)}),
         Row("unknown_class", lambda: c.Plain, lambda d: c.Plain(4)),
