@@ -57,8 +57,8 @@ demo: $(VENV)/.demo
 
 check: $(VENV)/.all
 	@rm -f $(LEFT_OUT)
-	$(BIN)/ruff format --check --quiet $(CODE)
-	$(BIN)/ruff check --quiet $(CODE)
+	$(BIN)/ruff format --check --quiet --output-format concise $(CODE)
+	$(BIN)/ruff check --quiet --output-format concise $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	ALULA_LEFT_OUT=$(LEFT_OUT) $(PY) -m pytest $(wildcard tests/unit) tests/meta
