@@ -29,12 +29,8 @@ def test_an_attempts_files_have_the_names_that_flyte_knows() -> None:
     assert execution.outputs == "s3://b/root/p/d/f1a2/outputs.pb"
     at = execution.attempt("n0-dn1", 2)
     assert at.prefix == "s3://b/root/p/d/f1a2/n0-dn1/2"
-    assert files(at) == {
-        f"{at.prefix}/{name}"
-        for name in (
-            "inputs.pb", "outputs.pb", "error.pb", "futures.pb", "deck.html", "progress.pb", "task.pb", "raw", "checkpoint",
-        )
-    }  # fmt: skip
+    names = "inputs.pb outputs.pb error.pb futures.pb deck.html progress.pb task.pb raw checkpoint"
+    assert files(at) == {f"{at.prefix}/{name}" for name in names.split()}
     assert at.element(7).outputs == "s3://b/root/p/d/f1a2/n0-dn1/2/7/0/outputs.pb"
     assert at.element(7, 1).outputs == "s3://b/root/p/d/f1a2/n0-dn1/2/7/1/outputs.pb"
 
