@@ -111,7 +111,8 @@ def exports(name_of_module: str, where: Mapping[str, str]) -> tuple[Callable[[st
 
     Args:
         name_of_module: `__name__` of the module that exports.
-        where: Name to the module that defines it, or to `module:attribute` if it has another name there.
+        where: Name to the module that defines it; to `module:attribute` if it has another name there; to `module:` if
+            the name stands for the module itself.
 
     Example:
         __getattr__, __dir__ = exports(__name__, {"File": "alula.types.files"})
@@ -124,8 +125,9 @@ def exports(name_of_module: str, where: Mapping[str, str]) -> tuple[Callable[[st
         target = where.get(name)
         if target is None:
             raise AttributeError(f"module {name_of_module!r} has no attribute {name!r}", name=name, obj=here())
-        source, _, attribute = target.partition(":")
-        value = getattr(import_module(source), attribute or name)
+        source, colon, attribute = target.partition(":")
+        found = import_module(source)
+        value = found if colon and not attribute else getattr(found, attribute or name)
         setattr(here(), name, value)  # the next access does not come here
         return value
 

@@ -79,7 +79,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "lazyshop").mkdir()
     (tmp_path / "lazyshop/__init__.py").write_text(
         "from alula._kits.lazy import exports\n"
-        "__getattr__, __dir__ = exports(__name__, {'Bread': 'lazyshop.bakery', 'roll': 'lazyshop.bakery:Bread'})\n"
+        "__getattr__, __dir__ = exports(__name__, {'Bread': 'lazyshop.bakery', 'roll': 'lazyshop.bakery:Bread', 'oven': 'lazyshop.bakery:'})\n"
     )
     (tmp_path / "lazyshop/bakery.py").write_text("print('baking')\nclass Bread: ...\n")
     return str(tmp_path)
@@ -88,9 +88,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_exports_import_on_first_use(shop: str) -> None:
     body = (
         "import sys, lazyshop; assert 'lazyshop.bakery' not in sys.modules\n"
-        "assert {'Bread', 'roll'} <= set(dir(lazyshop))\n"
+        "assert {'Bread', 'oven', 'roll'} <= set(dir(lazyshop))\n"
         "from lazyshop import Bread\n"
         "assert lazyshop.roll is Bread and 'Bread' in vars(lazyshop)\n"
+        "assert lazyshop.oven is sys.modules['lazyshop.bakery']\n"
         "try: lazyshop.Bred\n"
         "except AttributeError as exc: print(exc, exc.name)\n"
         "print(hasattr(lazyshop, '__wrapped__'))\n"
