@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
 from alula.errors import AlulaError, CallError, ConversionError
-from alula.idl import interface as wire
+from alula.idl.casting import castable
 from alula.sdk.promise import UNKNOWN, Comparison, Conjunction, Promise, Void, promises_in
 from alula.sdk.signature import Interface, caller, optional
 from alula.types.registry import Registry, default
@@ -125,7 +125,7 @@ def _reference(promise: Promise, t: Any, converter: Converter, what: str, regist
     source = None
     if promise._type is not UNKNOWN:
         declared = registry.converter(promise._type)
-        if declared is not converter and not wire.castable(declared.literal_type, converter.literal_type):
+        if declared is not converter and not castable(declared.literal_type, converter.literal_type):
             raise CallError(
                 f"{what} expects {_shown(t)}, and {promise!r} is {_shown(promise._type)}",
                 where=caller(),

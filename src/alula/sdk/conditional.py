@@ -1,4 +1,4 @@
-"""`conditional("name").if_(x > 1).then(a()).elif_(...).then(b()).else_().fail("why")`: choose one branch at run time."""
+"""`conditional("name").if_(x > 1).then(a()).else_().fail("why")`: choose one branch at run time."""
 
 from __future__ import annotations
 

@@ -24,11 +24,9 @@ class Doc:
     outputs: Mapping[str, str] = field(default_factory=dict)
     returns: str = ""
 
-    def output(self, name: str, position: int, count: int) -> str:
-        """The text of one output: its own, that of `Returns:` when it is the only one, else its name."""
-        if name in self.outputs:
-            return self.outputs[name]
-        return self.returns if self.returns and count == 1 and position == 0 else name
+    def output(self, name: str) -> str:
+        """The text of one output: its own, else that of `Returns:`, else its name."""
+        return self.outputs.get(name) or self.returns or name
 
 
 EMPTY = Doc()

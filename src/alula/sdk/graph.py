@@ -46,6 +46,10 @@ class Entity(ABC):
     def short_name(self) -> str:
         return self.name.rpartition(".")[2]
 
+    def same_as(self, other: Entity) -> bool:
+        """Whether the two, which share a name, are one entity in two objects."""
+        return False
+
 
 @dataclass(slots=True)
 class Overrides:
@@ -143,7 +147,7 @@ class Node:
         return f"<node {self.id}: {self.title}>"
 
 
-_SETTINGS = tuple(Overrides.__slots__)  # type: ignore[attr-defined]
+_SETTINGS = tuple(Overrides.__slots__)
 
 
 class Outputs(tuple[Any, ...]):

@@ -139,7 +139,8 @@ def literal_of(kept: Kept, converter: Converter, place: Place) -> Literal:
     if converter.copy is None:
         return kept  # type: ignore[no-any-return]
     made = converter.to_literal(kept, place)
-    return bridge.run(made) if converter.awaits else made
+    lit: Literal = bridge.run(made) if converter.awaits else made
+    return lit
 
 
 def kept_of(lit: Literal, converter: Converter, place: Place) -> Kept:
@@ -161,7 +162,7 @@ def keep_inputs(name: str, interface: Interface, given: Mapping[str, Any], run: 
     kept: dict[str, Kept] = {}
     faults: list[ConversionError] = []
     for key, one in interface.inputs.items():
-        value = given[key] if key in given else one.default
+        value = given.get(key, one.default)
         try:
             kept[key] = one.converter.copy(value) if one.converter.copy else keep(value, one.converter, place)
         except ConversionError as exc:
@@ -247,7 +248,8 @@ def wait_for(made: Awaitable[Any]) -> Any:
 
 def _none_hint(exc: ConversionError, value: Any, name: str) -> ConversionError:
     if value is None and not exc.fix:
-        return type(exc)(exc.what, where=exc.where, fix=f"return a value on every path of '{name}', or declare `| None`")
+        fix = f"return a value on every path of '{name}', or declare `| None`"
+        return type(exc)(exc.what, where=exc.where, fix=fix)
     return exc
 
 

@@ -24,7 +24,7 @@ class TaskKeywords(TypedDict, total=False):
     retries: int
     interruptible: bool | None
     deprecated: str
-    timeout: timedelta | int
+    timeout: timedelta | float
     container_image: Any
     environment: Mapping[str, str] | None
     requests: Any
@@ -62,8 +62,8 @@ class TaskOptions:
     interruptible: bool | None = None
     """May run on a machine that can be taken away. None: as the workflow says."""
     deprecated: str = ""
-    timeout: timedelta | int = timedelta(0)
-    """Longest time of one attempt; an int is seconds; zero is no limit."""
+    timeout: timedelta | float = timedelta(0)
+    """Longest time of one attempt; a number is seconds; zero is no limit."""
     container_image: Any = None
     environment: Mapping[str, str] | None = None
     requests: Any = None
@@ -90,26 +90,28 @@ class TaskOptions:
 
     def __post_init__(self) -> None:
         where = caller()
-        if self.requests is not None or self.limits is not None:
-            if self.resources is not None:
-                raise SignatureError(
-                    "resources and requests or limits are both given", where=where, fix="use resources= alone"
-                )
+        if (self.requests is not None or self.limits is not None) and self.resources is not None:
+            raise SignatureError(
+                "resources and requests or limits are both given", where=where, fix="use resources= alone"
+            )
         if self.disable_deck is not None and self.enable_deck is not None:
             raise SignatureError(
                 "disable_deck and enable_deck are both given", where=where, fix="use enable_deck= alone"
             )
-        if not isinstance(self.retries, int) or self.retries < 0:
+        if self.retries < 0:
             raise SignatureError(f"retries is {self.retries!r}", where=where, fix="an int, zero or more")
-        timeout = timedelta(seconds=self.timeout) if isinstance(self.timeout, int) else self.timeout
-        if not isinstance(timeout, timedelta) or timeout < timedelta(0):
-            raise SignatureError(f"timeout is {self.timeout!r}", where=where, fix="a timedelta, or seconds as an int")
-        object.__setattr__(self, "timeout", timeout)
+        if self.limit < timedelta(0):
+            raise SignatureError(f"timeout is {self.timeout!r}", where=where, fix="a timedelta, or seconds")
+
+    @property
+    def limit(self) -> timedelta:
+        """The timeout of one attempt; zero is no limit."""
+        return self.timeout if isinstance(self.timeout, timedelta) else timedelta(seconds=self.timeout)
 
     @property
     def seconds(self) -> float:
         """The timeout of one attempt in seconds; zero is no limit."""
-        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else float(self.timeout)
+        return self.limit.total_seconds()
 
     @property
     def deck(self) -> bool:

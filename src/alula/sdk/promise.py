@@ -168,8 +168,8 @@ class Void:
             fix=f"give '{self._node.title}' a return annotation, or order nodes with `a >> b`",
         )
 
-    __bool__ = __iter__ = __getitem__ = __len__ = __call__ = __add__ = __radd__ = __index__ = _no_value  # type: ignore[assignment]
-    __gt__ = __ge__ = __lt__ = __le__ = __contains__ = __int__ = __float__ = _no_value  # type: ignore[assignment]
+    __bool__ = __iter__ = __getitem__ = __len__ = __call__ = __add__ = __radd__ = __index__ = _no_value
+    __gt__ = __ge__ = __lt__ = __le__ = __contains__ = __int__ = __float__ = _no_value
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

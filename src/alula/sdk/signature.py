@@ -7,6 +7,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Union, get_args, get_origin
 
 from alula.errors import AlulaError, SignatureError, UnsupportedType
@@ -62,14 +63,16 @@ class Interface:
     def message(self) -> TypedInterface:
         """The wire form, with the descriptions of the docstring."""
         made, doc = TypedInterface(), self.doc
+        made.inputs.SetInParent()
+        made.outputs.SetInParent()
         for name, one in self.inputs.items():
             variable = made.inputs.variables[name]
             variable.type.CopyFrom(one.converter.literal_type)
             variable.description = doc.inputs.get(name, name)
-        for position, (name, out) in enumerate(self.outputs.items()):
+        for name, out in self.outputs.items():
             variable = made.outputs.variables[name]
             variable.type.CopyFrom(out.converter.literal_type)
-            variable.description = doc.output(name, position, len(self.outputs))
+            variable.description = doc.output(name)
         return made
 
     def pack(self, values: tuple[Any, ...]) -> Any:
@@ -103,12 +106,12 @@ def where_of(fn: Any) -> str:
 
 def caller(*, skip: tuple[str, ...] = ()) -> str:
     """`file:line` of the innermost frame that is the user's: outside this package."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if not (name == "alula" or name.startswith(("alula.", "contextlib", "functools")) or name.startswith(skip)):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 
@@ -181,6 +184,11 @@ def interface_from(
     return Interface(ins, outs)
 
 
+def kwtypes(**types: Any) -> dict[str, Any]:
+    """Names and types, for entities without a function: `inputs=kwtypes(a=int, b=str)`."""
+    return types
+
+
 def _hints(fn: Callable[..., Any], name: str, where: str) -> dict[str, Any]:
     try:
         return typing.get_type_hints(inspect.unwrap(fn), include_extras=True)
@@ -210,9 +218,7 @@ def _check_default(one: Input, faults: list[str]) -> None:
         faults.append(f"the default of parameter '{one.name}' does not fit: {exc.what}")
 
 
-def _outputs(
-    t: Any, registry: Registry, faults: list[str]
-) -> tuple[dict[str, Output], type[Any] | None, bool]:
+def _outputs(t: Any, registry: Registry, faults: list[str]) -> tuple[dict[str, Output], type[Any] | None, bool]:
     if t is None or t is type(None):
         return {}, None, False
     tuple_type: type[Any] | None = None
@@ -232,8 +238,9 @@ def _outputs(
         if one is None:
             faults.append(f"output '{key}' has no type hint")
             continue
-        converter = _converter(one, "the return value" if key == "o0" and not as_tuple else f"output '{key}'",
-                               registry, faults)
+        converter = _converter(
+            one, "the return value" if key == "o0" and not as_tuple else f"output '{key}'", registry, faults
+        )
         if converter is not None:
             outputs[key] = Output(key, one, converter)
     return outputs, tuple_type, as_tuple

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from alula.errors import AlulaError, SignatureError, TaskTimeout
 from alula.sdk import current, memo
@@ -18,19 +18,19 @@ from alula.sdk.graph import Entity, Node
 from alula.sdk.local import (
     Kept,
     LocalRun,
+    call_here,
     current_run,
     fresh,
     fresh_async,
     keep_inputs,
     keep_outputs,
     keep_outputs_async,
-    present,
     wait_for,
 )
 from alula.sdk.options import TaskKeywords, TaskOptions, options
 from alula.sdk.signature import Interface, interface_of, where_of
 from alula.sdk.taskplugin import TaskPlugin, plugins
-from alula.types.pickle import Pickle
+from alula.types.pickle import PickleTransformer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +59,7 @@ class PythonTask(Entity, Generic[P, R]):
             fn,
             self.function,
             ignore=options.ignore_input_vars,
-            untyped=Pickle[Any] if options.pickle_untyped else None,
+            untyped=Annotated[Any, PickleTransformer()] if options.pickle_untyped else None,
         )
         self.plugin: TaskPlugin[Any] | None = self._find_plugin()
         self.cache = options.cache_settings(fn, self.interface.inputs, f"task '{self.function}' ({self.where})")
@@ -84,7 +84,8 @@ class PythonTask(Entity, Generic[P, R]):
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             made: Any = self(*args, **kwargs)
-            return made.with_overrides(**overrides) if hasattr(made, "with_overrides") else made
+            changed: R = made.with_overrides(**overrides) if hasattr(made, "with_overrides") else made
+            return changed
 
         return call
 
@@ -93,9 +94,7 @@ class PythonTask(Entity, Generic[P, R]):
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.awaits:
             return self._run_here_async(args, kwargs)
-        run = current_run()
-        kept = keep_inputs(self.function, self.interface, arguments(self.function, self.interface, args, kwargs), run)
-        return present(self.interface, self.perform(kept, run, None), run.place)
+        return call_here(self, args, kwargs)
 
     async def _run_here_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         run = current_run()
@@ -149,28 +148,47 @@ class PythonTask(Entity, Generic[P, R]):
         if self.awaits and type(self).invoke is PythonTask.invoke:
             return wait_for(self._attempts_async(inputs, run, node))  # type: ignore[no-any-return]
         retries, seconds = self._limits(node)
-        context = self._context(run)
+        context = self.context(run)
         for attempt in range(retries + 1):
-            token = current.enter(context)
             try:
-                values = {key: fresh(inputs[key], converter, run.place) for key, converter in self._inputs}
-                with deadline(seconds, self.function, self.where):
-                    return self.invoke(values, run, node)
+                return self.attempt(inputs, run, node, seconds=seconds, context=context)
             except Exception as exc:
                 if attempt == retries or not recoverable(exc, retries):
                     self._note(exc, attempt + 1)
                     raise
                 run.tell("retrying", self.function, f"attempt {attempt + 1} of {retries + 1} failed: {exc}")
-            finally:
-                if context.enable_deck:
-                    context.publish_decks()
-                current.leave(token)
             context = context.next_attempt()
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def attempt(
+        self,
+        inputs: dict[str, Kept],
+        run: LocalRun,
+        node: Node | None = None,
+        *,
+        seconds: float = 0,
+        context: current.Context | None = None,
+    ) -> tuple[Kept, ...]:
+        """Run the function once, with its context, its report and a time limit. Raises what it raises."""
+        context = context or self.context(run)
+        token = current.enter(context)
+        try:
+            with deadline(seconds, self.function, self.where):
+                return self.invoke(self.values(inputs, run), run, node)
+        finally:
+            try:
+                if context.enable_deck:
+                    context.publish_decks()
+            finally:
+                current.leave(token)
+
+    def values(self, inputs: dict[str, Kept], run: LocalRun) -> dict[str, Any]:
+        """Fresh values for the function. Raises ConversionError that names the input."""
+        return {key: fresh(inputs[key], converter, run.place) for key, converter in self._inputs}
+
     async def _attempts_async(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         retries, seconds = self._limits(node)
-        context = self._context(run)
+        context = self.context(run)
         for attempt in range(retries + 1):
             token = current.enter(context)
             try:
@@ -192,8 +210,9 @@ class PythonTask(Entity, Generic[P, R]):
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _in_time(self, made: Awaitable[Any], seconds: float) -> Any:
+        limit = asyncio.timeout(seconds or None)
         try:
-            async with asyncio.timeout(seconds or None) as limit:
+            async with limit:
                 return await made
         except TimeoutError:
             if not limit.expired():
@@ -214,7 +233,8 @@ class PythonTask(Entity, Generic[P, R]):
             seconds = seconds if node.overrides.timeout is None else node.overrides.timeout.total_seconds()
         return retries, seconds
 
-    def _context(self, run: LocalRun) -> current.Context:
+    def context(self, run: LocalRun) -> current.Context:
+        """A new context for one attempt."""
         return current.Context(run.execution, self.name, enable_deck=self.options.deck)
 
     def _is_simple(self) -> bool:

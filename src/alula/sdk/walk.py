@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from alula.errors import CompileError
-from alula.idl import literals
+from alula.errors import CompileError, ConversionError
+from alula.idl import Literal, literals
 from alula.sdk.bind import Bound, Constant, DictOf, ListOf, Reference
 from alula.sdk.conditional import Arm, Branch
 from alula.sdk.graph import Node, Trace
@@ -94,9 +94,7 @@ def handle_failure(node: Node, inputs: Mapping[str, Kept], run: LocalRun, error:
 
 def used_inputs(trace: Trace) -> set[str]:
     """The workflow inputs that some node is bound to."""
-    return {
-        p._var for node in _all(trace.nodes) for p in _promises(node.bindings.values()) if p._node is trace.start
-    }
+    return {p._var for node in _all(trace.nodes) for p in _promises(node.bindings.values()) if p._node is trace.start}
 
 
 def dependencies(node: Node) -> list[Node]:
@@ -140,13 +138,18 @@ def _choose(step: Step, results: Results, run: LocalRun) -> Mapping[str, Kept]:
                 raise branch.no_match(arm)
             for inner in steps:
                 _run(inner, results, run)
-            theirs = arm.target.entity
-            assert theirs is not None
-            return {
-                key: transfer(results[arm.target][key], theirs.interface.outputs[key].converter, one.converter, run.place)
-                for key, one in branch.interface.outputs.items()
-            }
+            return _through(arm.target, branch, results[arm.target], run)
     raise branch.no_match(None)
+
+
+def _through(target: Node, branch: Branch, given: Mapping[str, Kept], run: LocalRun) -> Mapping[str, Kept]:
+    """The outputs of the arm that was taken, as those of the branch."""
+    assert target.entity is not None
+    theirs = target.entity.interface.outputs
+    return {
+        key: transfer(given[key], theirs[key].converter, one.converter, run.place)
+        for key, one in branch.interface.outputs.items()
+    }
 
 
 def _steps(nodes: list[Node], title: str) -> tuple[Step, ...]:
@@ -264,10 +267,28 @@ def _operand(value: Any) -> Fetch:
     def operand(results: Results, run: LocalRun) -> Any:
         kept = results[node][var]
         if path or declared.copy is None:
-            return literals.primitive(literals.resolve(literal_of(kept, declared, run.place), path))
+            return _plain(literals.resolve(literal_of(kept, declared, run.place), path))
         return kept.value if isinstance(kept, Enum) else kept
 
     return operand
+
+
+def _plain(lit: Literal) -> Any:
+    """The Python value of a primitive literal, or None."""
+    lit = literals.unpacked(lit)
+    match literals.kind(lit):
+        case "none_type":
+            return None
+        case "datetime":
+            return literals.to_datetime(lit)
+        case "duration":
+            return literals.to_timedelta(lit)
+        case "integer" | "float_value" | "string_value" | "boolean" as kind:
+            return getattr(lit.scalar.primitive, kind)
+        case other:
+            raise ConversionError(
+                f"a condition compares a literal of kind {other}", fix="compare primitive values, or decide in a @task"
+            )
 
 
 def _promises(bounds: Iterable[Bound]) -> Iterator[Promise]:
@@ -302,5 +323,3 @@ def _mark(exc: Exception, node: Node) -> None:
     if not hasattr(exc, "node_id"):
         with suppress(AttributeError):  # a user's exception may have slots
             exc.node_id = node.id  # type: ignore[attr-defined]
-
-

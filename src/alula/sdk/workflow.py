@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import Annotated, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from alula.errors import AlulaError, CallError, CompileError, SignatureError
 from alula.sdk import walk
@@ -17,7 +17,7 @@ from alula.sdk.promise import Promise, Void
 from alula.sdk.signature import Input, Interface, Output, caller, interface_of, optional, where_of
 from alula.sdk.task import names_of
 from alula.types.errors import TaskError
-from alula.types.pickle import Pickle
+from alula.types.pickle import PickleTransformer
 from alula.types.registry import default
 from alula.types.transformer import split, type_name
 
@@ -142,7 +142,7 @@ class PythonWorkflow(BaseWorkflow, Generic[P, R]):
 
     def __init__(self, fn: Callable[P, R], **keywords: Unpack[WorkflowKeywords]) -> None:
         module, name = names_of(fn)
-        untyped = Pickle[Any] if keywords.get("pickle_untyped") else None
+        untyped = Annotated[Any, PickleTransformer()] if keywords.get("pickle_untyped") else None
         super().__init__(f"{module}.{name}", interface_of(fn, name, untyped=untyped), where_of(fn), **keywords)
         self.fn = fn
         self.module, self.function = module, name
@@ -204,6 +204,7 @@ def read(
             result = fn(**(trace.promises() if values is None else values))
     except AlulaError as exc:
         trace.check(exc)
+        raise
     trace.check()
     return trace, bind_outputs(name, where, interface, result)
 

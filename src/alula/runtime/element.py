@@ -1,0 +1,40 @@
+"""Which item of a mapped task a container runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alula.errors import ConfigError
+from alula.idl import LiteralMap
+
+
+def element_inputs(bound: frozenset[str], inputs: LiteralMap, environment: Mapping[str, str]) -> LiteralMap:
+    """The inputs of one item: its element of every list, and all that is bound.
+
+    Raises:
+        ConfigError: the platform passed no index, or one beyond the lists.
+    """
+    index = element_index(environment)
+    made = LiteralMap()
+    for name, lit in inputs.literals.items():
+        if name in bound or not lit.HasField("collection"):
+            made.literals[name].CopyFrom(lit)
+            continue
+        items = lit.collection.literals
+        if index >= len(items):
+            raise ConfigError(f"item {index} of a mapped task is asked for, and '{name}' has {len(items)}")
+        made.literals[name].CopyFrom(items[index])
+    return made
+
+
+def element_index(environment: Mapping[str, str]) -> int:
+    """The item's index, as array services and Flyte pass it: a variable that names a variable, and an offset."""
+    variable = environment.get("BATCH_JOB_ARRAY_INDEX_VAR_NAME", "")
+    value = environment.get(variable) if variable else None
+    if value is None:
+        raise ConfigError(
+            "a mapped task is started without the index of its item",
+            where="environment variable BATCH_JOB_ARRAY_INDEX_VAR_NAME",
+            fix="let it name the variable that holds the index",
+        )
+    return int(value) + int(environment.get("BATCH_JOB_ARRAY_INDEX_OFFSET", 0) or 0)

@@ -1,0 +1,164 @@
+"""One pass from entities to the messages that register them; what each kind of entity adds is in `kinds`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
+
+from alula.data.workspace import workspace
+from alula.errors import CompileError
+from alula.idl import (
+    DynamicJobSpec,
+    Identifier,
+    LiteralMap,
+    NodeMetadata,
+    ResourceType,
+    WorkflowTemplate,
+)
+from alula.idl import Node as NodeMessage
+from alula.idl.admin import LaunchPlan as LaunchPlanMessage
+from alula.idl.admin import TaskSpec, WorkflowSpec
+from alula.idl.ids import dns_label
+from alula.sdk import walk
+from alula.sdk.conditional import Branch
+from alula.sdk.graph import START, Entity, Node
+from alula.sdk.image import ImageConfig, ImageSpec
+from alula.sdk.local import LocalRun, literal_of, place_at
+from alula.sdk.signature import Interface
+from alula.sdk.wire import binding
+from alula.sdk.workflow import BaseWorkflow, Graph, WorkflowFailurePolicy
+from alula.types.transformer import Place
+
+
+@dataclass(frozen=True, slots=True)
+class SerializationSettings:
+    """Under which ids entities are registered, and what their containers get."""
+
+    project: str = ""
+    domain: str = ""
+    version: str = ""
+    image_config: ImageConfig | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    place: Place | None = None
+    """Where constants that live in blobs are put. None: the workspace of this process."""
+
+
+class Compilation:
+    """One pass over an entity and what it reaches.
+
+    A kind of entity adds itself with `reference.register`, `target.register` and `metadata.register`.
+    """
+
+    def __init__(self, settings: SerializationSettings) -> None:
+        self.settings = settings
+        here = workspace()
+        self.place = settings.place or place_at(here.prefix, here.objects)
+        self.tasks: dict[str, TaskSpec] = {}
+        self.workflows: dict[str, WorkflowSpec] = {}
+        self.launch_plans: dict[str, LaunchPlanMessage] = {}
+        self.entities: dict[tuple[ResourceType, str], Entity] = {}
+
+    def id(self, kind: ResourceType, name: str) -> Identifier:
+        s = self.settings
+        return Identifier(resource_type=kind, project=s.project, domain=s.domain, name=name, version=s.version)
+
+    def image(self, asked: str | ImageSpec | None) -> str:
+        """The image of a task: its own, with `{{.image.name.fqn}}` filled in, or the default one."""
+        config = self.settings.image_config
+        if config is None and asked is None:
+            return ""  # nobody said where it will run
+        return (config or ImageConfig.auto()).resolve(asked)
+
+    def first_time(self, kind: ResourceType, entity: Entity) -> bool:
+        """Whether this entity has not been compiled yet. Raises CompileError if another one has its name."""
+        known = self.entities.setdefault((kind, entity.name), entity)
+        if known is not entity and not entity.same_as(known):
+            raise CompileError(
+                f"two different entities are named '{entity.name}'",
+                where=" and ".join(getattr(e, "where", repr(e)) for e in (known, entity)),
+                fix="rename one of them",
+            )
+        return known is entity and entity.name not in self._specs(kind)
+
+    def _specs(self, kind: ResourceType) -> Mapping[str, object]:
+        if kind == ResourceType.TASK:
+            return self.tasks
+        return self.workflows if kind == ResourceType.WORKFLOW else self.launch_plans
+
+    def workflow_template(self, workflow: BaseWorkflow) -> WorkflowTemplate:
+        """The template of one workflow. What it reaches is compiled on the way."""
+        graph = workflow.graph
+        id = self.id(ResourceType.WORKFLOW, workflow.name)
+        made = WorkflowTemplate(id=id, interface=workflow.interface.message())
+        made.metadata.SetInParent()
+        made.metadata_defaults.SetInParent()
+        if workflow.failure_policy is WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE:
+            made.metadata.on_failure = made.metadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        made.metadata_defaults.interruptible = workflow.interruptible
+        made.nodes.extend(self.node(node) for node in graph.nodes)
+        made.outputs.extend(binding(name, bound, self.place) for name, bound in graph.outputs.items())
+        if graph.failure is not None:
+            made.failure_node.CopyFrom(self.node(graph.failure))
+        return made
+
+    def node(self, node: Node) -> NodeMessage:
+        """One node, bindings and all."""
+        assert node.entity is not None
+        made = NodeMessage(id=dns_label(node.id))
+        inputs = sorted(node.bindings) if not isinstance(node.entity, Branch) else ()
+        made.inputs.extend(binding(name, node.bindings[name], self.place) for name in inputs)
+        needs = [dns_label(n.id) for n in walk.dependencies(node) if n.id != START]
+        made.upstream_node_ids.extend(sorted(dict.fromkeys(needs)))
+        made.metadata.retries.SetInParent()
+        metadata(node.entity, self, node, made.metadata)
+        self._override(node, made)
+        target(node.entity, self, node, made)
+        return made
+
+    def dynamic_spec(self, graph: Graph, interface: Interface) -> DynamicJobSpec | LiteralMap:
+        """What a dynamic task writes at run time: its nodes, or, when it has none, its outputs."""
+        if not graph.nodes:
+            kept = walk.execute(graph.plan, {}, LocalRun(self.place))
+            outputs = zip(interface.outputs.items(), kept, strict=True)
+            return LiteralMap(
+                literals={key: literal_of(value, one.converter, self.place) for (key, one), value in outputs}
+            )
+        made = DynamicJobSpec(min_successes=len(graph.nodes))
+        made.nodes.extend(self.node(node) for node in graph.nodes)
+        made.outputs.extend(binding(key, bound, self.place) for key, bound in graph.outputs.items())
+        made.tasks.extend(spec.template for spec in self.tasks.values())
+        made.subworkflows.extend(spec.template for spec in self.workflows.values())
+        return made
+
+    def _override(self, node: Node, made: NodeMessage) -> None:
+        over = node.overrides
+        settings = made.metadata
+        if over.name is not None:
+            settings.name = over.name
+        if over.timeout is not None:
+            settings.timeout.FromTimedelta(over.timeout)
+        if over.retries is not None:
+            settings.retries.retries = over.retries
+        if over.interruptible is not None:
+            settings.interruptible = over.interruptible
+        for variable, alias in sorted(over.aliases.items()):
+            made.output_aliases.add(var=variable, alias=alias)
+
+
+@singledispatch
+def reference(entity: Entity, work: Compilation) -> Identifier:
+    """Compile an entity, with what it reaches, unless that was done; its id. Raises CompileError."""
+    raise CompileError(f"{entity!r} cannot be registered on its own", fix="register the workflow that holds it")
+
+
+@singledispatch
+def target(entity: Entity, work: Compilation, node: Node, into: NodeMessage) -> None:
+    """Fill the part of a node that says what it runs. Raises CompileError."""
+    raise CompileError(f"{entity!r} cannot be a node of a registered workflow")
+
+
+@singledispatch
+def metadata(entity: Entity, work: Compilation, node: Node, into: NodeMetadata) -> None:
+    """Fill the settings of a node that come from its entity; overrides are put on top."""
+    into.name = entity.short_name

@@ -1,0 +1,79 @@
+"""One attempt of a task, from literals to literals: what a container does, and what a worker will do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alula._kits import bridge
+from alula.errors import ConversionError
+from alula.idl import DynamicJobSpec, LiteralMap
+from alula.sdk import current
+from alula.sdk.compiler import SerializationSettings
+from alula.sdk.dynamic import DynamicTask
+from alula.sdk.graph import Entity
+from alula.sdk.kinds import Compilation
+from alula.sdk.local import Kept, LocalRun, literal_of
+from alula.sdk.task import PythonTask
+from alula.types import maps
+
+
+def dispatch(
+    entity: Entity, inputs: LiteralMap, run: LocalRun, settings: SerializationSettings
+) -> LiteralMap | DynamicJobSpec:
+    """Run an entity once: no retries, no cache, no timeout, which are the business of whoever starts attempts.
+
+    Args:
+        settings: Under which ids a dynamic task's nodes are registered.
+
+    Returns:
+        The outputs, or, from a dynamic task, the nodes that will make them.
+
+    Raises:
+        BaseException: whatever the user's code raises.
+    """
+    kept = kept_inputs(entity, inputs, run)
+    if isinstance(entity, DynamicTask):
+        return _dynamic(entity, kept, run, settings)
+    outputs = entity.attempt(kept, run) if isinstance(entity, PythonTask) else entity.perform(kept, run, None)
+    return literal_outputs(entity, outputs, run)
+
+
+def kept_inputs(entity: Entity, inputs: LiteralMap, run: LocalRun) -> dict[str, Kept]:
+    """The inputs of an attempt as local runs keep them; what is absent takes its default. Raises ConversionError."""
+    declared = entity.interface.inputs
+    present = {name: one.converter for name, one in declared.items() if name in inputs.literals}
+    missing = [name for name, one in declared.items() if name not in present and one.required]
+    if missing:
+        raise ConversionError(
+            f"'{entity.short_name}' gets no value for {', '.join(map(repr, missing))}",
+            where=f"its inputs are {', '.join(inputs.literals) or 'empty'}",
+            fix="register the task again: its interface has changed since",
+        )
+    kept: dict[str, Kept] = {name: inputs.literals[name] for name, c in present.items() if c.copy is None}
+    copied = {name: c for name, c in present.items() if c.copy is not None}
+    kept |= bridge.run(maps.to_python(inputs, copied, run.place)) if copied else {}
+    for name, one in declared.items():
+        if name not in kept:
+            kept[name] = (
+                one.converter.copy(one.default)
+                if one.converter.copy
+                else maps.literal(one.default, one.converter, run.place)
+            )
+    return kept
+
+
+def literal_outputs(entity: Entity, outputs: tuple[Kept, ...], run: LocalRun) -> LiteralMap:
+    """What an entity gave, by output name."""
+    named = zip(entity.interface.outputs.items(), outputs, strict=True)
+    return LiteralMap(literals={name: literal_of(kept, one.converter, run.place) for (name, one), kept in named})
+
+
+def _dynamic(
+    task: DynamicTask[..., Any], kept: dict[str, Kept], run: LocalRun, settings: SerializationSettings
+) -> LiteralMap | DynamicJobSpec:
+    token = current.enter(task.context(run))
+    try:
+        graph = task.build(task.values(kept, run))
+    finally:
+        current.leave(token)
+    return Compilation(settings).dynamic_spec(graph, task.interface)
