@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import Any, get_args
 
 from alula.errors import ConversionError, UnsupportedType
-from alula.idl import Literal, LiteralType, literals
+from alula.idl import Literal, LiteralType, SimpleType, literals
 from alula.idl import packing as plain
 from alula.types.packing import (
     all_exact,
@@ -134,7 +134,11 @@ class DictTransformer(TypeTransformer[dict[Any, Any]]):
     def guess(self, lt: LiteralType, types: Types) -> Any:
         if lt.HasField("map_value_type"):
             return dict[str, types.guess(lt.map_value_type)]  # type: ignore[misc]
-        return dict if lt == packed_type() else None
+        return (
+            dict
+            if lt.WhichOneof("type") == "simple" and lt.simple == SimpleType.STRUCT and not lt.metadata.fields
+            else None
+        )
 
     def converter(self, t: Any, types: Types) -> Converter:
         args = get_args(split(t)[0])

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from pathlib import PurePath
 from typing import Any, TypeVar, get_origin
 
 from alula._kits import lazy
-from alula.errors import ConversionError, UnsupportedType
-from alula.idl import Literal, LiteralType, SimpleType
+from alula.errors import ConversionError, RestrictedType, UnsupportedType
+from alula.idl import BlobType, Literal, LiteralType, SimpleType
 from alula.idl import packing as plain
-from alula.types.transformer import Converter, Packing, Place, wrong_type
+from alula.types.transformer import Converter, Packing, Place, Types, wrong_type
 
 R = TypeVar("R")
 
@@ -66,6 +67,25 @@ async def drawn_later(
     return results
 
 
+async def parts_later(
+    parts: Iterable[tuple[Packing, Callable[[Any, Place], Any], Any]], at: Place, step: Callable[[int], str]
+) -> list[Any]:
+    """Like `drawn_later`, for parts of several types, some of which wait.
+
+    Args:
+        parts: Of each part its packing, the `pack` or `unpack` of it, and the value.
+        at: Where blobs go.
+        step: To the part with that index.
+    """
+
+    async def one(part: tuple[Packing, Callable[[Any, Place], Any], Any], at: Place) -> Any:
+        packing, convert, value = part
+        result = convert(value, at)
+        return await result if packing.awaits else result
+
+    return await drawn_later(one, list(parts), at, step)
+
+
 def all_exact(values: Iterable[Any], exact: type) -> bool:
     """Whether each value is of exactly that class: a bool is no int."""
     return set(map(type, values)) <= {exact}
@@ -86,6 +106,28 @@ def packed_type() -> LiteralType:
     lt = LiteralType(simple=SimpleType.STRUCT)
     lt.annotation.annotations.update({"cache-key-metadata": {"serialization-format": plain.MSGPACK}})
     return lt
+
+
+def pickled_type(t: Any) -> LiteralType:
+    """The literal type that flytekit gives to a type that it pickles."""
+    lt = LiteralType(blob=BlobType(format="PythonPickle", dimensionality=BlobType.SINGLE))
+    lt.metadata.update({"python_class_name": str(t)})
+    return lt
+
+
+def field_type(hint: Any, types: Types) -> LiteralType | None:
+    """How flytekit describes a field for attribute access: tuples not at all, what it does not know as a pickle."""
+    origin = get_origin(hint) or hint
+    if isinstance(origin, type) and issubclass(origin, tuple):
+        return None
+    if not isinstance(origin, type) or not issubclass(origin, set | frozenset | PurePath):
+        try:
+            return types.literal_type(hint)
+        except RestrictedType:
+            return None
+        except UnsupportedType:
+            pass
+    return pickled_type(hint)
 
 
 def packed_converter(declared: Any, lt: LiteralType, packing: Packing, name: str) -> Converter:

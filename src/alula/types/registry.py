@@ -21,6 +21,7 @@ import threading
 import types as pytypes
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 from typing import Any, TypeVar, get_origin
 
 from alula._kits.lazy import entry_points, load
@@ -32,6 +33,7 @@ from alula.types.transformer import Converter, HashMethod, Packing, Place, TypeT
 GROUP = "alula.types"
 _BUILT_IN = (
     "simple",
+    "binary",
     "enums",
     "choices",
     "collections",
@@ -44,6 +46,7 @@ _BUILT_IN = (
     "tabular",
     "iterators",
     "jsonlines",
+    "protobuf",
     "pickle",
 )
 _ALIASES: dict[Any, Any] = {pytypes.UnionType: typing.Union}
@@ -119,6 +122,8 @@ class Registry:
         base, _ = split(t)
         if base in (Any, object) or isinstance(base, TypeVar):
             return ANYTHING
+        if isinstance(base, type) and issubclass(base, PurePath):
+            return well_known(base) or ANYTHING  # a path inside packed data is text, and nothing is uploaded
         try:
             return self.transformer(t).packing(t, self)
         except RestrictedType:
@@ -148,9 +153,10 @@ class Registry:
         for item in metadata:
             if isinstance(item, TypeTransformer):
                 return item
+            if isinstance(item, type) and issubclass(item, TypeTransformer):
+                return item()
+        self._open_packages(base)  # before the search: a base class of another package may be served already
         found = self._search(base)
-        if found is None and self._open_packages(base):
-            found = self._search(base)
         if found is None:
             raise _unsupported(base)
         return found
@@ -208,9 +214,9 @@ class Registry:
         if not self._pending:
             return
         with self._lock:
-            names, self._pending = self._pending, ()
-            for name in names:
+            for name in self._pending:
                 self._add(importlib.import_module(f"alula.types.{name}").transformers)
+            self._pending = ()
 
     def _open_packages(self, t: Any) -> bool:
         """Load the families that the packages of `t`'s classes trigger; True if there were any."""
