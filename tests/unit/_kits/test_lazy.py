@@ -79,7 +79,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "lazyshop").mkdir()
     (tmp_path / "lazyshop/__init__.py").write_text(
         "from alula._kits.lazy import exports\n"
-        "__getattr__, __dir__ = exports(__name__, {'Bread': 'lazyshop.bakery', 'roll': 'lazyshop.bakery:Bread', 'oven': 'lazyshop.bakery:'})\n"
+        "__getattr__, __dir__ = exports(__name__, {\n"
+        "'Bread': 'lazyshop.bakery', 'roll': 'lazyshop.bakery:Bread', 'oven': 'lazyshop.bakery:'})\n"
     )
     (tmp_path / "lazyshop/bakery.py").write_text("print('baking')\nclass Bread: ...\n")
     return str(tmp_path)
