@@ -35,7 +35,7 @@ node_modules
 """
 """What no bundle needs: version control, environments (and secrets) of one machine, caches, editors."""
 
-FILES = (".gitignore", ".alulaignore")
+FILES = (".gitignore", ".flyteignore", ".alulaignore")
 """Read in every directory, in this order; later lines and deeper files win."""
 
 
