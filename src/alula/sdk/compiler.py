@@ -19,7 +19,6 @@ from alula.idl import (
 from alula.idl import Node as NodeMessage
 from alula.idl.admin import LaunchPlan as LaunchPlanMessage
 from alula.idl.admin import TaskSpec, WorkflowSpec
-from alula.idl.ids import dns_label
 from alula.sdk import walk
 from alula.sdk.conditional import Branch
 from alula.sdk.graph import START, Entity, Node
@@ -105,10 +104,10 @@ class Compilation:
     def node(self, node: Node) -> NodeMessage:
         """One node, bindings and all."""
         assert node.entity is not None
-        made = NodeMessage(id=dns_label(node.id))
+        made = NodeMessage(id=node.id)
         inputs = sorted(node.bindings) if not isinstance(node.entity, Branch) else ()
         made.inputs.extend(binding(name, node.bindings[name], self.place) for name in inputs)
-        needs = [dns_label(n.id) for n in walk.dependencies(node) if n.id != START]
+        needs = [n.id for n in walk.dependencies(node) if n.id != START]
         made.upstream_node_ids.extend(sorted(dict.fromkeys(needs)))
         made.metadata.retries.SetInParent()
         metadata(node.entity, self, node, made.metadata)
@@ -142,6 +141,10 @@ class Compilation:
             settings.retries.retries = over.retries
         if over.interruptible is not None:
             settings.interruptible = over.interruptible
+        cache = node.cache_settings()
+        if cache is not None:
+            settings.cacheable, settings.cache_version = True, cache.version
+            settings.cache_serializable = cache.serialize
         for variable, alias in sorted(over.aliases.items()):
             made.output_aliases.add(var=variable, alias=alias)
 

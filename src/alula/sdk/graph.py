@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from alula.errors import AlulaError, CallError, CompileError
+from alula.idl.ids import dns_label
 from alula.sdk.bind import Bound, arguments, bind
+from alula.sdk.caching import CacheSettings, settings
 from alula.sdk.promise import Promise, Void, promises_in
 from alula.sdk.signature import Input, Interface, caller
 
@@ -109,7 +111,7 @@ class Node:
         """Replace settings of this node alone.
 
         Args:
-            node_name: A new id for the node.
+            node_name: A new id for the node; it becomes a DNS label.
             settings: The fields of `Overrides`.
 
         Raises:
@@ -133,9 +135,20 @@ class Node:
             if value is not None:
                 setattr(self.overrides, key, value)
                 self.overridden = True
+        self.cache_settings()  # raises now, where the call is
         if node_name is not None:
-            self.id = node_name
+            self.id = dns_label(node_name)
         return self
+
+    def cache_settings(self) -> CacheSettings | None:
+        """How this node is cached when that differs from its entity; None: as the entity says. Raises CallError."""
+        over = self.overrides
+        return settings(
+            over.cache,
+            cache_version=over.cache_version,
+            cache_serialize=over.cache_serialize,
+            where=f"with_overrides of '{self.title}' ({caller()})",
+        )
 
     def __getattr__(self, name: str) -> Any:
         outputs = object.__getattribute__(self, "outputs")
@@ -193,7 +206,7 @@ class Trace:
         self.title, self.prefix = title, prefix
         self.nodes: list[Node] = []
         self.start = Node(START, None, bindings={})
-        self.start.inputs = inputs or {}
+        self.start.inputs = {} if inputs is None else inputs
         self.open: list[Any] = []
         """Conditionals of which an arm is being written, innermost last; its nodes go there."""
         self.pending: list[Any] = []

@@ -279,7 +279,7 @@ def _(entity: ArrayTask[Any], work: Compilation, node: Node, into: NodeMessage) 
     into.metadata.retries.SetInParent()
     if entity.concurrency is not None:
         array.parallelism = entity.concurrency
-    if entity.min_successes is not None:
+    if entity.min_successes is not None and entity.min_success_ratio == 1:
         array.min_successes = entity.min_successes
     else:
         array.min_success_ratio = entity.min_success_ratio

@@ -34,7 +34,7 @@ class ArrayTask(Entity, Generic[R]):
         target: What runs for each item.
         bound: Inputs that are the same for every item; values or promises.
         concurrency: At most so many items at a time. None: as many as the workflow may; 0: no limit.
-        min_successes: So many items must succeed; counts before the ratio.
+        min_successes: So many items must succeed; a ratio below 1 counts before it.
         min_success_ratio: This share of the items must succeed.
         run_all_sub_nodes: Run every item even when it is known that too many have failed.
     """
@@ -78,7 +78,7 @@ class ArrayTask(Entity, Generic[R]):
 
     def needed(self, items: int) -> int:
         """How many of so many items must succeed."""
-        if self.min_successes is not None:
+        if self.min_successes is not None and self.min_success_ratio == 1:
             return min(self.min_successes, items)
         return math.ceil(self.min_success_ratio * items)
 
