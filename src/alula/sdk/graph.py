@@ -211,6 +211,8 @@ class Trace:
         """Conditionals of which an arm is being written, innermost last; its nodes go there."""
         self.pending: list[Any] = []
         """Conditionals that have begun and not ended."""
+        self.made: list[Entity] = []
+        """Tasks that the body makes itself; a container finds them again by their place here."""
         self.faults: list[AlulaError] = []
         """What is wrong with calls so far; reported together at the end."""
 

@@ -181,7 +181,7 @@ def interface_from(
             outs[key] = Output(key, t, converter)
     if faults:
         _raise(name, caller(), faults)
-    return Interface(ins, outs)
+    return Interface(ins, outs, as_tuple=len(outs) > 1)
 
 
 def kwtypes(**types: Any) -> dict[str, Any]:

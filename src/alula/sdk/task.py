@@ -28,6 +28,8 @@ from alula.sdk.local import (
     wait_for,
 )
 from alula.sdk.options import TaskKeywords, TaskOptions, options
+from alula.sdk.resolver import Resolver
+from alula.sdk.resolver import default as by_name
 from alula.sdk.signature import Interface, interface_of, where_of
 from alula.sdk.taskplugin import TaskPlugin, plugins
 from alula.types.pickle import PickleTransformer
@@ -224,6 +226,12 @@ class PythonTask(Entity, Generic[P, R]):
             ) from None
 
     # what it is
+
+    @property
+    def resolver(self) -> Resolver:
+        """What finds this task again in a container."""
+        resolver: Resolver = self.options.task_resolver or by_name
+        return resolver
 
     def _limits(self, node: Node | None) -> tuple[int, float]:
         """Retries and seconds per attempt, overrides of the node first."""
