@@ -143,7 +143,9 @@ def write_row(row, ctx, scratch):
         stage = next(stages)
         found["value"] = canonical(TypeEngine.to_python_value(ctx, literal, declared))
         stage = next(stages)
-        found["guess"] = str(TypeEngine.guess_python_type(literal_type))
+        guess = TypeEngine.guess_python_type(literal_type)
+        found["guess"] = str(guess)
+        found["guess_type"] = as_bytes(TypeEngine.to_literal_type(guess).to_flyte_idl())
     except Exception as exc:  # noqa: BLE001 - whatever flytekit raises is its answer
         found["refused"] = {"stage": stage, "error": type(exc).__name__, "message": str(exc)[:500]}
     return found

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alula.sdk.image import ImageConfig
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from normalise import normalise
 
-from alula.sdk.compiler import SerializationSettings, serialize
+from alula.sdk.image import ImageConfig
+from alula.sdk.serialize import SerializationSettings, serialize
 
 GOLDEN = Path(__file__).parent / "golden"
 MODULES = ("reference_workflows", "extra_workflows", "settings_workflows")

@@ -32,15 +32,30 @@ class Row:
     literal_differs: str = ""
     """Why the literals are not the same."""
     refused_by_flytekit: str = ""
+    """Why flytekit has no literal type, or no literal, for it."""
     refused_by_alula: str = ""
     unread_by_flytekit: str = ""
-    """Why flytekit does not read the literal, its own or Alula's."""
-    reads_differ: str = ""
-    """Why the value that Alula reads is not the one that flytekit reads."""
-    old_reads_differ: str = ""
-    """The same, for the format before msgpack."""
+    """Why flytekit does not read Alula's literal."""
+    unread_by_itself: str = ""
+    """Why flytekit does not even read its own literal."""
+    unread_by_alula: str = ""
+    """Why Alula does not read flytekit's literal."""
     no_guess: str = ""
-    """Why no Python type is guessed for the literal type."""
+    """Why Alula guesses no Python type for flytekit's literal type."""
+
+
+TUPLE: Any = {"refused_by_flytekit": "a tuple names several outputs there, and is no value"}
+UNDECLARED: Any = {
+    "refused_by_alula": "pickling must be asked for by an annotation",
+    "no_guess": "what is pickled is unpickled only where the declaration says so",
+}
+PICKLED_THERE: Any = {
+    "type_differs": "flytekit pickles it, Alula packs it",
+    "literal_differs": "flytekit pickles it, Alula packs it",
+    "unread_by_flytekit": "flytekit expects a pickle",
+    "unread_by_alula": "what is pickled is unpickled only where the declaration says so",
+    "no_guess": "what is pickled is unpickled only where the declaration says so",
+}
 
 
 def rows() -> list[Row]:
@@ -86,7 +101,13 @@ def _simple() -> list[Row]:
         Row("timedelta_micros", lambda: timedelta, lambda d: timedelta(microseconds=1)),
         Row("enum", lambda: c.Color, lambda d: c.Color.BLUE),
         Row("enum_of_str", lambda: c.Size, lambda d: c.Size.LARGE),
-        Row("enum_of_int", lambda: c.Level, lambda d: c.Level.HIGH),
+        Row(
+            "enum_of_int",
+            lambda: c.Level,
+            lambda d: c.Level.HIGH,
+            refused_by_flytekit="only strings are values of enums",
+            refused_by_alula="as in flytekit",
+        ),
         Row("literal_str", lambda: Literal["a", "b"], lambda d: "b"),
         Row("literal_int", lambda: Literal[1, 2], lambda d: 2),
         Row("bytes", lambda: bytes, lambda d: b"\x00\xffbytes"),
@@ -99,7 +120,13 @@ def _collections() -> list[Row]:
         Row("list_lower", lambda: list[str], lambda d: ["a", ""]),
         Row("list_empty", lambda: List[int], lambda d: []),
         Row("list_nested", lambda: List[List[float]], lambda d: [[1.5], [], [2.0, 3.0]]),
-        Row("list_bare", lambda: list, lambda d: [1]),
+        Row(
+            "list_bare",
+            lambda: list,
+            lambda d: [1],
+            refused_by_flytekit="it does not say what it holds",
+            refused_by_alula="as in flytekit",
+        ),
         Row("list_enum", lambda: List[c.Color], lambda d: [c.Color.RED, c.Color.BLUE]),
         Row("list_datetime", lambda: List[datetime], lambda d: [NOON]),
         Row("list_annotated", lambda: Annotated[List[int], "ignored"], lambda d: [4, 5]),
@@ -111,10 +138,10 @@ def _collections() -> list[Row]:
         Row("dict_int_keys", lambda: Dict[int, str], lambda d: {1: "one", -2: "two"}),
         Row("dict_bare", lambda: dict, lambda d: {"a": 1, "b": [1.5, None, {"c": True}]}),
         Row("dict_bare_typing", lambda: Dict, lambda d: {"a": "b"}),
-        Row("tuple", lambda: Tuple[int, str], lambda d: (1, "a")),
-        Row("tuple_lower", lambda: tuple[int, ...], lambda d: (1, 2)),
-        Row("named_tuple", lambda: c.Pair, lambda d: c.Pair(1, "r")),
-        Row("set", lambda: set[int], lambda d: {1, 2}),
+        Row("tuple", lambda: Tuple[int, str], lambda d: (1, "a"), **TUPLE),
+        Row("tuple_lower", lambda: tuple[int, ...], lambda d: (1, 2), **TUPLE),
+        Row("named_tuple", lambda: c.Pair, lambda d: c.Pair(1, "r"), **TUPLE),
+        Row("set", lambda: set[int], lambda d: {1, 2}, **PICKLED_THERE),
     ]
 
 
@@ -133,7 +160,12 @@ def _unions() -> list[Row]:
         Row("union_list_or_one", lambda: Union[List[int], int], lambda d: [1]),
         Row("union_enum_str", lambda: Union[c.Color, str], lambda d: c.Color.RED),
         Row("union_dataclasses", lambda: Union[c.Flat, c.Frozen], lambda d: c.Frozen(1)),
-        Row("union_same_shape", lambda: Union[c.Flat, c.OtherFlat], lambda d: c.OtherFlat(1, 2.5, "c", True)),
+        Row(
+            "union_same_shape",
+            lambda: Union[c.Flat, c.OtherFlat],
+            lambda d: c.OtherFlat(1, 2.5, "c", True),
+            refused_by_flytekit="it tells dataclasses apart by their shape; Alula by the class of the value",
+        ),
         Row("union_datetime", lambda: Union[datetime, timedelta, None], lambda d: timedelta(1)),
         Row("list_of_union", lambda: List[Union[int, str]], lambda d: [1, "b", 3]),
         Row("dict_of_optional", lambda: Dict[str, Optional[int]], lambda d: {"a": None, "b": 1}),
@@ -160,9 +192,20 @@ def _records() -> list[Row]:
         Row("dataclass_int_keys", lambda: c.IntKeys, lambda d: c.IntKeys({1: "one"})),
         Row("dataclass_frozen", lambda: c.Frozen, lambda d: c.Frozen(3)),
         Row("dataclass_child", lambda: c.Child, lambda d: c.Child(1, 2.5, "c", True, ["e"])),
-        Row("dataclass_generic", lambda: c.Box[int], lambda d: c.Box(5, 2)),
-        Row("dataclass_generic_field", lambda: c.Holder, lambda d: c.Holder(c.Box(5))),
-        Row("dataclass_recursive", lambda: c.Recursive, lambda d: c.Recursive(1, [c.Recursive(2)])),
+        Row("dataclass_generic", lambda: c.Box[int], lambda d: c.Box(5, 2), **PICKLED_THERE),
+        Row(
+            "dataclass_generic_field",
+            lambda: c.Holder,
+            lambda d: c.Holder(c.Box(5)),
+            type_differs="flytekit announces a pickle for the field, and packs it all the same",
+        ),
+        Row(
+            "dataclass_recursive",
+            lambda: c.Recursive,
+            lambda d: c.Recursive(1, [c.Recursive(2)]),
+            refused_by_flytekit="a schema without end",
+            refused_by_alula="as in flytekit",
+        ),
         Row("dataclass_file", lambda: c.WithFile, lambda d: c.WithFile("l", sdk.File(_file(d)))),
         Row(
             "dataclass_files",
@@ -293,7 +336,13 @@ def _arrays() -> list[Row]:
         Row("numpy_float", lambda: np.ndarray, lambda d: np.array([1.5, float("inf")])),
         Row("image", image_type, image),
         Row("tensor", lambda: torch_type("Tensor"), tensor),
-        Row("module", lambda: torch_type("Module"), module),
+        Row(
+            "module",
+            lambda: torch_type("Module"),
+            module,
+            unread_by_itself="it loads weights only, which torch 2.6 and later refuse",
+            unread_by_flytekit="the same",
+        ),
         Row("estimator", estimator_type, estimator),
     ]
 
@@ -314,7 +363,13 @@ def _rest() -> list[Row]:
 
     return [
         Row("protobuf_struct", lambda: struct_pb2.Struct, struct),
-        Row("protobuf_list", lambda: struct_pb2.ListValue, values),
+        Row(
+            "protobuf_list",
+            lambda: struct_pb2.ListValue,
+            values,
+            unread_by_itself="it writes a list, and expects a struct",
+            unread_by_flytekit="the same",
+        ),
         Row(
             "protobuf_message",
             lambda: identifier_pb2.Identifier,
@@ -327,9 +382,15 @@ def _rest() -> list[Row]:
         Row("hashed_in_list", lambda: List[Annotated[str, sdk.HashMethod(_fixed_hash)]], lambda d: ["a", "b"]),
         Row("annotated", lambda: Annotated[int, sdk.Annotation({"unit": "m"})], lambda d: 3),
         Row("path_like", lambda: os.PathLike, lambda d: _file(d)),
-        Row("pickle", lambda: sdk.Pickle[c.Plain], lambda d: c.Plain(3)),
-        Row("any", lambda: Any, lambda d: {"k": (1, 2)}),
-        Row("unknown_class", lambda: c.Plain, lambda d: c.Plain(4)),
+        Row(
+            "pickle",
+            lambda: sdk.Pickle[c.Plain],
+            lambda d: c.Plain(3),
+            type_differs="flytekit names a class of its own",
+            no_guess=UNDECLARED["no_guess"],
+        ),
+        Row("any", lambda: Any, lambda d: {"k": (1, 2)}, **UNDECLARED),
+        Row("unknown_class", lambda: c.Plain, lambda d: c.Plain(4), **UNDECLARED),
     ]
 
 
@@ -358,4 +419,4 @@ def _frame() -> Any:
 
 
 def _fixed_hash(value: Any) -> str:
-    return f"hash-of-{type(value).__name__}"
+    return f"hash-of-{type(value).__name__.removeprefix('Flyte')}"
