@@ -7,7 +7,13 @@ Where to add one: a message name goes into the list below (core), `alula.idl.adm
 `alula.idl.plugins` (task configs); behaviour is a pure function in the file named for its subject.
 """
 
-from flyteidl.core.compiler_pb2 import CompiledTask, CompiledWorkflow, CompiledWorkflowClosure, ConnectionSet
+from flyteidl.core.compiler_pb2 import (
+    CompiledLaunchPlan,
+    CompiledTask,
+    CompiledWorkflow,
+    CompiledWorkflowClosure,
+    ConnectionSet,
+)
 from flyteidl.core.condition_pb2 import BooleanExpression, ComparisonExpression, ConjunctionExpression, Operand
 from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
 from flyteidl.core.errors_pb2 import ContainerError, ErrorDocument
@@ -81,6 +87,7 @@ from flyteidl.core.workflow_pb2 import (
     GateNode,
     IfBlock,
     IfElseBlock,
+    LaunchPlanTemplate,
     Node,
     NodeMetadata,
     SignalCondition,
@@ -111,6 +118,7 @@ __all__ = [
     "BooleanExpression",
     "BranchNode",
     "ComparisonExpression",
+    "CompiledLaunchPlan",
     "CompiledTask",
     "CompiledWorkflow",
     "CompiledWorkflowClosure",
@@ -136,6 +144,7 @@ __all__ = [
     "IfElseBlock",
     "K8sObjectMetadata",
     "K8sPod",
+    "LaunchPlanTemplate",
     "ListValue",
     "Literal",
     "LiteralCollection",

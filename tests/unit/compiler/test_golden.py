@@ -1,0 +1,96 @@
+"""Everything that the real flytekit compiles is a workflow without faults."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from alula.compiler.compile import compile_workflow
+from alula.idl import (
+    DynamicJobSpec,
+    Identifier,
+    LiteralMap,
+    LiteralType,
+    ParameterMap,
+    TaskTemplate,
+    TypedInterface,
+    WorkflowTemplate,
+)
+from alula.idl.ids import Key, key
+from tests.unit.idl.build import FLOAT, INT, STR, list_of, typed
+
+GOLDEN = Path(__file__).parents[2] / "integration" / "flytekit" / "golden"
+KINDS = {path: json.loads(path.read_text())["kind"] for path in sorted(GOLDEN.glob("*.json"))}
+TASKS = [ParseDict(json.loads(p.read_text())["template"], TaskTemplate()) for p in sorted(GOLDEN.glob("tasks/*.json"))]
+
+
+def files(*kinds: str) -> list[Path]:
+    return [path for path, kind in KINDS.items() if kind in kinds]
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def remote_task() -> TaskTemplate:
+    """What `with_reference` calls: flytekit leaves it to the server to know the interface of a reference."""
+    id = Identifier(resource_type="TASK", project="other", domain="production", name="there.train", version="abc123")
+    return TaskTemplate(id=id, interface=typed({"data": list_of(STR), "epochs": INT}, {"o0": FLOAT}))
+
+
+def interfaces_of(
+    plans: Mapping[str, Any], workflows: Mapping[Key, WorkflowTemplate]
+) -> tuple[dict[Key, TypedInterface], dict[Key, list[str]]]:
+    """What launch plans take and give, and which of their inputs have a default."""
+    interfaces, defaults = {}, {}
+    for plan in plans.values():
+        at = key(ParseDict(plan["id"], Identifier()))
+        parameters = ParseDict(plan["spec"].get("default_inputs", {}), ParameterMap()).parameters
+        fixed = ParseDict(plan["spec"].get("fixed_inputs", {}), LiteralMap()).literals
+        workflow = workflows[key(ParseDict(plan["spec"]["workflow_id"], Identifier()))]
+        interface = TypedInterface(outputs=workflow.interface.outputs)
+        for name, parameter in parameters.items():
+            if name not in fixed:
+                interface.inputs.variables[name].CopyFrom(parameter.var)
+        interfaces[at] = interface
+        defaults[at] = [name for name, parameter in parameters.items() if not parameter.required]
+    return interfaces, defaults
+
+
+def test_there_are_golden_files() -> None:
+    assert len(files("workflow", "launch_plan")) >= 12
+    assert files("DynamicJobSpec")
+
+
+@pytest.mark.parametrize("path", files("workflow", "launch_plan"), ids=lambda path: path.stem)
+def test_what_flytekit_compiles_has_no_faults(path: Path) -> None:
+    spec = read(path)
+    templates = {name: ParseDict(w["template"], WorkflowTemplate()) for name, w in spec["workflows"].items()}
+    subs = [ParseDict(t, WorkflowTemplate()) for w in spec["workflows"].values() for t in w.get("sub_workflows", [])]
+    plans, defaults = interfaces_of(spec["launch_plans"], {key(t.id): t for t in [*templates.values(), *subs]})
+    for template in templates.values():
+        closure = compile_workflow(
+            template,
+            [*subs, *templates.values()],
+            [*TASKS, remote_task()],
+            plans,
+            defaults=defaults,
+        )
+        assert closure.primary.template.id == template.id
+        assert all(node.id for node in closure.primary.template.nodes)
+
+
+@pytest.mark.parametrize("path", files("DynamicJobSpec"), ids=lambda path: path.stem)
+def test_what_a_dynamic_task_of_flytekit_makes_has_no_faults(path: Path) -> None:
+    spec = read(path)
+    job = ParseDict(spec["result"], DynamicJobSpec())
+    made_by = {task.id.name: task for task in [*job.tasks, *TASKS]}.get(spec["name"])
+    template = WorkflowTemplate(nodes=job.nodes, outputs=job.outputs)
+    for output in job.outputs:
+        declared = made_by.interface.outputs.variables[output.var].type if made_by else LiteralType()
+        template.interface.outputs.variables[output.var].type.CopyFrom(declared)
+    closure = compile_workflow(template, job.subworkflows, [*job.tasks, *TASKS])
+    assert len(closure.primary.template.nodes) == len(job.nodes) + 2
