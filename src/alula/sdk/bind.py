@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 from alula.errors import AlulaError, CallError, ConversionError
 from alula.idl.casting import castable
-from alula.sdk.promise import UNKNOWN, Comparison, Conjunction, Promise, Void, promises_in
+from alula.sdk.promise import UNKNOWN, Comparison, Conjunction, Promise, Void, described, promises_in
 from alula.sdk.signature import Interface, caller, optional
 from alula.types.registry import Registry, default
 from alula.types.transformer import Converter, split, type_name
@@ -103,7 +103,7 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
     try:
         return Constant(converter.copy(value), converter)
     except AlulaError as exc:
-        raise CallError(f"{what}: {exc.what}", where=caller(), fix=exc.fix or _fix(value, t)) from exc
+        raise CallError(f"{what}: {exc.what}", where=caller(), fix=exc.fix or fix_of(value, t)) from exc
 
 
 def _refuse_non_values(value: Any, what: str) -> None:
@@ -127,7 +127,7 @@ def _reference(promise: Promise, t: Any, converter: Converter, what: str, regist
         declared = registry.converter(promise._type)
         if declared is not converter and not castable(declared.literal_type, converter.literal_type):
             raise CallError(
-                f"{what} expects {_shown(t)}, and {promise!r} is {_shown(promise._type)}",
+                f"{what} expects {_shown(t)}, and {described(promise)} is {_shown(promise._type)}",
                 where=caller(),
                 fix=_edge_fix(promise._type, t),
             )
@@ -168,13 +168,14 @@ def _element(t: Any, kind: type) -> Any:
     return None
 
 
-def _fix(value: Any, t: Any) -> str:
+def fix_of(value: Any, t: Any) -> str:
+    """What to do about a value that is not of the declared type."""
     base = split(t)[0]
     if base is float and type(value) is int:
         return f"write {value}.0"
     if value is None and not optional(t):
         return f"declare the input as {_shown(t)} | None, or pass a value"
-    return f"pass a {_shown(t)}"
+    return f"pass a value of type {_shown(t)}"
 
 
 def _edge_fix(produced: Any, wanted: Any) -> str:

@@ -207,6 +207,7 @@ class Trace:
         self.nodes: list[Node] = []
         self.start = Node(START, None, bindings={})
         self.start.inputs = {} if inputs is None else inputs
+        self.start.overrides.name = title
         self.open: list[Any] = []
         """Conditionals of which an arm is being written, innermost last; its nodes go there."""
         self.pending: list[Any] = []

@@ -21,8 +21,8 @@ from alula.data.workspace import workspace
 from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal
 from alula.sdk import current
-from alula.sdk.bind import arguments, conversion_fault
-from alula.sdk.signature import Interface
+from alula.sdk.bind import arguments, conversion_fault, fix_of
+from alula.sdk.signature import Interface, caller
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
 
@@ -166,7 +166,8 @@ def keep_inputs(name: str, interface: Interface, given: Mapping[str, Any], run: 
         try:
             kept[key] = one.converter.copy(value) if one.converter.copy else keep(value, one.converter, place)
         except ConversionError as exc:
-            faults.append(conversion_fault(exc, f"input '{key}' of '{name}'", ""))
+            exc.fix = exc.fix or fix_of(value, one.type)
+            faults.append(conversion_fault(exc, f"input '{key}' of '{name}'", caller()))
     if faults:
         raise _joined(faults)
     return kept
@@ -247,10 +248,12 @@ def wait_for(made: Awaitable[Any]) -> Any:
 
 
 def _none_hint(exc: ConversionError, value: Any, name: str) -> ConversionError:
-    if value is None and not exc.fix:
+    if exc.fix:
+        return exc
+    fix = "return a value of the declared type, or change the return annotation"
+    if value is None:
         fix = f"return a value on every path of '{name}', or declare `| None`"
-        return type(exc)(exc.what, where=exc.where, fix=fix)
-    return exc
+    return type(exc)(exc.what, where=exc.where, fix=fix)
 
 
 def _joined(faults: list[ConversionError]) -> AlulaError:

@@ -78,7 +78,7 @@ class Promise:
 
     def __getitem__(self, key: str | int) -> Promise:
         if isinstance(key, bool) or not isinstance(key, str | int):
-            _refuse(self, f"{self!r} is indexed by {key!r}", "index with a plain str or int, known when compiling")
+            _refuse(self, f"is indexed by {key!r}", "index with a plain str or int, known when compiling")
         return Promise(self._node, self._var, _item_type(self, key), (*self._path, key))
 
     def __getattr__(self, name: str) -> Promise:
@@ -95,44 +95,44 @@ class Promise:
     def __bool__(self) -> NoReturn:
         _refuse(
             self,
-            f"{self!r} is used as a bool (in `if`, `and`, `or` or `not`)",
+            "is used as a bool (in `if`, `and`, `or` or `not`)",
             'decide with conditional("name").if_(x == 1).then(...).else_().then(...), or move the code into a @task '
             "or a @dynamic",
         )
 
     def __iter__(self) -> Iterator[Any]:
-        _refuse(self, f"{self!r} is iterated or unpacked", "use map_task, or move the loop into a @task or a @dynamic")
+        _refuse(self, "is iterated or unpacked", "use map_task, or move the loop into a @task or a @dynamic")
 
     def __len__(self) -> int:
-        _refuse(self, f"len() of {self!r}", "move the code into a @task or a @dynamic")
+        _refuse(self, "is given to len()", "move the code into a @task or a @dynamic")
 
     def __contains__(self, item: object) -> bool:
-        _refuse(self, f"`in` over {self!r}", "move the code into a @task or a @dynamic")
+        _refuse(self, "is searched with `in`", "move the code into a @task or a @dynamic")
 
     def __index__(self) -> int:
-        _refuse(self, f"{self!r} is used as an int (in range() or as an index)", "use map_task or a @dynamic")
+        _refuse(self, "is used as an int (in range() or as an index)", "use map_task or a @dynamic")
 
     def __int__(self) -> int:
-        _refuse(self, f"int() of {self!r}", "convert inside a @task")
+        _refuse(self, "is given to int()", "convert inside a @task")
 
     def __float__(self) -> float:
-        _refuse(self, f"float() of {self!r}", "convert inside a @task")
+        _refuse(self, "is given to float()", "convert inside a @task")
 
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse(self, f"{self!r} is called", "call methods of the value inside a @task")
+        _refuse(self, "is called", "call methods of the value inside a @task")
 
     def __format__(self, spec: str) -> str:
-        _refuse(self, f"{self!r} is formatted into a string (an f-string or str.format)", "build the text in a @task")
+        _refuse(self, "is formatted into a string (an f-string or str.format)", "build the text in a @task")
 
     def _arithmetic(self, *_: Any) -> NoReturn:
-        _refuse(self, f"arithmetic with {self!r}", "compute inside a @task")
+        _refuse(self, "is used in arithmetic", "compute inside a @task")
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __pos__ = __abs__ = _arithmetic
     __matmul__ = __rmatmul__ = __divmod__ = __rdivmod__ = __invert__ = __xor__ = __rxor__ = _arithmetic
 
     def __and__(self, other: Any) -> NoReturn:
-        _refuse(self, f"{self!r} is combined with & or |", "compare it first: (x == 1) & (y > 2), or x.is_true()")
+        _refuse(self, "is combined with & or |", "compare it first: (x == 1) & (y > 2), or x.is_true()")
 
     __or__ = __rand__ = __ror__ = __and__
 
@@ -257,10 +257,18 @@ def _no_bool(expression: Condition) -> NoReturn:
     )
 
 
+def described(promise: Promise) -> str:
+    """What a promise is, in the words of the program: `input 'a' of 'wf'`, `output 'o0' of 'add'`, with its path."""
+    node = promise._node
+    kind = "input" if node.entity is None else "output"
+    path = "".join(f".{p}" if isinstance(p, str) else f"[{p}]" for p in promise._path)
+    return f"{kind} '{promise._var}' of '{node.title}'" + (f" at {path}" if path else "")
+
+
 def _refuse(promise: Promise, what: str, fix: str) -> NoReturn:
-    producer = promise._node
-    made_by = f" made by '{producer.title}'" if producer.entity is not None else " (an input of the workflow)"
-    raise PromiseError(f"{what}{made_by}: it has no value while the workflow is compiled", where=caller(), fix=fix)
+    raise PromiseError(
+        f"{described(promise)} {what}; it has no value while the workflow is compiled", where=caller(), fix=fix
+    )
 
 
 def _shown(t: Any) -> str:
@@ -285,7 +293,7 @@ def _item_type(promise: Promise, key: str | int) -> Any:
         return UNKNOWN
     _refuse(
         promise,
-        f"{promise!r} is indexed by {key!r}, and {_shown(t)} has no such item",
+        f"is indexed by {key!r}, and {_shown(t)} has no such item",
         "index a list by int and a dict by str; anything else inside a @task",
     )
 
@@ -304,13 +312,13 @@ def _attribute_type(promise: Promise, name: str) -> Any:
             return UNKNOWN
         _refuse(
             promise,
-            f"{promise!r} has no attribute '{name}' that a workflow can read",
+            f"has no attribute '{name}' that a workflow can read: it is {_shown(t)}",
             "read attributes of dataclasses, pydantic models and dicts; use the value itself inside a @task",
         )
     if name not in fields:
         _refuse(
             promise,
-            f"{_shown(t)} has no field '{name}'; it has {', '.join(fields)}",
+            f"has no field '{name}': it is {_shown(t)}, which has {', '.join(fields)}",
             f"correct the name{_closest(name, fields)}",
         )
     return fields[name]

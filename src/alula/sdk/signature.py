@@ -21,6 +21,16 @@ REQUIRED: Any = inspect.Parameter.empty
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a signature."""
+
+    what: str
+    fix: str = ""
+    unsupported: bool = False
+    """A type that no transformer takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     name: str
     type: Any
@@ -140,18 +150,19 @@ def interface_of(
         SignatureError, UnsupportedType: with every fault of the signature.
     """
     ignored = set(ignore)
-    where, faults = where_of(fn), list[str]()
+    where, faults = where_of(fn), list[Fault]()
     hints = _hints(fn, name, where)
     inputs: dict[str, Input] = {}
     for p in inspect.signature(fn).parameters.values():
         if p.name in ignored:
             continue
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY):
-            faults.append(f"parameter {p}: inputs are passed by name, so *args, **kwargs and '/' cannot be inputs")
+            what = f"parameter {p}: inputs are passed by name, so *args, **kwargs and '/' cannot be inputs"
+            faults.append(Fault(what, "name every parameter"))
             continue
         t = hints.get(p.name, untyped)
         if t is None and p.name not in hints:
-            faults.append(f"parameter '{p.name}' has no type hint")
+            faults.append(Fault(f"parameter '{p.name}' has no type hint", f"add it, such as `{p.name}: int`"))
             continue
         converter = _converter(t, f"parameter '{p.name}'", registry, faults)
         if converter is not None:
@@ -167,7 +178,7 @@ def interface_from(
     inputs: Mapping[str, Any] | None, outputs: Mapping[str, Any] | None, name: str, *, registry: Registry = default
 ) -> Interface:
     """The interface of an entity that has no function: names to types (a value `(type, default)` has a default)."""
-    faults: list[str] = []
+    faults: list[Fault] = []
     ins: dict[str, Input] = {}
     outs: dict[str, Output] = {}
     for key, t in (inputs or {}).items():
@@ -200,25 +211,26 @@ def _hints(fn: Callable[..., Any], name: str, where: str) -> dict[str, Any]:
         ) from exc
 
 
-def _converter(t: Any, what: str, registry: Registry, faults: list[str]) -> Converter | None:
+def _converter(t: Any, what: str, registry: Registry, faults: list[Fault]) -> Converter | None:
     try:
         return registry.converter(t)
     except UnsupportedType as exc:
-        faults.append(f"{what} has type {type_name(t)}: {exc.what}; {exc.fix}" if exc.fix else f"{what}: {exc.what}")
+        faults.append(Fault(f"{what} has type {type_name(t)}: {exc.what}", exc.fix, unsupported=True))
         return None
 
 
-def _check_default(one: Input, faults: list[str]) -> None:
+def _check_default(one: Input, faults: list[Fault]) -> None:
     """A default is a value like any other: of the declared type."""
     if one.default is REQUIRED or one.converter.copy is None or (one.default is None and not optional(one.type)):
         return
     try:
         one.converter.copy(one.default)
     except AlulaError as exc:
-        faults.append(f"the default of parameter '{one.name}' does not fit: {exc.what}")
+        fix = exc.fix or f"change the default, or the hint of '{one.name}'"
+        faults.append(Fault(f"the default of parameter '{one.name}' does not fit: {exc.what}", fix))
 
 
-def _outputs(t: Any, registry: Registry, faults: list[str]) -> tuple[dict[str, Output], type[Any] | None, bool]:
+def _outputs(t: Any, registry: Registry, faults: list[Fault]) -> tuple[dict[str, Output], type[Any] | None, bool]:
     if t is None or t is type(None):
         return {}, None, False
     tuple_type: type[Any] | None = None
@@ -236,7 +248,7 @@ def _outputs(t: Any, registry: Registry, faults: list[str]) -> tuple[dict[str, O
     outputs: dict[str, Output] = {}
     for key, one in named.items():
         if one is None:
-            faults.append(f"output '{key}' has no type hint")
+            faults.append(Fault(f"output '{key}' has no type hint", f"add it, such as `{key}: int`"))
             continue
         converter = _converter(
             one, "the return value" if key == "o0" and not as_tuple else f"output '{key}'", registry, faults
@@ -246,8 +258,8 @@ def _outputs(t: Any, registry: Registry, faults: list[str]) -> tuple[dict[str, O
     return outputs, tuple_type, as_tuple
 
 
-def _raise(name: str, where: str, faults: list[str]) -> typing.NoReturn:
-    unknown = [fault for fault in faults if "no transformer" in fault or "not allowed" in fault]
-    kind = UnsupportedType if unknown else SignatureError
-    fix = "add the missing hints, such as `x: int`" if any("no type hint" in f for f in faults) else ""
-    raise kind(f"the signature of '{name}' is not usable: " + "; ".join(faults), where=where, fix=fix)
+def _raise(name: str, where: str, faults: list[Fault]) -> typing.NoReturn:
+    kind = UnsupportedType if any(fault.unsupported for fault in faults) else SignatureError
+    what = "; ".join(fault.what for fault in faults)
+    fix = "; ".join(dict.fromkeys(fault.fix for fault in faults if fault.fix))
+    raise kind(f"the signature of '{name}' is not usable: {what}", where=where, fix=fix)

@@ -92,6 +92,11 @@ def handle_failure(node: Node, inputs: Mapping[str, Kept], run: LocalRun, error:
     node.entity.perform(values, run, node)
 
 
+def nodes_of(trace: Trace) -> Iterator[Node]:
+    """Every node, those inside branches included."""
+    return _all(trace.nodes)
+
+
 def used_inputs(trace: Trace) -> set[str]:
     """The workflow inputs that some node is bound to."""
     return {p._var for node in _all(trace.nodes) for p in _promises(node.bindings.values()) if p._node is trace.start}

@@ -176,6 +176,9 @@ class PythonWorkflow(BaseWorkflow, Generic[P, R]):
         self._reading = True
         try:
             trace, outputs = read(self.fn, self.short_name, self.where, self.interface)
+            for node in walk.nodes_of(trace):
+                if isinstance(node.entity, BaseWorkflow):
+                    node.entity.compile()  # also finds a workflow that calls itself
             return Graph(trace, outputs, self._failure_node(trace))
         except AlulaError as exc:
             note = f"in workflow '{self.name}' ({self.where})"
