@@ -60,6 +60,17 @@ def interfaces_of(
     return interfaces, defaults
 
 
+def every_plan() -> tuple[dict[Key, TypedInterface], dict[Key, list[str]]]:
+    interfaces, defaults = {}, {}
+    for path in files("workflow"):
+        spec = read(path)
+        templates = [ParseDict(w["template"], WorkflowTemplate()) for w in spec["workflows"].values()]
+        more, more_defaults = interfaces_of(spec["launch_plans"], {key(t.id): t for t in templates})
+        interfaces |= more
+        defaults |= more_defaults
+    return interfaces, defaults
+
+
 def test_there_are_golden_files() -> None:
     assert len(files("workflow", "launch_plan")) >= 12
     assert files("DynamicJobSpec")
@@ -92,5 +103,6 @@ def test_what_a_dynamic_task_of_flytekit_makes_has_no_faults(path: Path) -> None
     for output in job.outputs:
         declared = made_by.interface.outputs.variables[output.var].type if made_by else LiteralType()
         template.interface.outputs.variables[output.var].type.CopyFrom(declared)
-    closure = compile_workflow(template, job.subworkflows, [*job.tasks, *TASKS])
+    plans, defaults = every_plan()
+    closure = compile_workflow(template, job.subworkflows, [*job.tasks, *TASKS], plans, defaults=defaults)
     assert len(closure.primary.template.nodes) == len(job.nodes) + 2
