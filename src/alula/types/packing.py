@@ -120,7 +120,8 @@ def field_type(hint: Any, types: Types) -> LiteralType | None:
     origin = get_origin(hint) or hint
     if isinstance(origin, type) and issubclass(origin, tuple):
         return None
-    if not isinstance(origin, type) or not issubclass(origin, set | frozenset | PurePath):
+    parametrised = origin is not hint and dataclasses.is_dataclass(origin)
+    if not parametrised and not (isinstance(origin, type) and issubclass(origin, set | frozenset | PurePath)):
         try:
             return types.literal_type(hint)
         except RestrictedType:

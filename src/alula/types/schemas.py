@@ -1,4 +1,4 @@
-"""JSON schemas of dataclasses, as flytekit writes them into literal types, and classes made from such schemas."""
+"""JSON schemas as flytekit writes them into literal types: of dataclasses, and back to classes."""
 
 from __future__ import annotations
 
@@ -147,6 +147,8 @@ class _Schemas:
 
     def _named(self, name: str) -> Any:
         schema = self.known.get(name)
+        if name in _STORED:
+            return self.types.guess(_STORED[name])
         if schema is None:
             return Any
         if "properties" not in schema:
@@ -188,6 +190,7 @@ _SCALARS: dict[tuple[Any, Any], Any] = {
 }
 _STORED = {
     "FlyteFile": LiteralType(blob=BlobType()),
+    "_SpecificFormatClass": LiteralType(blob=BlobType()),
     "FlyteDirectory": LiteralType(blob=BlobType(dimensionality=BlobType.MULTIPART)),
     "StructuredDataset": LiteralType(structured_dataset_type=StructuredDatasetType()),
 }
