@@ -15,6 +15,7 @@ class WavTransformer(BlobTransformer[Sound]):
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -59,6 +60,43 @@ class BlobTransformer(TypeTransformer[T]):
             raise ConversionError(
                 f"the {type_name(t)} at {uri} is gone", where=uri, fix="run the task that made it again"
             ) from exc
+
+
+def model_field(
+    name: str,
+    fields: Mapping[str, tuple[Any, Any]],
+    read: Callable[[Any], Any],
+    write: Callable[[Any], dict[str, Any]],
+    handler: Any,
+) -> Any:
+    """How pydantic treats a field that holds something stored: an object with these fields, as flytekit has it.
+
+    Args:
+        name: The title of the object in JSON schemas.
+        fields: Type and default of each field.
+        read: A value from what the model was given; raises TypeError, ValueError or LookupError.
+        write: The fields of a value.
+        handler: What pydantic passed to `__get_pydantic_core_schema__`.
+    """
+    from pydantic_core import core_schema as core
+
+    def validated(given: Any, _: Any) -> Any:
+        try:
+            return read(given)
+        except (LookupError, TypeError) as exc:
+            raise ValueError(f"no {name}: {given!r}") from exc  # the one that pydantic collects
+
+    parts = {
+        key: core.typed_dict_field(
+            core.with_default_schema(handler.generate_schema(t), default=default), required=False
+        )
+        for key, (t, default) in fields.items()
+    }
+    return core.no_info_wrap_validator_function(
+        validated,
+        core.typed_dict_schema(parts, config={"title": name}, ref=f"alula.{name}:{name}"),
+        serialization=core.plain_serializer_function_ser_schema(write),
+    )
 
 
 def uri_of(lit: Literal, t: Any, *, multipart: bool = False) -> str:

@@ -47,6 +47,10 @@ class Directory(Stored[F]):
     __slots__ = ()
 
     @classmethod
+    def _schema_name(cls) -> str:
+        return "_SpecificFormatDirectoryClass" if cls._extension else "FlyteDirectory"
+
+    @classmethod
     def new(cls, name: PathLike) -> Self:
         """An empty local directory that you are going to fill.
 

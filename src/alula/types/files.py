@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -22,7 +22,7 @@ from alula.data.workspace import workspace
 from alula.errors import ConversionError, DataError, UnsupportedType
 from alula.idl import BlobType, Literal, LiteralType
 from alula.idl import literals as lits
-from alula.types.blob import uri_of
+from alula.types.blob import model_field, uri_of
 from alula.types.transformer import Converter, Place, Types, TypeTransformer, split, type_name, wrong_type
 
 if TYPE_CHECKING:
@@ -155,6 +155,32 @@ class Stored(os.PathLike[str], Generic[F]):
     def __hash__(self) -> int:
         return hash(self.source)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return model_field(cls._schema_name(), cls._schema_fields(), cls._of_field, cls._as_field, handler)
+
+    @classmethod
+    def _schema_name(cls) -> str:
+        """What flytekit calls the class in JSON schemas, from which types are guessed."""
+        raise NotImplementedError
+
+    @classmethod
+    def _schema_fields(cls) -> dict[str, tuple[Any, Any]]:
+        return {"path": (PathLike, None)}
+
+    @classmethod
+    def _of_field(cls, given: Any) -> Self:
+        if isinstance(given, cls._parent or cls):
+            return given  # type: ignore[no-any-return]  # of any extension
+        if isinstance(given, Stored):
+            raise TypeError(given)
+        if isinstance(given, Mapping):
+            return cls(given["path"], metadata=given.get("metadata"))
+        return cls(given)
+
+    def _as_field(self) -> dict[str, Any]:
+        return {"path": self.source}
+
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self.source, self.uri, self.remote_path, self.metadata)
         return _restore, (self._parent or type(self), self._extension, state)
@@ -174,6 +200,17 @@ class File(Stored[F]):
     """
 
     __slots__ = ()
+
+    @classmethod
+    def _schema_name(cls) -> str:
+        return "_SpecificFormatClass" if cls._extension else "FlyteFile"
+
+    @classmethod
+    def _schema_fields(cls) -> dict[str, tuple[Any, Any]]:
+        return {**super()._schema_fields(), "metadata": (dict[str, str] | None, None)}
+
+    def _as_field(self) -> dict[str, Any]:
+        return {**super()._as_field(), **({"metadata": self.metadata} if self.metadata else {})}
 
     @classmethod
     def new(cls, name: PathLike) -> Self:

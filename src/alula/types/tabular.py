@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -22,6 +22,7 @@ from alula.idl import Literal, LiteralType, StructuredDatasetMetadata, Structure
 from alula.idl import StructuredDataset as DatasetMessage
 from alula.idl import literals as lits
 from alula.types import registry
+from alula.types.blob import model_field
 from alula.types.columns import columns_of_schema, dataset_type
 from alula.types.dataset import PARQUET, Handler, Handlers, Renderer
 from alula.types.transformer import Converter, Place, Types, TypeTransformer, split, type_name, wrong_type
@@ -75,6 +76,22 @@ class StructuredDataset:
 
     def __hash__(self) -> int:
         return hash((self.uri, self.file_format))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        fields = {"uri": (str | None, None), "file_format": (str | None, "")}
+        return model_field("StructuredDataset", fields, cls._of_field, cls._as_field, handler)
+
+    @classmethod
+    def _of_field(cls, given: Any) -> Any:
+        if isinstance(given, StructuredDataset):
+            return given
+        if not isinstance(given, Mapping):
+            raise TypeError(given)
+        return cls(uri=given["uri"], file_format=given.get("file_format") or "")
+
+    def _as_field(self) -> dict[str, Any]:
+        return {"uri": self.uri, "file_format": self.file_format}
 
     def __getstate__(self) -> dict[str, Any]:
         stored = self.literal.SerializeToString() if self.literal is not None else None
