@@ -28,16 +28,7 @@ _FLYTEKIT = {
 }
 """Names that flytekit keeps elsewhere, or calls otherwise: `module:attribute`, no attribute for the module itself."""
 
-_ALULA = {
-    "File": "alula.types.files:File",
-    "Directory": "alula.types.directories:Directory",
-    "StructuredDataset": "alula.types.tabular:StructuredDataset",
-    "Error": "alula.types.errors:TaskError",
-    "JSON": "alula.types.jsonlines:JSON",
-    "Pickle": "alula.types.pickle:Pickle",
-    "HashMethod": "alula.types.transformer:HashMethod",
-    "Annotation": "alula.types.registry:Annotation",
-}
+_ALULA = {"Error": "alula:TaskError"}
 """The same for Alula; a name that is not listed is an attribute of the package."""
 
 

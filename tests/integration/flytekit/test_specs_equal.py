@@ -13,8 +13,12 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from normalise import normalise
 
+from alula._kits import bridge
+from alula.sdk.dispatch import dispatch
 from alula.sdk.image import ImageConfig
+from alula.sdk.local import current_run
 from alula.sdk.serialize import SerializationSettings, serialize
+from alula.types import maps
 
 GOLDEN = Path(__file__).parent / "golden"
 MODULES = ("reference_workflows", "extra_workflows", "settings_workflows")
@@ -82,4 +86,7 @@ def test_what_a_dynamic_task_writes_at_run_time_is_flytekits(name: str) -> None:
 
 def unrolled(task: Any, inputs: dict[str, Any]) -> Message:
     """The message that the container entry point writes for a dynamic task: `futures.pb`, or `outputs.pb`."""
-    raise NotImplementedError
+    run = current_run()
+    converters = {name: one.converter for name, one in task.interface.inputs.items()}
+    literals = bridge.run(maps.to_literals(inputs, converters, run.place))
+    return dispatch(task, literals, run, SETTINGS)
