@@ -1,14 +1,26 @@
-"""Bounded, structured concurrency."""
+"""Bounded, structured concurrency, and threads; asyncio is imported when one of them is first used."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from alula._kits import lazy
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = lazy.module("asyncio")
+
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+async def to_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What `call` returns, run in a thread of the loop's pool. Cancelled, it leaves the thread to finish alone."""
+    return await asyncio.to_thread(call, *args, **kwargs)
 
 
 async def gather(call: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], *, limit: int) -> list[R]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import secrets
 import shutil
 import stat
 import threading
@@ -13,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from alula._kits.aio import to_thread
 from alula.data import uris
 from alula.data.streams import publishing_writer
 from alula.errors import DataError, ObjectNotFound
@@ -28,32 +27,32 @@ class LocalFiles:
     """The files of this machine as objects. Blocking work runs in the threads of the calling loop."""
 
     async def read(self, uri: str, start: int, length: int | None) -> bytes:
-        return await asyncio.to_thread(_read, uri, start, length)
+        return await to_thread(_read, uri, start, length)
 
     async def write(self, uri: str, data: bytes) -> None:
-        await asyncio.to_thread(write_whole, path_of(uri), data, uri)
+        await to_thread(write_whole, path_of(uri), data, uri)
 
     async def open_reader(self, uri: str) -> BinaryIO:
-        return await asyncio.to_thread(_open_reader, uri)
+        return await to_thread(_open_reader, uri)
 
     async def open_writer(self, uri: str) -> BinaryIO:
-        return publishing_writer(await asyncio.to_thread(FileSink, path_of(uri), uri))
+        return publishing_writer(await to_thread(FileSink, path_of(uri), uri))
 
     async def put(self, path: Path, uri: str) -> None:
-        await asyncio.to_thread(copy_file, path, path_of(uri), str(path))
+        await to_thread(copy_file, path, path_of(uri), str(path))
 
     async def get(self, uri: str, path: Path) -> None:
-        await asyncio.to_thread(copy_file, path_of(uri), path, uri)
+        await to_thread(copy_file, path_of(uri), path, uri)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
-        for name in await asyncio.to_thread(tree, path_of(prefix)):
+        for name in await to_thread(tree, path_of(prefix)):
             yield uris.join(prefix, name)
 
     async def size(self, uri: str) -> int:
-        return await asyncio.to_thread(_size, uri)
+        return await to_thread(_size, uri)
 
     async def delete(self, uri: str) -> None:
-        await asyncio.to_thread(_delete, uri)
+        await to_thread(_delete, uri)
 
 
 def path_of(uri: str) -> Path:
@@ -188,7 +187,7 @@ def beside(path: Path, suffix: str = "") -> str:
     """A fresh path in the directory of `path`, which is made if it is missing. No listing shows a file of that name."""
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
-    return f"{path.parent}/{_UNFINISHED}{secrets.token_hex(8)}{suffix}"
+    return f"{path.parent}/{_UNFINISHED}{os.urandom(8).hex()}{suffix}"
 
 
 def _read(uri: str, start: int, length: int | None) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
+from alula._kits.aio import to_thread
 from alula.data import uris
 from alula.data.local import translated, write_whole
 from alula.data.streams import publishing_writer
@@ -35,11 +35,11 @@ class Memory:
 
     async def put(self, path: Path, uri: str) -> None:
         with translated(str(path)):
-            self._objects[uri] = await asyncio.to_thread(path.read_bytes)
+            self._objects[uri] = await to_thread(path.read_bytes)
 
     async def get(self, uri: str, path: Path) -> None:
         data = self._find(uri)
-        await asyncio.to_thread(write_whole, path, data, str(path))
+        await to_thread(write_whole, path, data, str(path))
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         start = uris.base(prefix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from alula._kits import lazy
-from alula._kits.aio import gather
+from alula._kits.aio import gather, to_thread
 from alula.data import uris
 from alula.data.local import FileSink, translated, write_whole
 from alula.data.settings import StoreSettings
@@ -75,7 +74,7 @@ class Remote:
     async def put(self, path: Path, uri: str) -> None:
         store, key = self._at(uri)
         with translated(str(path)):
-            size = (await asyncio.to_thread(os.stat, path)).st_size
+            size = (await to_thread(os.stat, path)).st_size
         piece = max(_PIECE_BYTES, size // _MOST_PIECES + 1)
         with _translated(uri):
             await obstore.put_async(store, key, path, chunk_size=piece, max_concurrency=self._settings.concurrency)
@@ -87,27 +86,27 @@ class Remote:
             size, tag = found.meta["size"], found.meta["e_tag"]
             if size <= _PIECE_BYTES:
                 data = await found.bytes_async()
-                await asyncio.to_thread(write_whole, path, data, str(path))
+                await to_thread(write_whole, path, data, str(path))
                 return
         await self._get_pieces(uri, path, size, tag)
 
     async def _get_pieces(self, uri: str, path: Path, size: int, tag: str | None) -> None:
         store, key = self._at(uri)
-        out = await asyncio.to_thread(FileSink, path, str(path))
+        out = await to_thread(FileSink, path, str(path))
 
         async def fetch(start: int) -> None:
             wanted = (start, min(start + _PIECE_BYTES, size))
             with _translated(uri):
                 found = await obstore.get_async(store, key, options={"range": wanted, "if_match": tag})
                 data = await found.bytes_async()
-            await asyncio.to_thread(out.write_at, start, data)
+            await to_thread(out.write_at, start, data)
 
         try:
             await gather(fetch, range(0, size, _PIECE_BYTES), limit=self._settings.concurrency)
         except BaseException:
             out.discard()
             raise
-        await asyncio.to_thread(out.publish)
+        await to_thread(out.publish)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         store, key = self._at(prefix, bucket_alone=True)

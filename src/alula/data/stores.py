@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
-from alula._kits.aio import gather
+from alula._kits.aio import gather, to_thread
 from alula.data import uris
 from alula.data.local import LocalFiles, path_of, translated, tree
 from alula.data.memory import Memory
@@ -51,10 +50,10 @@ class Objects:
 
     async def upload(self, path: Path, uri: str) -> None:
         store = self._at(uri)
-        if not await asyncio.to_thread(path.is_dir):
+        if not await to_thread(path.is_dir):
             await store.put(path, uri)
             return
-        names = await asyncio.to_thread(tree, path)
+        names = await to_thread(tree, path)
 
         async def put(name: str) -> None:
             await store.put(path / name, uris.join(uri, name))
@@ -86,7 +85,7 @@ class Objects:
                 f"nothing is stored under {uri}", where=uri, fix="check the prefix, and that its producer has finished"
             )
         with translated(str(path)):
-            await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+            await to_thread(path.mkdir, parents=True, exist_ok=True)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         async for uri in self._at(prefix).list(prefix):
@@ -115,7 +114,7 @@ class Objects:
             await self.write(uris.join(uri, _EMPTY_DIRECTORY), b"")
             return
         with translated(uri):
-            await asyncio.to_thread(here.mkdir, parents=True, exist_ok=True)
+            await to_thread(here.mkdir, parents=True, exist_ok=True)
 
     def _at(self, uri: str) -> Scheme:
         name = uris.scheme(uri)

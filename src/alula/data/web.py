@@ -6,15 +6,14 @@ URL, which answers nothing but GET, would be out of its reach.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from alula._kits import lazy
+from alula._kits.aio import to_thread
 from alula.data import uris
 from alula.data.local import FileSink
 from alula.data.settings import StoreSettings
@@ -22,6 +21,7 @@ from alula.data.streams import range_reader
 from alula.errors import DataError, ObjectNotFound
 
 if TYPE_CHECKING:
+    import tempfile
     from http import client
     from urllib import error, parse, request
 else:
@@ -29,6 +29,7 @@ else:
     error = lazy.module("urllib.error")
     parse = lazy.module("urllib.parse")
     request = lazy.module("urllib.request")
+    tempfile = lazy.module("tempfile")
 
 _PIECE_BYTES = 1024 * 1024
 _READ_ONLY = "store it under file://, s3://, gs:// or az://; http addresses can only be read"
@@ -41,19 +42,19 @@ class Web:
         self._settings = settings
 
     async def read(self, uri: str, start: int, length: int | None) -> bytes:
-        return await asyncio.to_thread(self._read, uri, start, length)
+        return await to_thread(self._read, uri, start, length)
 
     async def open_reader(self, uri: str) -> BinaryIO:
-        size, ranges = await asyncio.to_thread(self._probe, uri)
+        size, ranges = await to_thread(self._probe, uri)
         if ranges:
             return range_reader(size, lambda start, end: self._exactly(uri, start, end))
-        return await asyncio.to_thread(self._spool, uri)
+        return await to_thread(self._spool, uri)
 
     async def get(self, uri: str, path: Path) -> None:
-        await asyncio.to_thread(self._get, uri, path)
+        await to_thread(self._get, uri, path)
 
     async def size(self, uri: str) -> int:
-        return (await asyncio.to_thread(self._probe, uri))[0]
+        return (await to_thread(self._probe, uri))[0]
 
     def list(self, prefix: str) -> AsyncIterator[str]:
         raise DataError(
@@ -108,7 +109,7 @@ class Web:
     def _spool(self, uri: str) -> BinaryIO:
         """All of it in a file without a name, for servers that send no ranges."""
         with _translated(uri), self._open(uri) as answer:
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+            file = tempfile.TemporaryFile()
             for piece in _pieces(uri, answer):
                 file.write(piece)
         file.seek(0)
