@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import shutil
@@ -16,7 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from alula._kits.aio import to_thread
 from alula.data import uris
+from alula.data.local import beside
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.errors import ObjectNotFound
@@ -79,21 +80,21 @@ async def reading(objects: ObjectStore, uri: str) -> AsyncIterator[Path]:
         await objects.download(uri, copy)
         yield copy
     finally:
-        await asyncio.to_thread(shutil.rmtree, copy.parent, True)
+        await to_thread(shutil.rmtree, copy.parent, True)
 
 
 async def write_file(objects: ObjectStore, uri: str, write: Callable[[Path], object]) -> None:
     """Let `write` make a local file, in a thread, and put it at `uri`. Readers see all of it or nothing."""
     final = objects.local_path(uri)
     if final is not None:  # written beside its place and moved there, which saves a copy
-        await asyncio.to_thread(_write_beside, final, write)
+        await to_thread(_write_beside, final, write)
         return
     copy = workspace().new_path(uris.name(uri))
     try:
-        await asyncio.to_thread(write, copy)
+        await to_thread(write, copy)
         await objects.upload(copy, uri)
     finally:
-        await asyncio.to_thread(shutil.rmtree, copy.parent, True)
+        await to_thread(shutil.rmtree, copy.parent, True)
 
 
 async def read_file(objects: ObjectStore, uri: str, read: Callable[[Path], T]) -> T:
@@ -103,7 +104,7 @@ async def read_file(objects: ObjectStore, uri: str, read: Callable[[Path], T]) -
         ObjectNotFound: nothing lives there.
     """
     async with reading(objects, uri) as path:
-        return await asyncio.to_thread(read, path)
+        return await to_thread(read, path)
 
 
 async def fetch(objects: ObjectStore, uri: str) -> Path:
@@ -130,8 +131,7 @@ def _stored(objects: ObjectStore, uri: str) -> Path | None:
 
 
 def _write_beside(final: Path, write: Callable[[Path], object]) -> None:
-    final.parent.mkdir(parents=True, exist_ok=True)
-    part = final.with_name(f".{uuid.uuid4().hex}.part{final.suffix}")
+    part = Path(beside(final, final.suffix))
     try:
         write(part)
         os.replace(part, final)
