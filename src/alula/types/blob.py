@@ -94,7 +94,7 @@ def model_field(
     }
     return core.no_info_wrap_validator_function(
         validated,
-        core.typed_dict_schema(parts, config={"title": name}, ref=f"alula.{name}:{name}"),
+        core.typed_dict_schema(parts, cls=type(name, (), {}), ref=f"alula.{name}:{name}"),
         serialization=core.plain_serializer_function_ser_schema(write),
     )
 

@@ -171,7 +171,7 @@ class Stored(os.PathLike[str], Generic[F]):
     @classmethod
     def _of_field(cls, given: Any) -> Self:
         if isinstance(given, cls._parent or cls):
-            return given  # type: ignore[no-any-return]  # of any extension
+            return given  # of any extension
         if isinstance(given, Stored):
             raise TypeError(given)
         if isinstance(given, Mapping):
