@@ -127,7 +127,7 @@ class Compilation:
         made.nodes.extend(self.node(node) for node in graph.nodes)
         made.outputs.extend(binding(key, bound, self.place) for key, bound in graph.outputs.items())
         made.tasks.extend(spec.template for spec in self.tasks.values())
-        made.subworkflows.extend(spec.template for spec in self.workflows.values())
+        made.subworkflows.extend(self.workflows[name].template for name in sub_workflows(graph.nodes))
         return made
 
     def _override(self, node: Node, made: NodeMessage) -> None:
@@ -165,3 +165,30 @@ def target(entity: Entity, work: Compilation, node: Node, into: NodeMessage) -> 
 def metadata(entity: Entity, work: Compilation, node: Node, into: NodeMetadata) -> None:
     """Fill the settings of a node that come from its entity; overrides are put on top."""
     into.name = entity.short_name
+
+
+def inner_nodes(workflow: BaseWorkflow) -> list[Node]:
+    """Its nodes, the failure node last."""
+    graph = workflow.graph
+    return graph.nodes if graph.failure is None else [*graph.nodes, graph.failure]
+
+
+def sub_workflows(nodes: list[Node]) -> list[str]:
+    """The names of all workflows that run inside these nodes, at any depth, each once, inner ones after outer ones.
+
+    What a launch plan starts runs in an execution of its own, and is none of them.
+    """
+    found: dict[str, None] = {}
+
+    def look(nodes: list[Node]) -> None:
+        for node in nodes:
+            if isinstance(node.entity, BaseWorkflow):
+                if node.entity.name not in found:
+                    found[node.entity.name] = None
+                    look(inner_nodes(node.entity))
+            elif isinstance(node.entity, Branch):
+                for arm in node.entity.arms:
+                    look(arm.nodes)
+
+    look(nodes)
+    return list(found)

@@ -18,7 +18,7 @@ from alula.idl.admin import LaunchPlan as LaunchPlanMessage
 from alula.idl.admin import LaunchPlanSpec, WorkflowSpec
 from alula.idl.ids import dns_label
 from alula.sdk import templates
-from alula.sdk.compiler import Compilation, metadata, reference, target
+from alula.sdk.compiler import Compilation, inner_nodes, metadata, reference, sub_workflows, target
 from alula.sdk.conditional import Arm, Branch
 from alula.sdk.docs import description
 from alula.sdk.gate import ApproveGate, Gate, InputGate, SleepGate
@@ -43,7 +43,7 @@ def _(entity: BaseWorkflow, work: Compilation) -> Identifier:
     if work.first_time(ResourceType.WORKFLOW, entity):
         template = work.workflow_template(entity)
         spec = WorkflowSpec(template=template)
-        spec.sub_workflows.extend(work.workflows[name].template for name in _sub_workflows(entity))
+        spec.sub_workflows.extend(work.workflows[name].template for name in sub_workflows(inner_nodes(entity)))
         if not isinstance(entity, ImperativeWorkflow):
             spec.description.CopyFrom(description(entity.docs, entity.interface.doc))
         work.workflows[entity.name] = spec
@@ -59,29 +59,6 @@ def _(entity: BaseWorkflow, work: Compilation, node: Node, into: NodeMessage) ->
 def _(entity: BaseWorkflow, work: Compilation, node: Node, into: NodeMetadata) -> None:
     into.name = entity.short_name
     into.interruptible = entity.interruptible
-
-
-def _sub_workflows(workflow: BaseWorkflow) -> list[str]:
-    """The names of all workflows that run inside this one, at any depth, each once, inner ones after outer ones."""
-    found: dict[str, None] = {}
-
-    def look(nodes: list[Node]) -> None:
-        for node in nodes:
-            if isinstance(node.entity, BaseWorkflow):
-                if node.entity.name not in found:
-                    found[node.entity.name] = None
-                    look(_nodes(node.entity))
-            elif isinstance(node.entity, Branch):
-                for arm in node.entity.arms:
-                    look(arm.nodes)
-
-    look(_nodes(workflow))
-    return list(found)
-
-
-def _nodes(workflow: BaseWorkflow) -> list[Node]:
-    graph = workflow.graph
-    return graph.nodes if graph.failure is None else [*graph.nodes, graph.failure]
 
 
 # tasks
