@@ -113,8 +113,7 @@ class _Record:
         # A float or bool is its own copy; ints and strings may be more than the wire holds.
         immutable = {float, bool, type(None), bytes}
         calls = [(e if e in immutable else None, f.packing.copy) for f in self.fields for e in (f.packing.exact,)]
-        in_order = all(f.init for f in self.fields) and _positional(cls, self.names)
-        build = self._build
+        in_order, build = self._in_order(), self._build
 
         def copy(value: Any) -> Any:
             if type(value) is not cls:
@@ -131,23 +130,39 @@ class _Record:
         return copy
 
     def _unpack(self) -> Callable[[Any, Place], Any]:
-        calls = {f.name: (f.packing.exact, f.packing.unpack) for f in self.fields}
-        build, present = self._build, self._present
+        calls = [(f.packing.exact, f.packing.unpack) for f in self.fields]
+        names, build, step, present = self.names, self._build, self._step, self._present
+        by_name = {f.name: f.packing.unpack for f in self.fields}
+        in_order = self._in_order()
 
         def unpack(data: Any, at: Place) -> Any:
+            if type(data) is not dict or list(data) != names:
+                return partly(data, at)
+            out: list[Any] = []
+            try:
+                for part, (exact, call) in zip(data.values(), calls, strict=True):
+                    out.append(part if type(part) is exact else call(part, at))
+            except ConversionError as exc:
+                exc.inside(step(len(out)))
+                raise
+            return build(out if in_order else dict(zip(names, out, strict=True)))
+
+        def partly(data: Any, at: Place) -> Any:
             parts = present(data)
             name = ""
             try:
                 for name, part in parts.items():
-                    exact, call = calls[name]
-                    if type(part) is not exact:
-                        parts[name] = call(part, at)
+                    parts[name] = by_name[name](part, at)
             except ConversionError as exc:
                 exc.inside(f".{name}")
                 raise
             return build(parts)
 
         return unpack
+
+    def _in_order(self) -> bool:
+        """Whether an instance can be made of all values by position."""
+        return all(f.init for f in self.fields) and _positional(self.cls, self.names)
 
     async def _pack_later(self, value: Any, at: Place) -> dict[str, Any]:
         if type(value) is not self.cls:

@@ -6,6 +6,7 @@ Beside `transformer`, the one file that the families may import.
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from pathlib import PurePath
@@ -86,15 +87,18 @@ async def parts_later(
     return await drawn_later(one, list(parts), at, step)
 
 
-def all_exact(values: Iterable[Any], exact: type) -> bool:
+def all_exact(values: Sequence[Any], exact: type) -> bool:
     """Whether each value is of exactly that class: a bool is no int."""
-    return set(map(type, values)) <= {exact}
+    return list(map(type, values)).count(exact) == len(values)
 
 
 def fits(values: Sequence[Any], exact: type, bits: int) -> bool:
     """Whether the wire holds each of these scalars: ints up to `bits` with the sign, strings that are text."""
-    if exact is int and values:
-        return bool(min(values) >= -(2**63) and max(values) < 2**bits)
+    if exact is int:
+        try:
+            array("q", values)  # the fastest of the ways to look at all of them
+        except OverflowError:
+            return bool(min(values) >= -(2**63) and max(values) < 2**bits)
     if exact is str:
         text = "".join(values)
         return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in set(text))

@@ -156,6 +156,14 @@ class _Int(_Simple[int]):
             return int(plain)
         raise self._refuse(plain)
 
+    def _checked(self, copied: Callable[[int], int], t: Any) -> Callable[[Any], int]:
+        careful, low, high = super()._checked(copied, t), *_INT64
+
+        def copy(value: Any) -> int:
+            return value if type(value) is int and low <= value < high else careful(value)
+
+        return copy
+
     def copied(self, value: int) -> int:
         if not _INT64[0] <= value < _INT64[1]:
             literals.integer(value)
@@ -236,6 +244,14 @@ class _Str(_Simple[str]):
         if type(plain) is str:
             return plain
         raise self._refuse(plain)
+
+    def _checked(self, copied: Callable[[str], str], t: Any) -> Callable[[Any], str]:
+        careful = super()._checked(copied, t)
+
+        def copy(value: Any) -> str:
+            return value if type(value) is str and value.isascii() else careful(value)
+
+        return copy
 
     def copied(self, value: str) -> str:
         if not value.isascii():

@@ -137,6 +137,8 @@ class _Literals:
         self.types = [_tagged(variant) for variant in variants]
         self.choice = _Choice(declared, [class_of(variant.declared) for variant in variants])
         self.names = [type_name(split(variant.declared)[0]) for variant in variants]
+        tags = [variant.name for variant in variants]
+        self.by_tag = {tag: nth for nth, tag in enumerate(tags) if tag and tags.count(tag) == 1}
         self.twins = frozenset(
             nth
             for nth, other in permutations(self.choice.all, 2)
@@ -169,6 +171,10 @@ class _Literals:
         return literals.union(lit, self.types[nth])
 
     def take(self, lit: Literal, at: Place) -> Any:
+        stored = lit.scalar.union
+        nth = self.by_tag.get(stored.type.structure.tag)
+        if nth is not None:
+            return self.variants[nth].to_python(stored.value, at)
         return _drive(self._take(lit, at))
 
     async def take_later(self, lit: Literal, at: Place) -> Any:
