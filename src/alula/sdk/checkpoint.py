@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from alula._kits import bridge
-from alula.data.workspace import workspace
 from alula.data.objects import ObjectStore
-from alula.errors import CallError, DataError
+from alula.data.workspace import workspace
+from alula.errors import CallError, DataError, ObjectNotFound
 
 _STREAM_NAME = "_dst_cp"
 """Name of the object that holds bytes without a name of their own; flytekit reads and writes the same."""
@@ -85,7 +85,10 @@ class SyncCheckpoint(Checkpoint):
                 fix="pass a directory, or nothing for a temporary one",
             )
         target.mkdir(parents=True, exist_ok=True)
-        bridge.run(self._objects.download(self._source, target))
+        try:
+            bridge.run(self._objects.download(self._source, target))
+        except ObjectNotFound:
+            return None  # the platform names a place for every retry, also after an attempt that saved nothing
         self._restored = target
         return target
 

@@ -17,8 +17,8 @@ from functools import cache
 from html import escape
 from typing import Any, TypeVar
 
-from alula.data.workspace import workspace
 from alula.data.objects import ObjectStore
+from alula.data.workspace import workspace
 from alula.errors import CallError, ConfigError, UnknownAttribute
 from alula.idl import Identifier, ResourceType, WorkflowExecutionIdentifier
 from alula.sdk.checkpoint import Checkpoint, SyncCheckpoint

@@ -227,13 +227,7 @@ def test_in_a_container_checkpoints_go_where_they_are_told(tmp_path: Path) -> No
     assert [path.read_bytes() for path in (tmp_path / "new").iterdir()] == [b"1"]
 
 
-def test_stats_are_kept_and_can_be_read() -> None:
-    stats = Context().stats
-    stats.incr("rows", 3)
-    stats.get_stats("load").decr("rows")
-    stats.gauge("depth", 4)
-    with stats.timer("fit"):
-        pass
-    assert stats.counters == {"rows": 3, "load.rows": -1}
-    assert stats.gauges == {"depth": 4}
-    assert [took.total_seconds() >= 0 for took in stats.timings["fit"]] == [True]
+def test_stats_are_those_of_the_task() -> None:
+    context = Context()
+    context.stats.incr("rows")
+    assert context.stats.counters == {"rows": 1}
