@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, NoReturn, TypeVar, get_args, get_origin
-from typing import Literal as Choice
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar
 
-from alula._kits import bridge
 from alula.errors import AlulaError, CallError, ConversionError, Disapproved, TaskFailure
 from alula.sdk.bind import conversion_fault
 from alula.sdk.graph import START, Entity, Node
 from alula.sdk.local import Kept, LocalRun, call_here, fresh, keep
 from alula.sdk.promise import UNKNOWN, Promise, Void
-from alula.sdk.signature import Input, Interface, Output, caller, optional
+from alula.sdk.signature import Input, Interface, Output, caller
+from alula.sdk.texts import parse, yes
 from alula.types.registry import default
-from alula.types.transformer import Place, split, type_name
+from alula.types.transformer import split, type_name
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -94,7 +92,7 @@ class ApproveGate(Gate):
                 )
         else:
             value = fresh(kept, self.interface.inputs[var].converter, run.place)
-            approved = _asked(self, f"[gate {self.name}] approve {value!r:.200}? [Y/n] ", _yes)
+            approved = _asked(self, f"[gate {self.name}] approve {value!r:.200}? [Y/n] ", _approval)
         if not approved:
             raise Disapproved(f"gate '{self.name}' was not approved")
         return (kept,)
@@ -170,43 +168,5 @@ def _asked(gate: Gate, question: str, read: Callable[[str], T]) -> T:
             sys.stdout.write(f"{exc}\n")
 
 
-def _yes(text: str) -> bool:
-    answer = text.strip().lower()
-    if answer in ("", "y", "yes", "true", "1"):
-        return True
-    if answer in ("n", "no", "false", "0"):
-        return False
-    raise ValueError("answer y or n")
-
-
-def parse(text: str, t: Any, place: Place) -> Any:
-    """A value of a declared type from one line: as it is written in the language of people, or as JSON.
-
-    Raises:
-        ConversionError: it is neither.
-    """
-    base = split(t)[0]
-    text = text.strip()
-    if optional(t) and text.lower() in ("", "none", "null"):
-        return None
-    try:
-        if base is bool:
-            return _yes(text)
-        if base in (int, float, str):
-            return base(text)
-        if base in (datetime, date):
-            return base.fromisoformat(text)
-        if get_origin(base) is Choice:
-            return next(choice for choice in get_args(base) if str(choice) == text)
-        plain = json.loads(text)
-    except (ValueError, StopIteration) as exc:
-        if not isinstance(exc, json.JSONDecodeError):
-            raise _unreadable(text, base) from exc
-        plain = text  # an enum's value, a path, a variant of a union that is a str
-    packing = default.packing(t)
-    made = packing.unpack(plain, place)
-    return bridge.run(made) if packing.awaits else made
-
-
-def _unreadable(text: str, t: Any) -> ConversionError:
-    return ConversionError(f"{text!r:.80} is no {type_name(t)}", fix="write a value as in Python or JSON")
+def _approval(text: str) -> bool:
+    return yes(text or "y")

@@ -246,8 +246,7 @@ def _arm_node(work: Compilation, branch: Branch, arm: Arm, node: Node) -> NodeMe
 @target.register(ArrayTask)
 def _(entity: ArrayTask[Any], work: Compilation, node: Node, into: NodeMessage) -> None:
     array = into.array_node
-    plan = not isinstance(entity.target, PythonTask)
-    array.node.id = dns_label(entity.name) if plan else entity.name
+    array.node.id = entity.name if entity.picks else dns_label(entity.name)
     array.node.inputs.extend(into.inputs)
     array.node.metadata.CopyFrom(into.metadata)
     array.node.metadata.name = entity.name
@@ -260,14 +259,17 @@ def _(entity: ArrayTask[Any], work: Compilation, node: Node, into: NodeMessage) 
         array.min_successes = entity.min_successes
     else:
         array.min_success_ratio = entity.min_success_ratio
-    array.is_original_sub_node_interface.value = plan
+    array.is_original_sub_node_interface.value = not entity.picks
     array.bound_inputs.extend(sorted(entity.bound))
-    if plan:
-        array.execution_mode = array.FULL_STATE
-        target(entity.target, work, node, array.node)
-    else:
+    if entity.picks:
         array.node.task_node.reference_id.CopyFrom(reference(entity, work))
         templates.overrides(node, array.node.task_node.overrides)
+        return
+    target(entity.target, work, node, array.node)
+    if isinstance(entity.target, LaunchPlan | ReferenceLaunchPlan):
+        array.execution_mode = array.FULL_STATE
+    else:
+        array.data_mode = array.INDIVIDUAL_INPUT_FILES
 
 
 @metadata.register(ArrayTask)

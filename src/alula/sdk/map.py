@@ -17,6 +17,7 @@ from alula.sdk.conditional import Branch
 from alula.sdk.dynamic import DynamicTask
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Entity, Node
+from alula.sdk.instance import InstanceTask
 from alula.sdk.local import Kept, LocalRun, call_here, keep, kept_of, literal_of
 from alula.sdk.signature import Input, Interface, Output, caller
 from alula.sdk.task import PythonTask
@@ -75,6 +76,12 @@ class ArrayTask(Entity, Generic[R]):
     def mapped(self) -> tuple[str, ...]:
         """The inputs that are lists."""
         return tuple(name for name in self.interface.inputs if name not in self.bound)
+
+    @property
+    def picks(self) -> bool:
+        """Whether the target's container picks its item from the lists itself; else the platform hands it each item."""
+        target = self.target
+        return isinstance(target, PythonTask) and (not isinstance(target, InstanceTask) or target.runs_user_code)
 
     def needed(self, items: int) -> int:
         """How many of so many items must succeed."""
@@ -162,7 +169,7 @@ class ArrayTask(Entity, Generic[R]):
     def _name(self) -> str:
         """Of a task: its module, its name, and a digest of the settings, as flytekit writes it; else the target's."""
         target = self.target
-        if not isinstance(target, PythonTask):
+        if not isinstance(target, PythonTask) or not self.picks:
             return target.name
         names, *numbers = self._settings()
         settings = ",".join(names) + "".join(map(str, numbers))

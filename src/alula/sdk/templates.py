@@ -22,6 +22,7 @@ from alula.sdk.compiler import Compilation
 from alula.sdk.docs import description
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Node
+from alula.sdk.instance import InstanceTask
 from alula.sdk.map import ArrayTask
 from alula.sdk.options import TaskOptions
 from alula.sdk.resources import to_message as resources_message
@@ -46,6 +47,9 @@ PLACES = (
 def python_task(work: Compilation, task: PythonTask[..., Any]) -> TaskSpec:
     """The spec of a task around a function."""
     made = TaskSpec(template=_template(work, task))
+    if isinstance(task, InstanceTask) and not task.runs_user_code:
+        task.fill(made.template, work.settings.env, work.image)
+        return made
     args = ["alula-execute", *PLACES, "--resolver", *_loader(work, task)]
     _place(work, task, made.template, args)
     made.description.CopyFrom(description(task.options.docs, task.interface.doc))
