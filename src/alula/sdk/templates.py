@@ -52,7 +52,8 @@ def python_task(work: Compilation, task: PythonTask[..., Any]) -> TaskSpec:
         return made
     args = ["alula-execute", *PLACES, "--resolver", *_loader(work, task)]
     _place(work, task, made.template, args)
-    made.description.CopyFrom(description(task.options.docs, task.interface.doc))
+    if not isinstance(task, InstanceTask) or task.options.docs is not None:
+        made.description.CopyFrom(description(task.options.docs, task.interface.doc))
     return made
 
 
