@@ -2,7 +2,7 @@
 
 What may differ between flytekit and Alula, and is taken out or given a common name here: which SDK wrote the spec, how
 a container is told to run the user's function, the environment that only an SDK reads, the digest in the name of a map
-task, ids of nodes that leak from one compilation into another, and orders that mean nothing. All else must be equal.
+task, the ids of failure nodes, descriptions without a word, and orders that mean nothing. All else must be equal.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 EXECUTORS = re.compile(r"^(pyflyte|alula)-(fast-|map-)*execute$")
 SDK_VARIABLES = re.compile(r"^(_F_|_FLYTE|FLYTE_|ALULA_|_ALULA)")
 MAP_NAME = re.compile(r"\.map_(\w+)_[0-9a-f]{32}-arraynode\b")
-LEAKED_ID = re.compile(r"^e?fn(\d*)$")
+LEAKED_ID = re.compile(r"^fn(\d+)$")
 
 Spec = dict[str, Any]
 
 
 def normalise(spec: Any) -> Any:
     """A spec, as `MessageToDict` gives it with the field names of the .proto files, in its common form."""
-    for step in (_names, _containers, _runtime, _orders, _templates):
+    for step in (_names, _containers, _runtime, _descriptions, _orders, _templates):
         spec = _everywhere(spec, step)
     return spec
 
@@ -65,6 +65,15 @@ def _runtime(value: Any) -> Any:
     return value
 
 
+def _descriptions(value: Any) -> Any:
+    """One that says nothing is none."""
+    if isinstance(value, dict) and value.get("description") == {
+        "long_description": {"format": "DESCRIPTION_FORMAT_RST"}
+    }:
+        return {k: v for k, v in value.items() if k != "description"}
+    return value
+
+
 def _orders(value: Any) -> Any:
     """Upstream nodes and resources are sets."""
     if not isinstance(value, dict):
@@ -79,13 +88,14 @@ def _orders(value: Any) -> Any:
 
 
 def _templates(value: Any) -> Any:
-    """A workflow first compiled as the failure handler of another has nodes `fn0`, `fn1` in flytekit: `n0`, `n1`."""
+    """A failure node is `fn0`, in flytekit's imperative workflows `efn`.
+
+    And a workflow that flytekit first compiles as the failure handler of another has nodes `fn0`, `fn1` for `n0`, `n1`.
+    """
     if not (isinstance(value, dict) and isinstance(value.get("nodes"), list)):
         return value
     ids = [node["id"] for node in value["nodes"]]
     plain = {id: LEAKED_ID.sub("n\\1", id) for id in ids if LEAKED_ID.match(id)}
-    if not plain:
-        return value
     inside = {k: v for k, v in value.items() if k != "failure_node"}
-    kept = {k: v for k, v in value.items() if k == "failure_node"}
-    return {**_everywhere(inside, lambda one: plain.get(one, one) if isinstance(one, str) else one), **kept}
+    made = _everywhere(inside, lambda one: plain.get(one, one) if isinstance(one, str) else one) if plain else inside
+    return made | ({"failure_node": {**value["failure_node"], "id": "fn0"}} if "failure_node" in value else {})

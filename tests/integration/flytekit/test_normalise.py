@@ -93,6 +93,15 @@ def test_nodes_that_were_numbered_as_failure_nodes_get_plain_ids() -> None:
     assert normalise(leaked) == plain
 
 
-def test_the_failure_node_itself_keeps_its_id() -> None:
-    template = {"nodes": [node("fn0", [])], "failure_node": node("fn0", [])}
-    assert normalise(template) == {"nodes": [node("n0", [])], "failure_node": node("fn0", [])}
+def test_the_failure_node_has_one_id_whatever_the_form_of_the_workflow() -> None:
+    function = {"nodes": [node("fn0", [])], "failure_node": node("fn0", [])}
+    imperative = {"nodes": [node("n0", [])], "failure_node": node("efn", [])}
+    assert normalise(function) == normalise(imperative)
+    assert normalise(function)["failure_node"]["id"] == "fn0"
+
+
+def test_a_description_matters_once_it_says_something() -> None:
+    format = {"format": "DESCRIPTION_FORMAT_RST"}
+    assert normalise({"description": {"long_description": format}}) == {}
+    said = {"description": {"short_description": "What it does.", "long_description": format}}
+    assert normalise(said) == said
