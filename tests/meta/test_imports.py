@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.meta.source import PACKAGE, name, python_files, tree
 
 HEAVY_LIBRARIES = frozenset(
-    "pandas pyarrow polars duckdb numpy PIL matplotlib sklearn joblib torch pydantic pandera obstore "
+    "pandas pyarrow polars duckdb numpy PIL matplotlib sklearn joblib torch pydantic pydantic_core pandera obstore "
     "mashumaro cloudpickle croniter rich".split()
 )
 """Optional, or slow to load and seldom needed: these rooms may import them inside a function."""
