@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from alula._kits import lazy
 from alula._kits.clock import Clock
 from alula.sdk.cache_blobs import Stamp
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    sqlite3 = lazy.module("sqlite3")  # only a task that is cached comes here
 
 FORMAT = 1
 """Goes up when the tables change; a cache of another format is emptied."""

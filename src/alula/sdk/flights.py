@@ -5,17 +5,22 @@ A claim is a row that its owner touches every few seconds. The row of a process 
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
-import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
+from alula._kits import lazy
 from alula._kits.clock import Clock
 from alula.sdk.cache_store import CacheStore, Claim
+
+if TYPE_CHECKING:
+    import asyncio
+    import sqlite3
+else:
+    asyncio, sqlite3 = lazy.module("asyncio"), lazy.module("sqlite3")  # only a task that is cached comes here
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 30.0
@@ -53,10 +58,10 @@ class Flights:
     async def alone_async(self, key: str, warn: Warn) -> AsyncIterator[None]:
         """`alone`, without blocking the loop."""
         owner = uuid.uuid4().hex
-        while not self._took(key, owner):  # noqa: ASYNC110 - the holder may be another thread, with no loop to tell
+        while not self._took(key, owner):  # polled: the holder may be a thread, which has no loop to tell
             await asyncio.sleep(_POLL_SECONDS)
         try:
-            while not await asyncio.to_thread(self._claimed, key, owner, warn):  # noqa: ASYNC110 - or another process
+            while not await asyncio.to_thread(self._claimed, key, owner, warn):
                 await asyncio.sleep(_POLL_SECONDS)
             yield
         finally:
@@ -71,7 +76,7 @@ class Flights:
 
     def _claimed(self, key: str, owner: str, warn: Warn) -> bool:
         """Whether the key is ours, in the database too; a broken database has no say."""
-        mine = Claim(owner, socket.gethostname(), os.getpid(), 0.0)
+        mine = Claim(owner, os.uname().nodename, os.getpid(), 0.0)
         try:
             if self._store.claim(key, mine, STALE_SECONDS) is not None:
                 return False

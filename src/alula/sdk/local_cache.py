@@ -10,17 +10,17 @@ import hashlib
 import logging
 import os
 import shutil
-import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from alula._kits import lazy
 from alula._kits.clock import Clock, SystemClock
 from alula.data import uris
 from alula.errors import AlulaError, ConfigError
@@ -30,6 +30,11 @@ from alula.sdk import cache_blobs as blobs
 from alula.sdk.cache_store import CacheStore, Entry
 from alula.sdk.caching import CacheSettings
 from alula.sdk.flights import Flights
+
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    sqlite3 = lazy.module("sqlite3")  # only a task that is cached comes here
 
 T = TypeVar("T")
 

@@ -67,7 +67,8 @@ class Notification(ABC):
                 )
 
     @abstractmethod
-    def to_message(self) -> admin.Notification: ...
+    def to_message(self) -> admin.Notification:
+        """The notification on the wire. Pure."""
 
     def _phases(self) -> list[str]:
         return [WorkflowExecutionPhase(phase).name for phase in self.phases]

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
+from typing import TYPE_CHECKING
 
+from alula._kits import lazy
 from alula.errors import CallError
 from alula.idl import admin
+
+if TYPE_CHECKING:
+    import croniter  # type: ignore[import-untyped]
+else:
+    croniter = lazy.module("croniter")  # 30 ms that only a program with a cron schedule pays
 
 ALIASES = frozenset(
     "hourly hours @hourly daily days @daily weekly weeks @weekly monthly months @monthly annually @annually "
@@ -114,9 +120,8 @@ def _cron_fault(schedule: object) -> str:
     fields = len(schedule.split())
     if fields != 5:
         return f"has {fields} fields, not 5"
-    croniter = import_module("croniter").croniter  # 30 ms that only a program with a schedule pays
     try:
-        croniter(schedule).get_next(datetime)
+        croniter.croniter(schedule).get_next(datetime)
     except (ValueError, KeyError) as exc:
         return f"is not valid: {exc}"
     return ""
