@@ -3,7 +3,7 @@
 #   make demo     a typed workflow on real data            make bench    the figures, beside flytekit's
 #   make check    format, lint, types, floors, unit tests  make docs     the code in the documents runs
 #   make test     everything that can run here             make sim      make chaos    come with the engine
-#   make lock     the two locks, written again             make clean    away with what was made
+#   make lock     the locks, written again              make clean    away with what was made
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -83,7 +83,9 @@ lock: $(VENV)/.made
 	  $(UPGRADE) --extra dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  $(UPGRADE) requirements-flytekit.in -o requirements-flytekit.lock
-	@for lock in requirements.lock requirements-flytekit.lock; do \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	  $(UPGRADE) requirements-flyte2.in -o requirements-flyte2.lock
+	@for lock in requirements.lock requirements-flytekit.lock requirements-flyte2.lock; do \
 	  { echo "# Written by make lock (make lock UPGRADE=--upgrade for newer versions): docs/adr/0002-lock-without-hosts.md"; \
 	    grep -v -E '^(#|nvidia-|cuda-|triton=)' $$lock; } > $$lock.new && mv $$lock.new $$lock; done
 
