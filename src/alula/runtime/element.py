@@ -22,7 +22,10 @@ def element_inputs(bound: frozenset[str], inputs: LiteralMap, environment: Mappi
             continue
         items = lit.collection.literals
         if index >= len(items):
-            raise ConfigError(f"item {index} of a mapped task is asked for, and '{name}' has {len(items)}")
+            raise ConfigError(
+                f"item {index} of a mapped task is asked for, and the list '{name}' has {len(items)}",
+                fix="count items from 0, and pass the inputs that the map was planned with",
+            )
         made.literals[name].CopyFrom(items[index])
     return made
 
@@ -30,11 +33,22 @@ def element_inputs(bound: frozenset[str], inputs: LiteralMap, environment: Mappi
 def element_index(environment: Mapping[str, str]) -> int:
     """The item's index, as array services and Flyte pass it: a variable that names a variable, and an offset."""
     variable = environment.get("BATCH_JOB_ARRAY_INDEX_VAR_NAME", "")
-    value = environment.get(variable) if variable else None
-    if value is None:
+    passed = [
+        ("BATCH_JOB_ARRAY_INDEX_OFFSET", environment.get("BATCH_JOB_ARRAY_INDEX_OFFSET", "")),
+        *([(variable, environment.get(variable, "none"))] if variable else []),
+    ]
+    numbers = [(name, value) for name, value in passed if value]
+    if not numbers:
         raise ConfigError(
             "a mapped task is started without the index of its item",
             where="environment variable BATCH_JOB_ARRAY_INDEX_VAR_NAME",
             fix="let it name the variable that holds the index",
         )
-    return int(value) + int(environment.get("BATCH_JOB_ARRAY_INDEX_OFFSET", 0) or 0)
+    for name, value in numbers:
+        if not value.isdecimal():
+            raise ConfigError(
+                f"the index of the item is {value!r}, which is no number",
+                where=f"environment variable {name}",
+                fix="pass a number from 0 upwards",
+            )
+    return sum(int(value) for _, value in numbers)

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import traceback
 from datetime import datetime
-from pathlib import Path
 
-from alula.errors import AlulaError, AuthoringError, ConversionError, TaskFailure
+from alula.errors import AlulaError, AuthoringError, ConversionError, DataError, TaskFailure
 from alula.idl import ContainerError, ErrorDocument, ExecutionError
+from alula.runtime.frames import folded
 from alula.sdk.attempts import recoverable
 from alula.sdk.graph import Entity
 from alula.sdk.task import PythonTask
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
 _LONGEST = 100_000
 """Characters of a message; platforms refuse or cut longer ones."""
 
 
-def document(exc: BaseException, *, retries: int, at: datetime) -> ErrorDocument:
+def document(exc: BaseException, *, retries: int, loaded: bool, at: datetime, worker: str = "") -> ErrorDocument:
     """The error document of an attempt.
 
     Args:
-        retries: How many the task asks for: with some, an ordinary exception is recoverable.
+        exc: What ended the attempt.
+        retries: How many the task asks for: with some, an ordinary exception of its code is recoverable.
+        loaded: Whether the task had been found and its inputs been read. Before that the platform is to blame.
+        at: When it happened.
+        worker: Which of several containers of one task this is.
     """
+    system = not loaded or _is_ours(exc)
+    again = isinstance(exc, DataError) if system else recoverable(exc, retries)
     made = ErrorDocument(
         error=ContainerError(
-            code=_code(exc),
+            code=_code(exc, "SYSTEM" if system else "USER"),
             message=_message(exc),
-            kind=ContainerError.RECOVERABLE if recoverable(exc, retries) else ContainerError.NON_RECOVERABLE,
-            origin=ExecutionError.SYSTEM if _ours(exc) else ExecutionError.USER,
+            kind=ContainerError.RECOVERABLE if again else ContainerError.NON_RECOVERABLE,
+            origin=ExecutionError.SYSTEM if system else ExecutionError.USER,
+            worker=worker,
         )
     )
     made.error.timestamp.FromDatetime(at)
@@ -40,29 +45,17 @@ def retries_of(entity: Entity) -> int:
     return entity.options.retries if isinstance(entity, PythonTask) else 0
 
 
-def _code(exc: BaseException) -> str:
-    if isinstance(exc, TaskFailure):
-        return exc.code
-    return f"{'SYSTEM' if _ours(exc) else 'USER'}:{type(exc).__name__}"
+def _code(exc: BaseException, origin: str) -> str:
+    return exc.code if isinstance(exc, TaskFailure) else f"{origin}:{type(exc).__name__}"
 
 
-def _ours(exc: BaseException) -> bool:
-    """Whether the platform is to blame, and not the task: bytes that cannot be read, code that cannot be loaded."""
+def _is_ours(exc: BaseException) -> bool:
+    """Whether the platform is to blame and not the task: bytes that cannot be read, a plugin that breaks."""
     if isinstance(exc, TaskFailure):
         return exc.origin == "system"
-    if isinstance(exc, AuthoringError | ConversionError):
-        return False
-    return isinstance(exc, AlulaError)
+    return isinstance(exc, AlulaError) and not isinstance(exc, AuthoringError | ConversionError)
 
 
 def _message(exc: BaseException) -> str:
-    """The traceback without the frames of this package, and the message."""
-    shown = traceback.TracebackException.from_exception(exc)
-    one: traceback.TracebackException | None = shown
-    while one is not None:
-        theirs = [frame for frame in one.stack if not frame.filename.startswith(_PACKAGE)]
-        if theirs:
-            one.stack = traceback.StackSummary.from_list(theirs)
-        one = one.__cause__ or one.__context__
-    text = "".join(shown.format())
+    text = "".join(folded(exc)[0].format())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"

@@ -14,8 +14,9 @@ from alula._kits import lazy
 from alula.errors import ConfigError
 from alula.sdk.graph import Entity
 
-GROUP = "alula.resolvers"
-"""Entry points whose name is a top-level package (`flytekit`): a function from a location there to a `Resolver`."""
+DIALECTS = "alula.dialects"
+"""Entry points whose name is a top-level package (`flytekit`): a function that makes the package importable, and with
+it the programs that are written for it."""
 
 
 class Resolver(ABC):
@@ -115,15 +116,14 @@ mapped = ByTarget()
 def find(location: str) -> Resolver:
     """The resolver at a dotted path. Raises ConfigError.
 
-    Paths into a package that has an entry point in the group `alula.resolvers` go to that; so the command lines of
-    another SDK are understood without it.
+    The dialect of its top-level package is installed first, so that command lines of another SDK are understood
+    without it.
     """
     package = location.partition(".")[0]
-    if package in lazy.entry_points(GROUP):
-        found: Any = lazy.load(GROUP, package)(location)
-    else:
-        module, _, name = location.rpartition(".")
-        found = _attribute(module, name)
+    if package in lazy.entry_points(DIALECTS):
+        lazy.load(DIALECTS, package)()
+    module, _, name = location.rpartition(".")
+    found = _attribute(module, name)
     if not callable(getattr(found, "load_task", None)):
         raise ConfigError(f"{location} is {found!r:.80}, and no resolver", fix="name a variable that holds a Resolver")
     return found  # type: ignore[no-any-return]
