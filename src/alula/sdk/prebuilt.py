@@ -128,8 +128,8 @@ class TemplateTask(Entity):
         self.template, self.name = template, template.id.name
         self.executor = executor or template.config.get(EXECUTOR, "")
         self.interface = Interface(
-            {k: Input(k, *_guessed(v.type)) for k, v in template.interface.inputs.variables.items()},
-            {k: Output(k, *_guessed(v.type)) for k, v in template.interface.outputs.variables.items()},
+            {k: Input(k, *_guessed(v.type)) for k, v in sorted(template.interface.inputs.variables.items())},
+            {k: Output(k, *_guessed(v.type)) for k, v in sorted(template.interface.outputs.variables.items())},
         )
 
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
