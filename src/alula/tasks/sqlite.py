@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from alula.sdk.prebuilt import PrebuiltTask, TemplateExecutor
 from alula.sdk.signature import caller
 from alula.sdk.texts import check_names, put_in, text_of
 from alula.types.tabular import StructuredDataset
+from alula.types.transformer import split
 
 _pandas = lazy.module("pandas")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
@@ -48,7 +49,7 @@ class SQLite3Executor(TemplateExecutor):
         query = bound(custom["query_template"])
         path = bridge.run(workspace.fetch(workspace.workspace().objects, custom["uri"]))
         path = _unpacked(path) if custom["compressed"] else path
-        values = {name: _storable(value) for name, value in inputs.items()}
+        values = {name: _storable(value, name in custom["dates"]) for name, value in inputs.items()}
         try:
             with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
                 cursor = connection.execute(query, values)
@@ -115,8 +116,14 @@ class SQLite3Task(PrebuiltTask):
         )
 
     def custom(self) -> Mapping[str, Any]:
-        config = self.config
-        return {"query_template": self.query_template, "uri": config.uri, "compressed": config.compressed}
+        config, inputs = self.config, self.interface.inputs.items()
+        dates = [name for name, one in inputs if split(one.type)[0] is date]  # the wire has no dates, only times
+        return {
+            "query_template": self.query_template,
+            "uri": config.uri,
+            "compressed": config.compressed,
+            "dates": dates,
+        }
 
 
 def bound(query: str) -> str:
@@ -150,8 +157,8 @@ def _unpacked(path: Path) -> Path:
     return target
 
 
-def _storable(value: Any) -> Any:
-    """A value as SQLite compares it: times as ISO text, durations as seconds."""
+def _storable(value: Any, day: bool) -> Any:
+    """A value as SQLite compares it: times as its own functions write them, in UTC; durations as seconds."""
     match value:
         case Enum():
             return value.value
@@ -159,8 +166,8 @@ def _storable(value: Any) -> Any:
             return int(value)
         case timedelta():
             return value.total_seconds()
-        case datetime() | date():
-            return value.isoformat()
+        case datetime():
+            return value.date().isoformat() if day else str(value.astimezone(UTC).replace(tzinfo=None))
         case None | int() | float() | str() | bytes():
             return value
         case _:
