@@ -107,8 +107,7 @@ class Compilation:
         made = NodeMessage(id=node.id)
         inputs = sorted(node.bindings) if not isinstance(node.entity, Branch) else ()
         made.inputs.extend(binding(name, node.bindings[name], self.place) for name in inputs)
-        needs = [n.id for n in walk.dependencies(node) if n.id != START]
-        made.upstream_node_ids.extend(sorted(dict.fromkeys(needs)))
+        made.upstream_node_ids.extend(sorted(n.id for n in walk.upstream(node) if n.id != START))
         made.metadata.retries.SetInParent()
         metadata(node.entity, self, node, made.metadata)
         self._override(node, made)
@@ -144,7 +143,8 @@ class Compilation:
         cache = node.cache_settings()
         if cache is not None:
             settings.cacheable, settings.cache_version = True, cache.version
-            settings.cache_serializable = cache.serialize
+            if over.cache is not True or over.cache_serialize is not None:  # else as the task says
+                settings.cache_serializable = cache.serialize
         for variable, alias in sorted(over.aliases.items()):
             made.output_aliases.add(var=variable, alias=alias)
 

@@ -103,13 +103,19 @@ def used_inputs(trace: Trace) -> set[str]:
 
 
 def dependencies(node: Node) -> list[Node]:
-    """The nodes that must end before this one: those it takes values from, compares, or was ordered after."""
-    found = [p._node for p in _promises(node.bindings.values())]
+    """The nodes that must end before this one, or an arm of it, can run."""
+    found = upstream(node)
     if isinstance(node.entity, Branch):
         inner = {id(n) for arm in node.entity.arms for n in arm.nodes}
-        for arm in node.entity.arms:
-            found += [p._node for p in _operands(arm.condition)]
-            found += [d for n in arm.nodes for d in dependencies(n) if id(d) not in inner]
+        found += [d for arm in node.entity.arms for n in arm.nodes for d in dependencies(n) if id(d) not in inner]
+    return list(dict.fromkeys(found))
+
+
+def upstream(node: Node) -> list[Node]:
+    """The nodes that this one takes values from, compares, or was ordered after, arms of a branch not included."""
+    found = [p._node for p in _promises(node.bindings.values())]
+    if isinstance(node.entity, Branch):
+        found += [p._node for arm in node.entity.arms for p in _operands(arm.condition)]
     return list(dict.fromkeys([*found, *node.upstream]))
 
 
