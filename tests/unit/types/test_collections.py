@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alula.errors import ConversionError, UnsupportedType
@@ -33,6 +33,7 @@ VALUES: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("t", "values"), VALUES, ids=[str(t) for t, _ in VALUES])
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_value_comes_back_by_all_ways(t: Any, values: Any, data: st.DataObject) -> None:
     value = data.draw(values)
@@ -40,6 +41,7 @@ def test_every_value_comes_back_by_all_ways(t: Any, values: Any, data: st.DataOb
 
 
 @pytest.mark.parametrize(("t", "values"), VALUES, ids=[str(t) for t, _ in VALUES])
+@settings(max_examples=20)
 @given(data=st.data())
 def test_a_copy_is_another_object(t: Any, values: Any, data: st.DataObject) -> None:
     value = data.draw(values)
