@@ -58,8 +58,9 @@ class FromCsv(FileDecoder[pa.Table]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pa.Table:
-        only = pc.ConvertOptions(include_columns=columns)
-        return pa.concat_tables([pc.read_csv(part, convert_options=only) for part in csv_parts(path)])
+        options = pc.ConvertOptions(include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False)
+        parts = [pc.read_csv(part, convert_options=options) for part in csv_parts(path)]
+        return pa.concat_tables(parts, promote_options="permissive")
 
 
 class FirstRows:

@@ -6,6 +6,7 @@ until it is queried. One that is written is run by the connection that it came f
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from alula.types.tabular import FrameTransformer, table_html
 from alula.types.transformer import TypeTransformer
 
 _ROWS = 10
+_one_at_a_time = threading.Lock()
+"""A connection refuses a call while another one runs, and most relations share the default connection."""
 _ERRORS = (duckdb.Error, ValueError, TypeError)
 
 
@@ -26,7 +29,8 @@ class ToParquet(FileEncoder[DuckDBPyRelation]):
     errors = _ERRORS
 
     def write(self, frame: DuckDBPyRelation, path: Path) -> None:
-        frame.write_parquet(str(path))
+        with _one_at_a_time:
+            frame.write_parquet(str(path))
 
 
 class FromParquet(FileDecoder[DuckDBPyRelation]):
@@ -37,7 +41,8 @@ class FromParquet(FileDecoder[DuckDBPyRelation]):
 
     def read(self, path: Path, columns: list[str] | None) -> DuckDBPyRelation:
         parts = sorted(path.rglob("[!._]*")) if path.is_dir() else [path]
-        return _only(duckdb.read_parquet([str(part) for part in parts]), columns)
+        with _one_at_a_time:
+            return _only(duckdb.read_parquet([str(part) for part in parts]), columns)
 
 
 class ToCsv(FileEncoder[DuckDBPyRelation]):
@@ -47,7 +52,8 @@ class ToCsv(FileEncoder[DuckDBPyRelation]):
     errors = _ERRORS
 
     def write(self, frame: DuckDBPyRelation, path: Path) -> None:
-        frame.write_csv(str(path), header=True)
+        with _one_at_a_time:
+            frame.write_csv(str(path), header=True)
 
 
 class FromCsv(FileDecoder[DuckDBPyRelation]):
@@ -57,7 +63,8 @@ class FromCsv(FileDecoder[DuckDBPyRelation]):
     lazy = True
 
     def read(self, path: Path, columns: list[str] | None) -> DuckDBPyRelation:
-        return _only(duckdb.read_csv([str(part) for part in csv_parts(path)]), columns)
+        with _one_at_a_time:
+            return _only(duckdb.read_csv([str(part) for part in csv_parts(path)]), columns)
 
 
 class FirstRows:

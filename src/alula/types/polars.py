@@ -56,7 +56,7 @@ class FromCsv(FileDecoder[pl.DataFrame]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pl.DataFrame:
-        return pl.concat([pl.read_csv(part, columns=columns) for part in csv_parts(path)])
+        return pl.concat([pl.read_csv(part, columns=columns) for part in csv_parts(path)], how="vertical_relaxed")
 
 
 class LazyToParquet(FileEncoder[pl.LazyFrame]):
@@ -101,7 +101,7 @@ class LazyFromCsv(FileDecoder[pl.LazyFrame]):
     lazy = True
 
     def read(self, path: Path, columns: list[str] | None) -> pl.LazyFrame:
-        frame = pl.concat([pl.scan_csv(part) for part in csv_parts(path)])
+        frame = pl.concat([pl.scan_csv(part) for part in csv_parts(path)], how="vertical_relaxed")
         return frame.select(columns) if columns else frame
 
 

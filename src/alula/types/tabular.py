@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import inspect
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -128,7 +129,7 @@ class Opened(Generic[D]):
 
     async def _read(self, *, pieces: bool) -> Any:
         at = self._dataset._place or _anywhere()
-        stored = self._dataset.literal or await _stored(self._dataset, StructuredDatasetType(), at)
+        stored = self._dataset.literal or await _stored(self._dataset, StructuredDatasetType(), at, upload=False)
         return await _decode(self._frame_type, stored, self._dataset._wanted, at, pieces=pieces)
 
 
@@ -249,8 +250,10 @@ def table_html(columns: Sequence[str], rows: Iterable[Sequence[Any]], of: str) -
     return f"{table}<p>{html.escape(of)}</p>"
 
 
-async def _stored(dataset: StructuredDataset, declared: StructuredDatasetType, at: Place) -> DatasetMessage:
-    """The message of a data set, written now unless it is stored already."""
+async def _stored(
+    dataset: StructuredDataset, declared: StructuredDatasetType, at: Place, *, upload: bool = True
+) -> DatasetMessage:
+    """The message of a data set, written now unless it is stored already; `upload`: local files go to the store."""
     if dataset.literal is not None:
         return dataset.literal
     kind = StructuredDatasetType()
@@ -265,8 +268,9 @@ async def _stored(dataset: StructuredDataset, declared: StructuredDatasetType, a
     uri = dataset.uri
     if "://" not in uri:
         path = _existing(uri)
-        uri = at.new_uri(f"/{path.name}")
-        await at.objects.upload(path, uri)
+        uri = at.new_uri(f"/{path.name}") if upload else str(path.absolute())
+        if upload:
+            await at.objects.upload(path, uri)
     return DatasetMessage(uri=uri, metadata=StructuredDatasetMetadata(structured_dataset_type=kind))
 
 
@@ -378,7 +382,7 @@ def _own_family(types: registry.Registry, frame_type: Any) -> FrameTransformer:
 def _anywhere() -> Place:
     """A place for a data set that is opened where it was made, in the workspace of the running code."""
     here = workspace()
-    return Place(here.objects, here.prefix, registry.default, lambda: uris.name(here.new_uri()))
+    return Place(here.objects, here.prefix, registry.default, lambda: uuid.uuid4().hex)
 
 
 transformers: list[TypeTransformer[Any]] = [DatasetTransformer()]
