@@ -292,7 +292,7 @@ def map_task(
         target: A task, a launch plan or a reference to one; or `functools.partial(task, x=1)` for inputs that are the
             same for every item.
         concurrency: At most so many items at a time. None: as many as the workflow may; 0: no limit.
-        min_successes: The map succeeds when so many items do; counts before the ratio.
+        min_successes: The map succeeds when so many items do; counts only where no ratio is given.
         min_success_ratio: The map succeeds when this share of the items does. Items that failed are None.
         run_all_sub_nodes: Run every item even when it is known that too many have failed.
 

@@ -107,6 +107,7 @@ def get_reference_entity(
     domain: str,
     name: str,
     version: str,
+    *,
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
 ) -> ReferenceEntity[..., Any]:

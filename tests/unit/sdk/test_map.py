@@ -142,8 +142,10 @@ def test_a_ratio_below_one_leaves_none_where_an_item_failed(concurrency: int | N
         mapped(a=[1, 2, 4])
 
 
-def test_min_successes_counts_before_the_ratio() -> None:
-    assert map_task(odd_only, min_successes=1, min_success_ratio=0.9)(a=[2, 3, 4]) == [None, 3, None]
+def test_min_successes_counts_where_no_ratio_is_given() -> None:
+    assert map_task(odd_only, min_successes=1)(a=[2, 3, 4]) == [None, 3, None]
+    with pytest.raises(RuntimeError):
+        map_task(odd_only, min_successes=1, min_success_ratio=0.9)(a=[2, 3, 4])
 
 
 def test_of_several_failures_the_first_item_is_told() -> None:

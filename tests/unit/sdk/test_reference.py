@@ -68,10 +68,10 @@ def test_patch_hands_the_mock_to_the_test(fake):  # type: ignore[no-untyped-def]
 
 
 def test_a_reference_without_a_function_has_the_given_types() -> None:
-    made = get_reference_entity(ResourceType.TASK, "p", "d", "n.f", "v", {"a": int}, {"o0": str})
+    made = get_reference_entity(ResourceType.TASK, "p", "d", "n.f", "v", inputs={"a": int}, outputs={"o0": str})
     with task_mock(made) as fake:
         fake.return_value = "x"
         assert made(a=1) == "x"
     assert made.kind == ResourceType.TASK
     with pytest.raises(SignatureError, match="no reference to a resource of type"):
-        get_reference_entity(ResourceType.DATASET, "p", "d", "n", "v", {}, {})
+        get_reference_entity(ResourceType.DATASET, "p", "d", "n", "v", inputs={}, outputs={})
