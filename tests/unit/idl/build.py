@@ -20,6 +20,7 @@ NONE = LiteralType(simple=SimpleType.NONE)
 INT = LiteralType(simple=SimpleType.INTEGER)
 FLOAT = LiteralType(simple=SimpleType.FLOAT)
 STR = LiteralType(simple=SimpleType.STRING)
+BOOL = LiteralType(simple=SimpleType.BOOLEAN)
 DICT = LiteralType(simple=SimpleType.STRUCT)
 
 
