@@ -46,6 +46,7 @@ class Entity(ABC):
 
     @property
     def short_name(self) -> str:
+        """What errors and listings call it: its name without the module."""
         return self.name.rpartition(".")[2]
 
     def same_as(self, other: Entity) -> bool:
