@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from alula.errors import ConversionError
 from alula.idl import BlobType, LiteralType
 from alula.types.blob import BlobTransformer
 from alula.types.transformer import Types, TypeTransformer, split, wrong_type
+
+_UNREADABLE = (pickle.UnpicklingError, LookupError, EOFError, ValueError, TypeError, AttributeError, ImportError)
+"""What a damaged pickle raises, or one of classes that this Python does not have."""
+_SAME = "read it with the packages and versions that wrote it"
 
 
 class EstimatorTransformer(BlobTransformer[BaseEstimator]):
@@ -29,13 +34,16 @@ class EstimatorTransformer(BlobTransformer[BaseEstimator]):
     def save(self, value: BaseEstimator, path: Path, t: Any) -> None:
         try:
             joblib.dump(value, path)
-        except (TypeError, AttributeError, ValueError) as exc:
+        except (pickle.PicklingError, TypeError, AttributeError, ValueError) as exc:
             raise ConversionError(
                 f"{value!r} cannot be pickled: {exc}", fix="use functions of a module in place of lambdas"
             ) from exc
 
     def load(self, path: Path, t: Any) -> BaseEstimator:
-        value = joblib.load(path)
+        try:
+            value = joblib.load(path)
+        except _UNREADABLE as exc:
+            raise ConversionError(f"the file holds no estimator: {exc!r}", where=path.name, fix=_SAME) from exc
         if not isinstance(value, split(t)[0]):
             raise wrong_type(value, t)
         return value
