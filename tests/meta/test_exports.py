@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import alula
@@ -20,3 +21,10 @@ def test_every_public_name_resolves() -> None:
 
 def test_the_committed_list_is_sorted() -> None:
     assert sorted(set(PINNED)) == PINNED
+
+
+def test_type_checkers_see_the_names_that_there_are() -> None:
+    [block] = [node for node in ast.parse(Path(alula.__file__).read_text()).body if isinstance(node, ast.If)]
+    seen = {alias.asname for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    seen |= {target.id for node in block.body if isinstance(node, ast.Assign) for target in node.targets}  # type: ignore[attr-defined]
+    assert seen - {None} == set(alula.__all__)

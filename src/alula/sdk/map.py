@@ -19,6 +19,7 @@ from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Entity, Node
 from alula.sdk.instance import InstanceTask
 from alula.sdk.local import Kept, LocalRun, call_here, keep, kept_of, literal_of
+from alula.sdk.reference import ReferenceEntity
 from alula.sdk.signature import Input, Interface, Output, caller
 from alula.sdk.task import PythonTask
 from alula.sdk.workflow import BaseWorkflow
@@ -256,14 +257,14 @@ def _at_item(exc: Exception, index: int, name: str) -> Exception:
 
 @overload
 def map_task(
-    target: PythonTask[..., R] | functools.partial[R],
+    target: PythonTask[..., R] | ReferenceEntity[..., R] | functools.partial[R],
     concurrency: int | None = None,
     *,
     run_all_sub_nodes: bool = False,
 ) -> ArrayTask[list[R]]: ...
 @overload
 def map_task(
-    target: PythonTask[..., R] | functools.partial[R],
+    target: PythonTask[..., R] | ReferenceEntity[..., R] | functools.partial[R],
     concurrency: int | None = None,
     min_successes: int | None = None,
     min_success_ratio: float = 1.0,
