@@ -5,6 +5,7 @@ assembly of `CompiledWorkflowClosure`. Pure functions over protobuf, so that the
 plane at registration and a dynamic node at run time with the very same code.
 What does not: Python types and functions (rooms `types`, `sdk`), I/O, deciding what runs next (room `engine`).
 Who may import it: `sdk`, and everything above.
-Where to add one: a check of an edge goes into `bindings.py`, a check of the graph into `compile.py`; it adds to the
-list of faults and never raises on the first.
+Where to add one: a check of an edge goes into `bindings.py`, of a kind of node into `nodes.py` (of a branch's condition
+into `conditions.py`), of the graph into `graph.py`, of a workflow as a whole into `compile.py`. It adds to the list of
+faults and never raises on the first.
 """

@@ -63,6 +63,8 @@ def reference(node: Node) -> Identifier | None:
 
 def arms(node: Node) -> Iterator[tuple[str, Node]]:
     """The nodes inside a branch node, each with its path there: `if[0].then`, ..., `else`."""
+    if node.WhichOneof("target") != "branch_node":
+        return
     if_else = node.branch_node.if_else
     for nth, block in enumerate([if_else.case, *if_else.other]):
         if block.HasField("then_node"):
