@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula import LaunchPlan, conditional, dynamic, map_task, task, workflow
+from alula import Cache, LaunchPlan, conditional, dynamic, map_task, task, workflow
 from alula.errors import CallError, ConversionError, Recoverable, SignatureError
 from alula.testing import task_mock
 
@@ -298,3 +299,16 @@ def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def test_each_item_is_cached_on_its_own() -> None:
+    ran: list[int] = []
+
+    @task(cache=Cache(version=str(uuid.uuid4())))
+    def slow(a: int) -> int:
+        ran.append(a)
+        return a * 2
+
+    assert map_task(slow)(a=[1, 2, 1]) == [2, 4, 2]
+    assert map_task(slow)(a=[3, 2]) == [6, 4]
+    assert ran == [1, 2, 3]
