@@ -16,8 +16,13 @@ from hypothesis import strategies as st
 
 from alula import SQLite3Config, SQLite3Task, StructuredDataset, kwtypes, task, workflow
 from alula.errors import SignatureError, TaskFailure
+from alula.idl import LiteralMap, literals
+from alula.runtime.arguments import parse
+from alula.runtime.entrypoint import execute
+from alula.sdk.local import current_run
 from alula.sdk.serialize import serialize
 from alula.tasks.sqlite import SQLite3Executor, bound
+from alula.types import default, maps
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
@@ -138,3 +143,23 @@ def test_the_template_holds_everything() -> None:
     }
     assert template.config["executor"] == "alula.tasks.sqlite:SQLite3Executor"
     assert list(template.container.args[-2:]) == ["{{.taskTemplatePath}}", "alula.tasks.sqlite.SQLite3Executor"]
+
+
+def test_the_command_in_the_template_runs_it_without_the_task(database: Path, tmp_path: Path) -> None:
+    count = SQLite3Task(
+        "q", "select count(*) + {{.inputs.n}} as n from tracks", kwtypes(n=int), SQLite3Config(str(database))
+    )
+    template = serialize(count).tasks["q"].template
+    (tmp_path / "template.pb").write_bytes(template.SerializeToString())
+    (tmp_path / "inputs.pb").write_bytes(LiteralMap(literals={"n": literals.integer(4)}).SerializeToString())
+    places = {
+        "input": "inputs.pb",
+        "outputPrefix": "out",
+        "rawOutputDataPrefix": "raw",
+        "taskTemplatePath": "template.pb",
+    }
+    filled = {f"{{{{.{name}}}}}": str(tmp_path / path) for name, path in places.items()}
+    assert execute(parse([filled.get(word, word) for word in template.container.args])) is None
+    made = LiteralMap.FromString((tmp_path / "out" / "outputs.pb").read_bytes())
+    table = maps.value(made.literals["results"], default.converter(pd.DataFrame), current_run().place)
+    assert table["n"].tolist() == [7]
