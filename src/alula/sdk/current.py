@@ -125,7 +125,7 @@ class Context:
         attrs: What task plugins lend, by upper-case name (`SPARK_SESSION`); read as `context.spark_session`.
     """
 
-    __slots__ = ("_attrs", "_execution", "_parts", "_task", "enable_deck")
+    __slots__ = ("__weakref__", "_attrs", "_execution", "_parts", "_task", "enable_deck")
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from alula.idl import admin
+from alula.sdk.docstring import Doc
 from alula.sdk.notify import Notification
 from alula.sdk.secrets import Identity, SecurityContext
 
@@ -108,3 +109,12 @@ class Options:
             if raw_data_prefix
             else None,
         )
+
+
+def description(docs: Documentation | None, doc: Doc) -> admin.DescriptionEntity:
+    """What is said of a task or workflow: its `docs`, else its docstring."""
+    if docs is not None:
+        return docs.to_message()
+    made = admin.DescriptionEntity(short_description=doc.short)
+    made.long_description.CopyFrom(Description(value=doc.long).to_message())
+    return made

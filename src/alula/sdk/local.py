@@ -22,6 +22,7 @@ from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal
 from alula.sdk import current
 from alula.sdk.bind import arguments, conversion_fault, fix_of
+from alula.sdk.reports import publisher
 from alula.sdk.signature import Interface, caller
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
@@ -42,7 +43,7 @@ class LocalRun:
         cache: Whether tasks that ask for caching get it.
         overwrite_cache: Run cached tasks again and replace their entries.
         answers: Values for gates by name, in place of a prompt.
-        observe: Called as (`started` | `succeeded` | `failed` | `cached` | `retrying`, task, details).
+        observe: Called as (`started` | `succeeded` | `failed` | `cached` | `retrying` | `deck`, task, details).
     """
 
     place: Place
@@ -51,6 +52,10 @@ class LocalRun:
     answers: Mapping[str, Any] = field(default_factory=dict)
     observe: Callable[[str, str, str], None] | None = None
     execution: current.Execution = field(default_factory=current.Execution)
+
+    def __post_init__(self) -> None:
+        if self.execution.publish is None:
+            self.execution.publish = publisher(self.place, self.tell)
 
     def tell(self, event: str, title: str, details: str = "") -> None:
         """Say what happens to whoever observes."""

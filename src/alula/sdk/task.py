@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from alula._kits import lazy
+from alula._kits.aio import to_thread
 from alula.errors import AlulaError, SignatureError, TaskTimeout
 from alula.sdk import current, memo
 from alula.sdk.attempts import deadline, recoverable
 from alula.sdk.bind import arguments
+from alula.sdk.caching import CacheSettings
 from alula.sdk.graph import Entity, Node
 from alula.sdk.local import (
     Kept,
@@ -28,11 +30,17 @@ from alula.sdk.local import (
     wait_for,
 )
 from alula.sdk.options import TaskKeywords, TaskOptions, options
+from alula.sdk.reports import Report
 from alula.sdk.resolver import Resolver
 from alula.sdk.resolver import default as by_name
 from alula.sdk.signature import Interface, interface_of, where_of
 from alula.sdk.taskplugin import TaskPlugin, plugins
 from alula.types.pickle import PickleTransformer
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = lazy.module("asyncio")  # only tasks that await come there
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,7 +109,7 @@ class PythonTask(Entity, Generic[P, R]):
     async def _run_here_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         run = current_run()
         given = arguments(self.function, self.interface, args, kwargs)
-        kept = await asyncio.to_thread(keep_inputs, self.function, self.interface, given, run)
+        kept = await to_thread(keep_inputs, self.function, self.interface, given, run)
         outputs = await self.perform_async(kept, run, None)
         values = zip(outputs, self.interface.outputs.values(), strict=True)
         return self.interface.pack(tuple([await fresh_async(v, one.converter, run.place) for v, one in values]))
@@ -109,16 +117,18 @@ class PythonTask(Entity, Generic[P, R]):
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         if self._simple and run.plain and not (node is not None and node.overridden):
             return self._perform_simply(inputs, run)
-        return memo.through_cache(self, inputs, run, node, lambda: self._perform_fully(inputs, run, node))
+        cache = self.cache_settings(node)
+        return memo.through_cache(self, cache, inputs, run, lambda: self._perform_fully(inputs, run, node))
 
     async def perform_async(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         """`perform`, for async functions on the caller's own event loop."""
-        hit = await asyncio.to_thread(memo.look_up, self, inputs, run, node)
-        if hit is not None:
-            return hit
-        outputs = await self._attempts_async(inputs, run, node)
-        await asyncio.to_thread(memo.put, self, inputs, outputs, run, node)
-        return outputs
+        cache = self.cache_settings(node)
+        return await memo.through_cache_async(self, cache, inputs, run, lambda: self._attempts_async(inputs, run, node))
+
+    def cache_settings(self, node: Node | None) -> CacheSettings | None:
+        """How a call is cached: as its node says, else as the task says; None: not at all."""
+        over = node.cache_settings() if node is not None and node.overridden else None
+        return over or self.cache
 
     def invoke(self, values: dict[str, Any], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         """Call the user's function once, in this thread, and keep what it returns."""
@@ -175,14 +185,14 @@ class PythonTask(Entity, Generic[P, R]):
         context = context or self.context(run)
         token = current.enter(context)
         try:
-            with deadline(seconds, self.function, self.where):
-                return self.invoke(self.values(inputs, run), run, node)
+            with self._report(context) as report, deadline(seconds, self.function, self.where):
+                values = self.values(inputs, run)
+                report.inputs(self.interface.inputs, values)
+                outputs = self.invoke(values, run, node)
+                report.outputs(self.interface.outputs, lambda: self._shown(outputs, run))
+                return outputs
         finally:
-            try:
-                if context.enable_deck:
-                    context.publish_decks()
-            finally:
-                current.leave(token)
+            current.leave(token)
 
     def values(self, inputs: dict[str, Kept], run: LocalRun) -> dict[str, Any]:
         """Fresh values for the function. Raises ConversionError that names the input."""
@@ -194,19 +204,21 @@ class PythonTask(Entity, Generic[P, R]):
         for attempt in range(retries + 1):
             token = current.enter(context)
             try:
-                values = {key: await fresh_async(inputs[key], converter, run.place) for key, converter in self._inputs}
-                with self.around():
-                    made: Any = self.fn(**values)  # type: ignore[call-arg]
-                    result = await self._in_time(made, seconds)
-                return await keep_outputs_async(self.function, self.where, self.interface, result, run.place)
+                with self._report(context) as report:
+                    values = {key: await fresh_async(inputs[key], each, run.place) for key, each in self._inputs}
+                    report.inputs(self.interface.inputs, values)
+                    with self.around():
+                        made: Any = self.fn(**values)  # type: ignore[call-arg]
+                        result = await self._in_time(made, seconds)
+                    outputs = await keep_outputs_async(self.function, self.where, self.interface, result, run.place)
+                    report.outputs(self.interface.outputs, lambda kept=outputs: self._shown(kept, run))  # type: ignore[misc]
+                    return outputs
             except Exception as exc:
                 if attempt == retries or not recoverable(exc, retries):
                     self._note(exc, attempt + 1)
                     raise
                 run.tell("retrying", self.function, f"attempt {attempt + 1} of {retries + 1} failed: {exc}")
             finally:
-                if context.enable_deck:
-                    await asyncio.to_thread(context.publish_decks)
                 current.leave(token)
             context = context.next_attempt()
         raise AssertionError("unreachable: the last attempt returns or raises")
@@ -232,6 +244,14 @@ class PythonTask(Entity, Generic[P, R]):
         """What finds this task again in a container."""
         resolver: Resolver = self.options.task_resolver or by_name
         return resolver
+
+    def _report(self, context: current.Context) -> Report:
+        return Report(context, self.options.deck_fields, self.fn)
+
+    def _shown(self, outputs: tuple[Kept, ...], run: LocalRun) -> list[Any]:
+        """The outputs as values, for the report."""
+        declared = self.interface.outputs.values()
+        return [fresh(kept, one.converter, run.place) for kept, one in zip(outputs, declared, strict=True)]
 
     def _limits(self, node: Node | None) -> tuple[int, float]:
         """Retries and seconds per attempt, overrides of the node first."""
@@ -349,7 +369,7 @@ def check_reachable(fn: Callable[..., Any], kind: str) -> None:
     Test modules may nest, and so may decorators that use `functools.wraps`.
     """
     plain = inspect.unwrap(fn)
-    if not callable(fn) or not hasattr(plain, "__code__"):
+    if not hasattr(plain, "__code__"):
         raise SignatureError(
             f"@{kind} is put on {fn!r:.80}, which is no function", where=where_of(fn), fix="put it on a `def`"
         )
