@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from alula.idl import LiteralMap, TypedInterface, Variable, VariableMap
@@ -17,7 +18,7 @@ def explain(interface: TypedInterface) -> str:
 
 
 def match(a: TypedInterface, b: TypedInterface) -> bool:
-    """Whether both have the same names, each with a type that either may stand for; descriptions do not count."""
+    """Whether both have the same names with types that read the same; descriptions do not count."""
     return not diff(a, b)
 
 
@@ -49,6 +50,10 @@ def _variables_text(variables: VariableMap) -> str:
     return f"({', '.join(f'{name}: {type_text(v.type)}' for name, v in sorted(variables.variables.items()))})"
 
 
+def _full_text(variable: Variable) -> str:
+    return type_text(variable.type, most=sys.maxsize)
+
+
 def _diff(what: str, old: Mapping[str, Variable], new: Mapping[str, Variable]) -> list[str]:
     changes = []
     for name in sorted({*old, *new}):
@@ -56,6 +61,6 @@ def _diff(what: str, old: Mapping[str, Variable], new: Mapping[str, Variable]) -
             changes.append(f"{what} {name}: {type_text(old[name].type)} is gone")
         elif name not in old:
             changes.append(f"{what} {name}: {type_text(new[name].type)} is new")
-        elif not (castable(old[name].type, new[name].type) and castable(new[name].type, old[name].type)):
-            changes.append(f"{what} {name}: {type_text(old[name].type)} became {type_text(new[name].type)}")
+        elif (before := _full_text(old[name])) != (after := _full_text(new[name])):
+            changes.append(f"{what} {name}: {before} became {after}")
     return changes

@@ -6,7 +6,8 @@ format, a table without columns, a STRUCT without fields) is no reason to refuse
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from alula.errors import ConversionError
 from alula.idl import BlobType, LiteralType, PromiseAttribute, SchemaType, SimpleType, Struct, UnionType, Value
@@ -29,36 +30,38 @@ _FROM_JSON: dict[str, SimpleType] = {
     "string": SimpleType.STRING,
     "boolean": SimpleType.BOOLEAN,
 }
-_SHOWN_FIELDS = 8
 
 
-def type_text(t: LiteralType) -> str:
-    """A type as one would say it in Python: `list[int]`, `Point(x: int, y: float)`, `file[csv]`, `str | None`."""
+def type_text(t: LiteralType, *, most: int = 8) -> str:
+    """A type as one would say it in Python: `list[int]`, `Point(x: int, y: float)`, `file[csv]`, `str | None`.
+
+    Args:
+        most: How many fields or columns are listed before the rest is three dots.
+    """
     match t.WhichOneof("type"):
         case "simple" if t.simple == SimpleType.STRUCT:
-            return _struct_text(t)
+            return _struct_text(t, most)
         case "simple":
             allowed = t.annotation.annotations.fields.get("literal_values")
             if allowed is None:
                 return _NAMES.get(t.simple, "unknown")
             return f"Literal[{', '.join(map(_constant_text, allowed.list_value.values))}]"
         case "collection_type":
-            return f"list[{type_text(t.collection_type)}]"
+            return f"list[{type_text(t.collection_type, most=most)}]"
         case "map_value_type":
-            return f"dict[str, {type_text(t.map_value_type)}]"
+            return f"dict[str, {type_text(t.map_value_type, most=most)}]"
         case "union_type":
-            variants = [type_text(v) for v in t.union_type.variants]
+            variants = [type_text(v, most=most) for v in t.union_type.variants]
             return " | ".join(sorted(dict.fromkeys(variants), key=lambda v: v == "None")) or "an empty union"
         case "enum_type":
             return f"enum[{', '.join(map(repr, t.enum_type.values))}]"
         case "blob":
             return _blob_text(t)
         case "structured_dataset_type":
-            table = t.structured_dataset_type
-            columns = [f"{c.name}: {type_text(c.literal_type)}" for c in table.columns]
-            return "dataset" + (f"[{table.format}]" if table.format else "") + _fields_text(columns)
+            format = t.structured_dataset_type.format
+            return "dataset" + (f"[{format}]" if format else "") + _fields_text(columns_of(t), most)
         case "schema":
-            return "schema" + _fields_text([f"{name}: {type_text(of)}" for name, of in columns_of(t).items()])
+            return "schema" + _fields_text(columns_of(t), most)
         case _:
             return "unknown"
 
@@ -70,17 +73,17 @@ def _constant_text(value: Value) -> str:
     return "None" if kind == "null_value" else repr(getattr(value, kind))
 
 
-def _struct_text(t: LiteralType) -> str:
+def _struct_text(t: LiteralType, most: int) -> str:
     fields = t.structure.dataclass_type
     title = t.metadata.fields["title"].string_value if "title" in t.metadata.fields else ""
     if "pb_type" in t.metadata.fields:
         return t.metadata.fields["pb_type"].string_value
-    return (title or "dict") + _fields_text([f"{name}: {type_text(fields[name])}" for name in sorted(fields)])
+    return (title or "dict") + _fields_text({name: fields[name] for name in sorted(fields)}, most)
 
 
-def _fields_text(fields: list[str]) -> str:
-    shown = fields[:_SHOWN_FIELDS] + ["..."] * (len(fields) > _SHOWN_FIELDS)
-    return f"({', '.join(shown)})" if shown else ""
+def _fields_text(fields: Mapping[str, LiteralType], most: int) -> str:
+    shown = [f"{name}: {type_text(t, most=most)}" for name, t in islice(fields.items(), most)]
+    return f"({', '.join([*shown, *['...'] * (len(fields) > most)])})" if shown else ""
 
 
 def _blob_text(t: LiteralType) -> str:

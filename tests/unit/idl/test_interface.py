@@ -1,6 +1,6 @@
 from alula.idl import TypedInterface, interface
 from alula.idl import literals as l
-from tests.unit.idl.build import DICT, FLOAT, INT, NONE, POINT, STR, list_of, typed, union_of, variables
+from tests.unit.idl.build import DICT, FLOAT, INT, NONE, POINT, STR, dataclass_of, list_of, typed, union_of, variables
 
 
 def test_an_interface_reads_as_a_signature() -> None:
@@ -11,11 +11,20 @@ def test_an_interface_reads_as_a_signature() -> None:
 
 
 def test_interfaces_match_by_names_and_types_alone() -> None:
-    a, b = typed({"n": POINT}, {"o0": INT}), typed({"n": DICT}, {"o0": INT})
+    a, b = typed({"n": POINT}, {"o0": INT}), typed({"n": POINT}, {"o0": INT})
     b.inputs.variables["n"].description = "described otherwise"
     assert interface.match(a, b)
     assert not interface.match(a, typed({"n": POINT}, {}))
+    assert not interface.match(a, typed({"n": DICT}, {"o0": INT}))
     assert not interface.match(a, typed({"n": union_of(POINT, NONE)}, {"o0": INT}))
+
+
+def test_the_last_field_of_a_large_type_makes_a_difference() -> None:
+    fields = dict.fromkeys("abcdefghijkl", INT)
+    old, new = dataclass_of("Big", **fields), dataclass_of("Big", **fields | {"l": STR})
+    (change,) = interface.diff(typed({"n": old}, {}), typed({"n": new}, {}))
+    assert change.startswith("input n: Big(a: int, ")
+    assert change.endswith("k: int, l: str)")
 
 
 def test_each_difference_is_one_sentence() -> None:
