@@ -11,7 +11,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from alula.types.columns import worth_a_dictionary
-from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_parts
+from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_files, data_files, one_or_all
 from alula.types.tabular import FrameTransformer, table_html
 from alula.types.transformer import TypeTransformer
 
@@ -34,10 +34,10 @@ class FromParquet(FileDecoder[pa.Table]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pa.Table:
-        return pq.read_table(path, columns=columns)
+        return pq.read_table(one_or_all(path), columns=columns)
 
     def batches(self, path: Path, columns: list[str] | None) -> Iterator[pa.Table]:
-        for part in sorted(path.glob("[!._]*")) if path.is_dir() else [path]:
+        for part in data_files(path):
             for batch in pq.ParquetFile(part).iter_batches(columns=columns):
                 yield pa.Table.from_batches([batch])
 
@@ -59,7 +59,7 @@ class FromCsv(FileDecoder[pa.Table]):
 
     def read(self, path: Path, columns: list[str] | None) -> pa.Table:
         options = pc.ConvertOptions(include_columns=columns, strings_can_be_null=True, quoted_strings_can_be_null=False)
-        parts = [pc.read_csv(part, convert_options=options) for part in csv_parts(path)]
+        parts = [pc.read_csv(part, convert_options=options) for part in csv_files(path)]
         return pa.concat_tables(parts, promote_options="permissive")
 
 

@@ -251,15 +251,38 @@ class Handlers:
         )
 
 
-def csv_parts(path: Path) -> list[Path]:
-    """The csv files at `path`: itself, or in a directory the one that we write, else all of them."""
+def data_files(path: Path) -> list[Path]:
+    """The files of a table at `path`: itself, or all below a directory but for those that begin with a dot or `_`.
+
+    Raises:
+        ConversionError: there are none.
+    """
     if not path.is_dir():
         return [path]
-    written = path / ".csv"
-    parts = [written] if written.exists() else sorted(path.glob("[!._]*"))
-    if not parts:
-        raise ConversionError(f"the directory {str(path)!r} holds no csv file", where=str(path))
-    return parts
+    found = sorted(part for part in path.rglob("*") if part.is_file() and not _hidden(part.relative_to(path)))
+    if not found:
+        raise ConversionError(f"the directory {str(path)!r} holds no table", where=str(path), fix="correct the URI")
+    return found
+
+
+def one_or_all(path: Path) -> Path:
+    """The one file of a table, or the directory if there are more; raises like `data_files`."""
+    found = data_files(path)
+    return path if len(found) > 1 or partitioned(path) else found[0]
+
+
+def csv_files(path: Path) -> list[Path]:
+    """Likewise for csv, whose one file flytekit's writers, and ours, call `.csv`."""
+    return [path / ".csv"] if (path / ".csv").exists() else data_files(path)
+
+
+def partitioned(path: Path) -> bool:
+    """Whether directories below `path` are named `column=value`."""
+    return any("=" in name for part in data_files(path) for name in part.relative_to(path).parent.parts)
+
+
+def _hidden(path: Path) -> bool:
+    return any(name.startswith((".", "_")) for name in path.parts)
 
 
 def column_names(kind: StructuredDatasetType) -> list[str] | None:

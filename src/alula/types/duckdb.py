@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyRelation
 
-from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_parts
+from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_files, data_files, partitioned
 from alula.types.tabular import FrameTransformer, table_html
 from alula.types.transformer import TypeTransformer
 
@@ -40,9 +40,9 @@ class FromParquet(FileDecoder[DuckDBPyRelation]):
     lazy = True
 
     def read(self, path: Path, columns: list[str] | None) -> DuckDBPyRelation:
-        parts = sorted(path.rglob("[!._]*")) if path.is_dir() else [path]
+        parts, by_column = [str(part) for part in data_files(path)], partitioned(path)
         with _one_at_a_time:
-            return _only(duckdb.read_parquet([str(part) for part in parts]), columns)
+            return _only(duckdb.read_parquet(parts, hive_partitioning=by_column), columns)
 
 
 class ToCsv(FileEncoder[DuckDBPyRelation]):
@@ -63,8 +63,9 @@ class FromCsv(FileDecoder[DuckDBPyRelation]):
     lazy = True
 
     def read(self, path: Path, columns: list[str] | None) -> DuckDBPyRelation:
+        parts = [str(part) for part in csv_files(path)]
         with _one_at_a_time:
-            return _only(duckdb.read_csv([str(part) for part in csv_parts(path)]), columns)
+            return _only(duckdb.read_csv(parts, hive_partitioning=False), columns)
 
 
 class FirstRows:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alula.types.columns import worth_a_dictionary
-from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_parts
+from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_files, data_files, one_or_all
 from alula.types.tabular import FrameTransformer, table_html
 from alula.types.transformer import TypeTransformer
 
@@ -41,7 +41,7 @@ class FromParquet(FileDecoder[pd.DataFrame]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pd.DataFrame:
-        table = pq.read_table(path, columns=columns, use_pandas_metadata=True)
+        table = pq.read_table(one_or_all(path), columns=columns, use_pandas_metadata=True)
         frame: pd.DataFrame = table.to_pandas()
         attrs = (table.schema.metadata or {}).get(_ATTRS)
         if attrs:
@@ -49,7 +49,7 @@ class FromParquet(FileDecoder[pd.DataFrame]):
         return frame
 
     def batches(self, path: Path, columns: list[str] | None) -> Iterator[pd.DataFrame]:
-        for part in sorted(path.glob("[!._]*")) if path.is_dir() else [path]:
+        for part in data_files(path):
             for batch in pq.ParquetFile(part).iter_batches(_BATCH_ROWS, columns=columns):
                 yield batch.to_pandas()
 
@@ -70,7 +70,7 @@ class FromCsv(FileDecoder[pd.DataFrame]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pd.DataFrame:
-        parts = [pd.read_csv(part, usecols=columns) for part in csv_parts(path)]
+        parts = [pd.read_csv(part, usecols=columns) for part in csv_files(path)]
         frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
         return frame[columns] if columns else frame
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_parts
+from alula.types.dataset import CSV, PARQUET, FileDecoder, FileEncoder, csv_files, data_files, partitioned
 from alula.types.tabular import FrameTransformer, table_html
 from alula.types.transformer import TypeTransformer
 
@@ -35,7 +35,7 @@ class FromParquet(FileDecoder[pl.DataFrame]):
         return scan(path, columns).collect()
 
     def batches(self, path: Path, columns: list[str] | None) -> Iterator[pl.DataFrame]:
-        for part in sorted(path.glob("[!._]*")) if path.is_dir() else [path]:
+        for part in data_files(path):
             for batch in pq.ParquetFile(part).iter_batches(columns=columns):
                 yield pl.DataFrame(batch)
 
@@ -56,7 +56,7 @@ class FromCsv(FileDecoder[pl.DataFrame]):
     errors = _ERRORS
 
     def read(self, path: Path, columns: list[str] | None) -> pl.DataFrame:
-        return pl.concat([pl.read_csv(part, columns=columns) for part in csv_parts(path)], how="vertical_relaxed")
+        return pl.concat([pl.read_csv(part, columns=columns) for part in csv_files(path)], how="vertical_relaxed")
 
 
 class LazyToParquet(FileEncoder[pl.LazyFrame]):
@@ -101,14 +101,13 @@ class LazyFromCsv(FileDecoder[pl.LazyFrame]):
     lazy = True
 
     def read(self, path: Path, columns: list[str] | None) -> pl.LazyFrame:
-        frame = pl.concat([pl.scan_csv(part) for part in csv_parts(path)], how="vertical_relaxed")
+        frame = pl.concat([pl.scan_csv(part) for part in csv_files(path)], how="vertical_relaxed")
         return frame.select(columns) if columns else frame
 
 
 def scan(path: Path, columns: list[str] | None) -> pl.LazyFrame:
     """The parquet file, or all in a directory, not read yet."""
-    source = sorted(path.rglob("[!._]*")) if path.is_dir() else path
-    frame = pl.scan_parquet(source)
+    frame = pl.scan_parquet(data_files(path), hive_partitioning=partitioned(path))
     return frame.select(columns) if columns else frame
 
 

@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from alula._kits import bridge
+from alula.data.stores import Objects
 from alula.errors import ConversionError, UnsupportedType
 from alula.idl import Literal, Schema, SchemaType, Struct, StructuredDatasetType
 from alula.idl import StructuredDataset as DatasetMessage
@@ -276,6 +277,28 @@ def test_tables_of_many_files_are_read_whole(here: Place, tmp_path: Path) -> Non
         lit = lits.dataset(str(root), StructuredDatasetType(format=format))
         for t in FRAMES:
             assert rows(read(t, lit, here)) == TABLE.slice(0, 2).to_pylist(), (t, format)
+
+
+@each_frame
+def test_a_partitioned_table_has_its_columns(here: Place, t: Any, tmp_path: Path) -> None:
+    pq.write_to_dataset(TABLE.slice(0, 1), tmp_path / "parts", partition_cols=["a"])
+    (tmp_path / "parts" / "_SUCCESS").touch()
+    lit = lits.dataset(str(tmp_path / "parts"), StructuredDatasetType(format="parquet"))
+    assert [(int(row["a"]), row["b"]) for row in rows(read(t, lit, here))] == [(1, "x")]
+
+
+@each_frame
+@each_format
+def test_the_name_of_a_prefix_is_no_column(t: Any, format: str, tmp_path: Path) -> None:
+    at = Place(Objects(), str(tmp_path / "run=5"), default, lambda: "key=value")
+    assert rows(round_trip(Annotated[t, format], frame_of(t), at)) == TABLE.to_pylist()
+
+
+@each_frame
+def test_an_empty_directory_is_no_table(here: Place, t: Any, tmp_path: Path) -> None:
+    for format in ("csv", "parquet"):
+        with pytest.raises(ConversionError, match="holds no table"):
+            read(t, lits.dataset(str(tmp_path), StructuredDatasetType(format=format)), here)
 
 
 def test_a_bare_frame_for_a_data_set_is_refused_with_advice(here: Place) -> None:
