@@ -217,12 +217,6 @@ def _packed_dict(t: Any, key: Packing, item: Packing) -> Packing:
                 raise wrong_type(raw, key.of) from exc
         return key.unpack(raw, at)
 
-    def made(old: Sequence[Any], new: Sequence[Any], values: Sequence[Any]) -> dict[Any, Any]:
-        out = dict(zip(new, values, strict=True))
-        if len(out) != len(old):
-            raise ConversionError(f"two keys of {type_name(t)} are the same when packed: {old!r}")
-        return out
-
     def entries(value: Any) -> tuple[list[Any], list[Any]]:
         if not isinstance(value, dict):
             raise wrong_type(value, t)
@@ -232,30 +226,30 @@ def _packed_dict(t: Any, key: Packing, item: Packing) -> Packing:
         keys, values = entries(value)
         if exact is None or not all_exact(values, exact):
             values = drawn(map(item.pack, values, repeat(at)), keyed(keys))
-        return made(keys, drawn(map(key.pack, keys, repeat(at)), keyed(keys)), values)
+        return _dict_of(t, keys, drawn(map(key.pack, keys, repeat(at)), keyed(keys)), values)
 
     def unpack(data: Any, at: Place) -> Any:
         keys, values = entries(data)
         if exact is None or not all_exact(values, exact):
             values = drawn(map(item.unpack, values, repeat(at)), keyed(keys))
-        return made(keys, drawn(map(unpack_key, keys, repeat(at)), keyed(keys)), values)
+        return _dict_of(t, keys, drawn(map(unpack_key, keys, repeat(at)), keyed(keys)), values)
 
     async def pack_later(value: Any, at: Place) -> Any:
         keys, values = entries(value)
         new = drawn(map(key.pack, keys, repeat(at)), keyed(keys))
-        return made(keys, new, await drawn_later(item.pack, values, at, keyed(keys)))
+        return _dict_of(t, keys, new, await drawn_later(item.pack, values, at, keyed(keys)))
 
     async def unpack_later(data: Any, at: Place) -> Any:
         keys, values = entries(data)
         new = drawn(map(unpack_key, keys, repeat(at)), keyed(keys))
-        return made(keys, new, await drawn_later(item.unpack, values, at, keyed(keys)))
+        return _dict_of(t, keys, new, await drawn_later(item.unpack, values, at, keyed(keys)))
 
     def copy(value: Any) -> Any:
         keys, values = entries(value)
         if exact is None or not (all_exact(values, exact) and fits(values, exact, 64)):
             assert item.copy is not None
             values = drawn(map(item.copy, values), keyed(keys))
-        return made(keys, drawn(map(key_copy, keys), keyed(keys)), values)
+        return _dict_of(t, keys, drawn(map(key_copy, keys), keyed(keys)), values)
 
     return Packing(
         pack=pack_later if item.awaits else pack,
@@ -265,6 +259,13 @@ def _packed_dict(t: Any, key: Packing, item: Packing) -> Packing:
         kinds=frozenset({dict}),
         of=dict,
     )
+
+
+def _dict_of(t: Any, old: Sequence[Any], new: Sequence[Any], values: Sequence[Any]) -> dict[Any, Any]:
+    out = dict(zip(new, values, strict=True))
+    if len(out) != len(old):
+        raise ConversionError(f"two keys of {type_name(t)} are the same when packed: {old!r}")
+    return out
 
 
 def _list(value: Any, t: Any) -> list[Any]:

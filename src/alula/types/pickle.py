@@ -5,15 +5,16 @@ A pickle runs code of its writer when it is read, and needs the same versions of
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
+from alula._kits import lazy
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType, literals
 from alula.types.packing import pickled_type
 from alula.types.transformer import Place, Types, TypeTransformer, class_of, split, type_name, wrong_type
 
+asyncio = lazy.module("asyncio")
 T = TypeVar("T")
 
 _FORMAT = "PythonPickle"

@@ -32,23 +32,10 @@ from alula.types.transformer import Converter, HashMethod, Packing, Place, TypeT
 
 GROUP = "alula.types"
 _BUILT_IN = (
-    "simple",
-    "binary",
-    "enums",
-    "choices",
-    "collections",
-    "tuples",
-    "unions",
-    "errors",
-    "dataclasses",
-    "files",
-    "directories",
-    "tabular",
-    "iterators",
-    "jsonlines",
-    "protobuf",
-    "pickle",
+    ("simple", "binary", "enums", "choices", "collections", "tuples", "unions", "errors", "dataclasses"),
+    ("files", "directories", "tabular", "iterators", "jsonlines", "protobuf", "pickle"),
 )
+"""What most programs need, then what brings asyncio and stores with it, loaded when the first cannot help."""
 _ALIASES: dict[Any, Any] = {pytypes.UnionType: typing.Union}
 
 
@@ -67,7 +54,7 @@ class Registry:
         self._converters: dict[Any, Converter] = {}
         self._opened: set[str] = set()
         self._lock = threading.RLock()
-        self._pending = _BUILT_IN if built_in else ()
+        self._pending: tuple[tuple[str, ...], ...] = _BUILT_IN if built_in else ()
         self._built_in = built_in
 
     def register(self, transformer: TypeTransformer[Any], *more_types: Any, override: bool = False) -> None:
@@ -148,15 +135,21 @@ class Registry:
 
     def transformer(self, t: Any) -> TypeTransformer[Any]:
         """The transformer that serves `t`. Raises UnsupportedType, RestrictedType."""
-        self._open_built_in()
         base, metadata = split(t)
         for item in metadata:
             if isinstance(item, TypeTransformer):
                 return item
             if isinstance(item, type) and issubclass(item, TypeTransformer):
                 return item()
-        self._open_packages(base)  # before the search: a base class of another package may be served already
-        found = self._search(base)
+        if len(self._pending) == len(_BUILT_IN):
+            self._open_next()
+        found = self._by_type.get(base) if isinstance(base, type) and base not in self._restricted else None
+        if found is None:
+            self._open_packages(base)  # before the search: a base class of another package may be served already
+            found = self._search(base)
+        while found is None and self._pending:
+            self._open_next()
+            found = self._search(base)
         if found is None:
             raise _unsupported(base)
         return found
@@ -211,12 +204,14 @@ class Registry:
         return _annotate(made, t)
 
     def _open_built_in(self) -> None:
-        if not self._pending:
-            return
+        while self._pending:
+            self._open_next()
+
+    def _open_next(self) -> None:
         with self._lock:
-            for name in self._pending:
+            for name in self._pending[0] if self._pending else ():
                 self._add(importlib.import_module(f"alula.types.{name}").transformers)
-            self._pending = ()
+            self._pending = self._pending[1:]
 
     def _open_packages(self, t: Any) -> bool:
         """Load the families that the packages of `t`'s classes trigger; True if there were any."""
