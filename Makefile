@@ -8,7 +8,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-DEMO = $(BIN)/alula run examples/leaves/pipeline.py main
+DEMO = $(BIN)/alula run examples/digits/pipeline.py main
 DEMO_EXTRAS = pandera,sklearn,images,plots
 BENCH = $(PY) -m bench $(BENCH_ARGS)
 

@@ -1,0 +1,1 @@
+"""Programs that show Alula at work, each run by a test."""
