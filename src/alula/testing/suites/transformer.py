@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator, Sequence
+from enum import Enum
 from typing import Any, ClassVar, Union
 
 import pytest
@@ -172,3 +173,7 @@ def _mutable(value: Any) -> Iterator[Any]:
             yield value
         for field in dataclasses.fields(value):
             yield from _mutable(getattr(value, field.name))
+    elif hasattr(value, "__dict__") and not isinstance(value, type | Enum) and not callable(value):
+        yield value
+        for part in vars(value).values():
+            yield from _mutable(part)
