@@ -1,0 +1,80 @@
+"""Answers to gates, as they are written on a command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alula.cli import texts
+from alula.errors import ConfigError, ConversionError
+from alula.sdk.conditional import Branch
+from alula.sdk.dynamic import DynamicTask
+from alula.sdk.gate import ApproveGate, Gate, InputGate
+from alula.sdk.graph import Entity, Node
+from alula.sdk.launch_plan import LaunchPlan
+from alula.sdk.texts import parse, yes
+from alula.sdk.workflow import BaseWorkflow
+from alula.types.transformer import Place
+
+
+def typed(entity: Entity, answers: Mapping[str, str], place: Place) -> dict[str, Any]:
+    """The answers as values of what their gates wait for.
+
+    Gates that a dynamic task will make are not known yet: their answers are read as YAML.
+
+    Raises:
+        ConfigError: there is no such gate, or it does not take such an answer.
+    """
+    if not answers:
+        return {}
+    gates: dict[str, Gate] = {}
+    open_ended = False
+    for one in _entities(entity, set()):
+        if isinstance(one, Gate):
+            gates[one.name] = one
+        open_ended = open_ended or isinstance(one, DynamicTask)
+    unknown = [name for name in answers if name not in gates]
+    if unknown and not open_ended:
+        close = difflib.get_close_matches(unknown[0], gates, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"--answer {unknown[0]}: there is no such gate",
+            where=f"the gates of {entity.short_name} are {', '.join(gates) or 'none'}",
+            fix=f"did you mean {close[0]}?" if close else "",
+        )
+    return {name: _value(gates.get(name), name, text, place) for name, text in answers.items()}
+
+
+def _value(gate: Gate | None, name: str, text: str, place: Place) -> Any:
+    try:
+        match gate:
+            case ApproveGate():
+                return yes(text)
+            case InputGate():
+                return parse(text, gate.output.type, place)
+            case _:
+                return texts.document(text, "")
+    except (ConversionError, ValueError) as exc:
+        raise ConfigError(f"--answer {name}: {exc}") from None
+
+
+def _entities(entity: Entity, seen: set[int]) -> Iterator[Entity]:
+    """An entity and all that its nodes run, at any depth."""
+    if id(entity) in seen:
+        return
+    seen.add(id(entity))
+    yield entity
+    match entity:
+        case LaunchPlan():
+            yield from _entities(entity.workflow, seen)
+        case BaseWorkflow():
+            yield from _of_nodes(entity.nodes, seen)
+        case Branch():
+            for arm in entity.arms:
+                yield from _of_nodes(arm.nodes, seen)
+
+
+def _of_nodes(nodes: list[Node], seen: set[int]) -> Iterator[Entity]:
+    for node in nodes:
+        if node.entity is not None:
+            yield from _entities(node.entity, seen)

@@ -1,0 +1,83 @@
+"""`alula`: the commands, each loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from alula._kits import lazy
+from alula.errors import AlulaError
+
+GROUP = "alula.cli"
+"""Entry points whose name is a command: a click command."""
+
+COMMANDS = {
+    "run": ("alula.cli.run:run", "Run a task or workflow of a file or module."),
+    "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),
+    "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
+    "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
+    "doctor": ("alula.cli.doctor:doctor", "Show versions, plugins, and which types are available."),
+}
+"""Command to where it is, and what it does in one line: `alula --help` imports none of them."""
+
+
+class Commands(click.Group):
+    """The table above, and what other distributions add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *sorted(set(lazy.entry_points(GROUP)) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name][0].partition(":")
+            found: click.Command = getattr(import_module(module), name)
+            return found
+        if cmd_name not in lazy.entry_points(GROUP):
+            return None
+        try:
+            return lazy.load(GROUP, cmd_name)  # type: ignore[no-any-return]
+        except AlulaError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        theirs = [
+            (name, f"from {lazy.distribution(point)}")
+            for name, point in sorted(lazy.entry_points(GROUP).items())
+            if name not in COMMANDS
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()] + theirs)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if os.environ.get("NO_COLOR"):
+            extra.setdefault("color", False)
+        return super().main(*args, **extra)
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # 15 ms that every other command need not pay
+
+        click.echo(f"alula {version('alula')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+def app() -> None:
+    """Typed tasks, composed into workflows, run anywhere.
+
+    Start with: alula run FILE
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """The console script. Exit codes: 0 ok, 1 failed, 2 usage, 3 aborted, 4 timeout, 5 server."""
+    app.main(args=None if argv is None else list(argv), prog_name="alula")
+    raise AssertionError("unreachable: click exits")

@@ -1,0 +1,73 @@
+"""What happens in a run, a line each, on standard error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+_SLOW_SECONDS = 1.0
+"""A node that runs for longer is announced while it does."""
+_MARKS = {"succeeded": ("✓", "green"), "cached": ("✓", "cyan"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
+
+
+class Progress:
+    """Prints a line when a node ends, is cached or tried again, and when it takes long. Called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._began: dict[tuple[int, str], float] = {}
+        self._announced: set[tuple[int, str]] = set()
+        self._cached: set[tuple[int, str]] = set()
+
+    def tell(self, event: str, title: str, details: str) -> None:
+        """See `alula.sdk.local.LocalRun.observe`."""
+        at, now = (threading.get_ident(), title), time.monotonic()
+        with self._lock:
+            if event == "started":
+                self._began[at] = now
+                return
+            if event == "cached" and at in self._began:
+                self._cached.add(at)  # said when it has succeeded, which comes next
+                return
+            cached = at in self._cached
+            seconds = now - self._began.get(at, now)
+            if event in ("succeeded", "failed"):
+                self._began.pop(at, None)
+                self._cached.discard(at)
+                self._announced.discard(at)
+        if event == "retrying":
+            details = details.partition("\n")[0]
+        elif event == "succeeded":
+            details = "cached" if cached else f"{seconds:.1f} s" if seconds >= 0.1 else ""
+        else:
+            details = event
+        self._print(*_MARKS.get(event, ("·", "white")), title, details)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Announce what takes long, while the block runs."""
+        over = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=[over], name="alula-progress", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(_SLOW_SECONDS / 2):
+            now = time.monotonic()
+            with self._lock:
+                slow = [at for at, began in self._began.items() if now - began > _SLOW_SECONDS]
+                new = [at for at in slow if at not in self._announced]
+                self._announced.update(new)
+            for _, title in new:
+                self._print("…", "white", title, "is running")
+
+    def _print(self, mark: str, color: str, title: str, details: str) -> None:
+        tail = click.style(f"  {details}", dim=True) if details else ""
+        click.echo(f"{click.style(mark, fg=color)} {title}{tail}", err=True)
