@@ -70,8 +70,13 @@ DEFAULT_FIELDS = (
 )
 
 
+_OWN = frozenset(field.value for field in DeckField)
+
+
 def page(decks: Iterable[Deck], *, title: str = "Report") -> str:
     """One HTML page with a tab for each deck name, in order of first appearance; empty decks are left out.
+
+    The tabs that Alula adds come after those of the task's author.
 
     Args:
         decks: What the task collected, `current_context().decks`.
@@ -82,7 +87,7 @@ def page(decks: Iterable[Deck], *, title: str = "Report") -> str:
         if deck.html.strip():
             contents.setdefault(deck.name, []).append(deck.html)
     tabs, panels = [], []
-    for n, (name, parts) in enumerate(contents.items()):
+    for n, (name, parts) in enumerate(sorted(contents.items(), key=lambda one: one[0] in _OWN)):
         chosen = "true" if n == 0 else "false"
         tabs.append(
             f'<button role="tab" id="tab{n}" aria-controls="panel{n}" aria-selected="{chosen}">{escape(name)}</button>'

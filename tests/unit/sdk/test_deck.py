@@ -56,6 +56,11 @@ def test_decks_of_one_name_share_a_tab_and_empty_ones_have_none() -> None:
     assert "<b>2</b>" in html
 
 
+def test_the_tabs_of_the_author_come_first() -> None:
+    html = page([tab("Input", "1"), tab("plots", "2"), tab("Output", "3")])
+    assert html.index(">plots<") < html.index(">Input<") < html.index(">Output<")
+
+
 def test_names_and_titles_are_escaped() -> None:
     html = page([tab("<script>alert(1)</script>", "x")], title="</title><script>alert(2)</script>")
     assert "alert(1)</script>" not in html
