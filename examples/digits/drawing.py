@@ -11,30 +11,37 @@ from numpy.typing import NDArray
 from examples.digits.image_grid import ImageGrid
 from examples.digits.tables import Score
 
-BLUE = "#3454d1"
+BLUE, GREY = "#3454d1", "#6b7785"
 
 
 def scores_figure(scores: Sequence[Score], best: str) -> Figure:
-    """One bar per model, the best one in colour."""
-    figure = Figure(figsize=(8, 0.5 + 0.45 * len(scores)))
+    """A dot per model with its spread, the best one in colour."""
+    figure = Figure(figsize=(8, 0.9 + 0.35 * len(scores)))
     axes = figure.add_subplot()
-    ordered = sorted(scores, key=lambda score: score.accuracy)
-    bars = axes.barh(
-        [score.model for score in ordered],
-        [score.accuracy for score in ordered],
-        xerr=[score.spread for score in ordered],
-        color=[BLUE if score.model == best else "#b8c1d1" for score in ordered],
-    )
-    axes.bar_label(bars, [f"{score.accuracy:.1%}" for score in ordered], padding=6)
-    axes.set_xlim(min(score.accuracy for score in ordered) - 0.05, 1.02)
+    for row, score in enumerate(sorted(scores, key=lambda score: score.accuracy)):
+        colour = BLUE if score.model == best else GREY
+        axes.errorbar(score.accuracy, row, xerr=score.spread, fmt="o", color=colour, capsize=4)
+        axes.annotate(
+            f"{score.model}  {score.accuracy:.1%}",
+            (score.accuracy - score.spread, row),
+            (-8, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            color=colour,
+        )
+    axes.margins(x=0.35, y=0.2)
+    axes.set_xlim(right=1.0)
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_yticks([])
+    axes.set_title("Accuracy in five rounds of practice", loc="left")
+    axes.spines[["left", "top", "right"]].set_visible(False)
     return figure
 
 
 def confusion_figure(counts: NDArray[np.int64]) -> Figure:
     """A matrix of `counts[digit, guess]`; what was read right is left out, so that mistakes stand out."""
-    figure = Figure(figsize=(5, 4.6))
+    figure = Figure(figsize=(4.6, 4.2))
     axes = figure.add_subplot()
     mistakes = counts * (1 - np.eye(len(counts), dtype=np.int64))
     axes.imshow(mistakes, cmap="Blues", vmax=max(1, int(mistakes.max()) * 1.5))

@@ -145,13 +145,12 @@ def report(
 ) -> str:
     """What was found, in words; and as an HTML page with pictures."""
     draw = ImageRenderer().to_html
-    ranking = draw(scores_figure(scores, best.model))
+    ranking, mistakes = draw(scores_figure(scores, best.model)), draw(grid_figure(misread))
     counts = confusion_matrix(readings["digit"], readings["guess"], labels=range(10))
-    Deck("Findings", f"<h2>{escape(str(findings))}</h2><h3>Accuracy in five rounds</h3>{ranking}")
+    Deck("Findings", f"<h2>{escape(findings.result)}</h2>{ranking}<h3>Read wrong</h3>{mistakes}")
     Deck("Confusions", f"<h3>Which digit was read as which</h3>{draw(confusion_figure(counts))}")
-    Deck("Misread", f"<h3>Scans that were read wrong</h3>{draw(grid_figure(misread))}")
-    rounds = ", ".join(f"{one.model} {one.accuracy:.1%}" for one in scores)
-    return f"{findings}\nin five rounds before: {rounds}"
+    before = ", ".join(f"{one.model} {one.accuracy:.1%}" for one in scores)
+    return f"{findings.result}\nread wrong: {findings.mistakes}\nin five rounds before: {before}"
 
 
 @workflow

@@ -51,7 +51,10 @@ class Findings:
     right: int
     confusions: list[Confusion] = field(default_factory=list)
 
-    def __str__(self) -> str:
-        mistakes = ", ".join(f"{c.digit} for {c.guess} ({c.times}x)" for c in self.confusions[:4])
-        share = f"{self.right} of {self.scans} digits ({self.right / self.scans:.1%})"
-        return f"{self.model} read {share} right and took {mistakes or 'none for another'}"
+    @property
+    def result(self) -> str:
+        return f"{self.model} read {self.right} of {self.scans} digits right ({self.right / self.scans:.1%})"
+
+    @property
+    def mistakes(self) -> str:
+        return ", ".join(f"{one.digit} as {one.guess} ({one.times}x)" for one in self.confusions[:5]) or "none"
