@@ -13,10 +13,9 @@ from typing import Any, NoReturn
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType, literals
 from alula.idl import packing as plain
-from alula.types.packing import pickled_type
+from alula.types.packing import PICKLE, pickled_type
 from alula.types.transformer import Converter, Packing, Place, Types, TypeTransformer, wrong_type
 
-_FORMAT = "PythonPickle"
 _PROTOCOL = 5
 """Written by every Python that runs Alula or flytekit."""
 
@@ -31,7 +30,7 @@ class BytesTransformer(TypeTransformer[bytes]):
     async def to_literal(self, value: bytes, t: Any, at: Place) -> Literal:
         uri = at.new_uri("/bytes.pkl")
         await at.objects.write(uri, pickle.dumps(value, _PROTOCOL))
-        return literals.blob(uri, format=_FORMAT)
+        return literals.blob(uri, format=PICKLE)
 
     async def to_python(self, lit: Literal, t: Any, at: Place) -> bytes:
         kind = literals.kind(lit)

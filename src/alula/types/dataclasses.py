@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_origin
 from alula.errors import ConversionError, UnsupportedType
 from alula.idl import Literal, LiteralType
 from alula.idl import packing as plain
-from alula.types.packing import field_type, found_in, packed_converter, packed_type, parts_later
+from alula.types.packing import field_type, found_in, packed_converter, packed_type, parts_later, pickled_type
 from alula.types.schemas import class_of_schema, schema_of
 from alula.types.transformer import Converter, Packing, Place, Types, TypeTransformer, split, type_name, wrong_type
 
@@ -35,10 +35,14 @@ class DataclassTransformer(TypeTransformer[Any]):
         lt.structure.SetInParent()
         own = dict(zip(getattr(get_origin(base), "__parameters__", ()), get_args(base), strict=False))
         hints = _hints(get_origin(base) or base, extras=False)
-        for field in dataclasses.fields(get_origin(base) or base):
-            found = field_type(_substitute(hints[field.name], own), types)
+        cls: Any = get_origin(base) or base
+        real = {field.name for field in dataclasses.fields(cls)}
+        for name in cls.__dataclass_fields__:
+            hint = _substitute(hints[name], own)
+            # flytekit describes class variables too, as pickles.
+            found = field_type(hint, types) if name in real else pickled_type(hint)
             if found is not None:
-                lt.structure.dataclass_type[field.name].CopyFrom(found)
+                lt.structure.dataclass_type[name].CopyFrom(found)
         return lt
 
     def to_literal(self, value: Any, t: Any, at: Place) -> Any:

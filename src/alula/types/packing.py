@@ -10,7 +10,8 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from pathlib import PurePath
-from typing import Any, TypeVar, get_origin
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from alula._kits import lazy
 from alula.errors import ConversionError, RestrictedType, UnsupportedType
@@ -21,6 +22,9 @@ from alula.types.transformer import Converter, Packing, Place, Types, wrong_type
 R = TypeVar("R")
 
 aio = lazy.module("alula._kits.aio")
+_TAGS = {"collection_type": "Typed List", "map_value_type": "Typed Dict"}
+PICKLE = "PythonPickle"
+"""The format of the blobs that flytekit pickles."""
 AT_ONCE = 16
 """Uploads or downloads of one value's parts that run side by side."""
 
@@ -114,14 +118,24 @@ def packed_type() -> LiteralType:
 
 def pickled_type(t: Any) -> LiteralType:
     """The literal type that flytekit gives to a type that it pickles."""
-    lt = LiteralType(blob=BlobType(format="PythonPickle", dimensionality=BlobType.SINGLE))
+    lt = LiteralType(blob=BlobType(format=PICKLE, dimensionality=BlobType.SINGLE))
     lt.metadata.update({"python_class_name": str(t)})
     return lt
 
 
 def field_type(hint: Any, types: Types) -> LiteralType | None:
-    """How flytekit describes a field for attribute access: tuples not at all, what it does not know as a pickle."""
-    origin = get_origin(hint) or hint
+    """How flytekit describes a field for attribute access: what it does not know is a pickle.
+
+    None: the field is left out, as tuples are and everything that holds one.
+    """
+    origin, args = get_origin(hint) or hint, get_args(hint)
+    if origin is list or (origin is dict and args and args[0] is str):
+        item = field_type(args[-1], types) if args else None
+        if item is None:
+            return None
+        return LiteralType(collection_type=item) if origin is list else LiteralType(map_value_type=item)
+    if origin in (Union, UnionType):
+        return _union_of_fields([(arg, field_type(arg, types)) for arg in args], types)
     if isinstance(origin, type) and issubclass(origin, tuple):
         return None
     parametrised = origin is not hint and dataclasses.is_dataclass(origin)
@@ -133,6 +147,19 @@ def field_type(hint: Any, types: Types) -> LiteralType | None:
         except UnsupportedType:
             pass
     return pickled_type(hint)
+
+
+def _union_of_fields(variants: Sequence[tuple[Any, LiteralType | None]], types: Types) -> LiteralType | None:
+    lt = LiteralType()
+    for hint, found in variants:
+        if found is None:
+            return None
+        variant = lt.union_type.variants.add()
+        variant.CopyFrom(found)
+        variant.structure.Clear()
+        tag = "FlytePickle" if found.blob.format == PICKLE else _TAGS.get(found.WhichOneof("type") or "")
+        variant.structure.tag = tag or types.converter(hint).name
+    return lt
 
 
 def packed_converter(declared: Any, lt: LiteralType, packing: Packing, name: str) -> Converter:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 from alula._kits import lazy
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType, literals
-from alula.types.packing import pickled_type
+from alula.types.packing import PICKLE, pickled_type
 from alula.types.transformer import Place, Types, TypeTransformer, class_of, split, type_name, wrong_type
 
 asyncio = lazy.module("asyncio")
 T = TypeVar("T")
-
-_FORMAT = "PythonPickle"
 
 
 class PickleTransformer(TypeTransformer[Any]):
@@ -38,13 +36,13 @@ class PickleTransformer(TypeTransformer[Any]):
         uri = at.new_uri("/value.pkl")
         data = await asyncio.to_thread(_dumped, value)
         await at.objects.write(uri, data)
-        return literals.blob(uri, format=_FORMAT)
+        return literals.blob(uri, format=PICKLE)
 
     async def to_python(self, lit: Literal, t: Any, at: Place) -> Any:
         kind = literals.kind(lit)
         if kind == "union":
             return await self.to_python(lit.scalar.union.value, t, at)
-        if kind != "blob" or lit.scalar.blob.metadata.type.format not in (_FORMAT, ""):
+        if kind != "blob" or lit.scalar.blob.metadata.type.format not in (PICKLE, ""):
             raise ConversionError(f"expected a pickle of {type_name(split(t)[0])}, got {kind or 'an empty'} literal")
         uri = lit.scalar.blob.uri
         return await asyncio.to_thread(_loaded, await at.objects.read(uri), uri)

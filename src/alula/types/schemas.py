@@ -49,7 +49,7 @@ _FILE_FORMAT = {"default": "", "anyOf": [_TEXT, _NULL]}
 def _blob_schema(t: Any, types: Types) -> dict[str, Any] | None:
     """The schema that flytekit gives to files, directories and datasets within a dataclass."""
     cls = get_origin(t) or t
-    if not isinstance(cls, type) or cls.__module__ in ("builtins", "typing", "datetime", "types"):
+    if not isinstance(cls, type) or cls.__module__ in ("builtins", "typing", "datetime", "types", "pathlib"):
         return None
     if dataclasses.is_dataclass(cls) and not hasattr(cls, "__class_getitem__"):
         return None
