@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from alula.errors import AlulaError, CallError, ConversionError, Disapproved, TaskFailure
 from alula.sdk.bind import conversion_fault
 from alula.sdk.graph import START, Entity, Node
-from alula.sdk.local import Kept, LocalRun, call_here, fresh, keep
+from alula.sdk.local import Kept, LocalRun, fresh, keep
 from alula.sdk.promise import UNKNOWN, Promise, Void
 from alula.sdk.signature import Input, Interface, Output, caller
 from alula.sdk.texts import parse, yes
@@ -37,9 +37,6 @@ class Gate(Entity):
     @property
     def short_name(self) -> str:
         return self.name
-
-    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return call_here(self, args, kwargs)
 
 
 class SleepGate(Gate):

@@ -8,17 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alula.errors import AlulaError, CallError, CompileError
 from alula.idl.ids import dns_label
 from alula.sdk.bind import Bound, arguments, bind
 from alula.sdk.caching import CacheSettings, settings
+from alula.sdk.local import LocalRun, current_run, keep_inputs, present
 from alula.sdk.promise import Promise, Void, promises_in
 from alula.sdk.signature import Input, Interface, caller
-
-if TYPE_CHECKING:
-    from alula.sdk.local import LocalRun
 
 START = "start-node"
 """The id under which the workflow's own inputs are referred to. Source: flyteidl workflow.proto."""
@@ -36,9 +34,13 @@ class Entity(ABC):
             return self.run_here(args, kwargs)
         return trace.call(self, args, kwargs)
 
-    @abstractmethod
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run in this process, now, and return what a plain Python call would."""
+        run = current_run()
+        kept = keep_inputs(
+            self.short_name, self.interface, arguments(self.short_name, self.interface, args, kwargs), run
+        )
+        return present(self.interface, self.perform(kept, run, None), run.place)
 
     @abstractmethod
     def perform(self, inputs: dict[str, Any], run: LocalRun, node: Node | None) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from alula.errors import AlulaError, CallError, SignatureError
 from alula.sdk.docs import Annotations, Labels
 from alula.sdk.graph import Entity, Node, current_trace
-from alula.sdk.local import Kept, LocalRun, call_here, keep
+from alula.sdk.local import Kept, LocalRun, keep
 from alula.sdk.notify import Notification
 from alula.sdk.schedules import CronSchedule, FixedRate, OnSchedule
 from alula.sdk.secrets import SecurityContext
@@ -150,7 +150,7 @@ class LaunchPlan(Entity):
 
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.workflow.compile()  # faults of the workflow come before those of the call
-        return call_here(self, args, kwargs)
+        return super().run_here(args, kwargs)
 
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         theirs = self.workflow.interface.inputs

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alula._kits import bridge
 from alula.data.objects import ObjectStore
@@ -21,14 +21,11 @@ from alula.data.workspace import workspace
 from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal
 from alula.sdk import current
-from alula.sdk.bind import arguments, conversion_fault, fix_of
+from alula.sdk.bind import conversion_fault, fix_of
 from alula.sdk.reports import publisher
 from alula.sdk.signature import Interface, caller
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
-
-if TYPE_CHECKING:
-    from alula.sdk.graph import Entity
 
 Kept = Any
 """A value between tasks: a private copy, or a `Literal` for types that cannot be copied."""
@@ -237,14 +234,6 @@ def present(interface: Interface, kept: Iterable[Kept], place: Place) -> Any:
     """Kept outputs as the caller of a plain function sees them."""
     values = zip(kept, interface.outputs.values(), strict=True)
     return interface.pack(tuple(fresh(value, one.converter, place) for value, one in values))
-
-
-def call_here(entity: Entity, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What a plain call of an entity does: check, keep, perform, present."""
-    run = current_run()
-    name, interface = entity.short_name, entity.interface
-    kept = keep_inputs(name, interface, arguments(name, interface, args, kwargs), run)
-    return present(interface, entity.perform(kept, run, None), run.place)
 
 
 def wait_for(made: Awaitable[Any]) -> Any:

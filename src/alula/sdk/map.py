@@ -18,7 +18,7 @@ from alula.sdk.dynamic import DynamicTask
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Entity, Node
 from alula.sdk.instance import InstanceTask
-from alula.sdk.local import Kept, LocalRun, call_here, keep, kept_of, literal_of
+from alula.sdk.local import Kept, LocalRun, keep, kept_of, literal_of
 from alula.sdk.reference import ReferenceEntity
 from alula.sdk.signature import Input, Interface, Output, caller
 from alula.sdk.task import PythonTask
@@ -89,9 +89,6 @@ class ArrayTask(Entity, Generic[R]):
         if self.min_successes is not None and self.min_success_ratio == 1:
             return min(self.min_successes, items)
         return math.ceil(self.min_success_ratio * items)
-
-    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return call_here(self, args, kwargs)
 
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         theirs, ours = self.target.interface, self.interface

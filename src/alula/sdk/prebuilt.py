@@ -35,7 +35,7 @@ from alula.idl import Container, Identifier, LiteralMap, LiteralType, ResourceTy
 from alula.idl import interface as wire
 from alula.sdk.graph import Entity, Node
 from alula.sdk.instance import InstanceTask
-from alula.sdk.local import Kept, LocalRun, call_here, fresh, keep, kept_of, literal_of
+from alula.sdk.local import Kept, LocalRun, fresh, keep, kept_of, literal_of
 from alula.sdk.resolver import Resolver
 from alula.sdk.resources import to_message as resources_message
 from alula.sdk.signature import Input, Interface, Output
@@ -131,9 +131,6 @@ class TemplateTask(Entity):
             {k: Input(k, *_guessed(v.type)) for k, v in sorted(template.interface.inputs.variables.items())},
             {k: Output(k, *_guessed(v.type)) for k, v in sorted(template.interface.outputs.variables.items())},
         )
-
-    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return call_here(self, args, kwargs)
 
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         executor = _executor(self.executor, self.name)

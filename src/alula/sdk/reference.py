@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, NoReturn, ParamSpec, TypeVar
 from alula.errors import CallError, SignatureError
 from alula.idl import Identifier, ResourceType
 from alula.sdk.graph import Entity, Node
-from alula.sdk.local import Kept, LocalRun, call_here
+from alula.sdk.local import Kept, LocalRun
 from alula.sdk.signature import Interface, caller, interface_from, interface_of, where_of
 from alula.sdk.task import names_of
 
@@ -37,9 +37,6 @@ class ReferenceEntity(Entity, Generic[P, R]):
 
     def same_as(self, other: Entity) -> bool:
         return isinstance(other, ReferenceEntity) and self.id == other.id
-
-    def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return call_here(self, args, kwargs)
 
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         self._refuse()

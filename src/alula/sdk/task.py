@@ -20,7 +20,6 @@ from alula.sdk.graph import Entity, Node
 from alula.sdk.local import (
     Kept,
     LocalRun,
-    call_here,
     current_run,
     fresh,
     fresh_async,
@@ -104,7 +103,7 @@ class PythonTask(Entity, Generic[P, R]):
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.awaits:
             return self._run_here_async(args, kwargs)
-        return call_here(self, args, kwargs)
+        return super().run_here(args, kwargs)
 
     async def _run_here_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         run = current_run()
