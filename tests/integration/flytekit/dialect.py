@@ -23,6 +23,7 @@ _FLYTEKIT = {
     "ShellTask": "flytekit.extras.tasks.shell:ShellTask",
     "OutputLocation": "flytekit.extras.tasks.shell:OutputLocation",
     "Annotation": "flytekit.core.annotation:FlyteAnnotation",
+    "Recoverable": "flytekit.exceptions.user:FlyteRecoverableException",
     "Identity": "flytekit.models.security:Identity",
     "accelerators": "flytekit.extras.accelerators:",
 }

@@ -32,7 +32,7 @@ from flytekit.models.literals import Literal  # noqa: E402
 from flytekit.tools.translator import get_serializable  # noqa: E402
 from google.protobuf.json_format import MessageToDict  # noqa: E402
 
-MODULES = ("reference_workflows", "extra_workflows", "settings_workflows", "corner_workflows")
+MODULES = ("reference_workflows", "extra_workflows", "settings_workflows", "corner_workflows", "container_tasks")
 SETTINGS = SerializationSettings(
     project="proj",
     domain="dev",

@@ -21,7 +21,7 @@ from alula.sdk.serialize import SerializationSettings, serialize
 from alula.types import maps
 
 GOLDEN = Path(__file__).parent / "golden"
-MODULES = ("reference_workflows", "extra_workflows", "settings_workflows", "corner_workflows")
+MODULES = ("reference_workflows", "extra_workflows", "settings_workflows", "corner_workflows", "container_tasks")
 THE_TWELVE = (
     "linear branches sub_workflow mapped gates with_dynamic imperative failing overrides attributes plan_node"
     " with_reference"
