@@ -14,12 +14,12 @@ from typing import Any
 
 from alula.errors import ConfigError
 from alula.idl import WorkflowExecutionIdentifier
+from alula.sdk.compiler import PASSED_ON
 from alula.sdk.image import Image, ImageConfig
 from alula.sdk.serialize import SerializationSettings
 from alula.types.transformer import Place
 
 Environment = Mapping[str, str]
-_SETTINGS = "_F_SS_C"
 
 
 def first(environment: Environment, *names: str) -> str:
@@ -42,7 +42,7 @@ def settings(environment: Environment, place: Place) -> SerializationSettings:
     Raises:
         ConfigError: the settings that the platform passes cannot be read.
     """
-    passed = _passed(environment.get(_SETTINGS, ""))
+    passed = _passed(environment.get(PASSED_ON, ""))
     execution = execution_id(environment)
     task_project = first(environment, "FLYTE_INTERNAL_TASK_PROJECT", "_F_TK_PRJ")
     task_domain = first(environment, "FLYTE_INTERNAL_TASK_DOMAIN", "_F_TK_DM")
@@ -66,7 +66,7 @@ def _passed(text: str) -> dict[str, Any]:
     except (binascii.Error, OSError, EOFError, ValueError) as exc:
         raise ConfigError(
             f"the registration settings of the task cannot be read: {exc}",
-            where=f"environment variable {_SETTINGS}",
+            where=f"environment variable {PASSED_ON}",
             fix="register the task again",
         ) from exc
     return found if isinstance(found, dict) else {}

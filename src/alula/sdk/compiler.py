@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import gzip
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -29,6 +33,9 @@ from alula.sdk.wire import binding
 from alula.sdk.workflow import BaseWorkflow, Graph, WorkflowFailurePolicy
 from alula.types.transformer import Place
 
+PASSED_ON = "_F_SS_C"
+"""The variable by which a dynamic task gets the settings that it was registered with, named as in flytekit."""
+
 
 @dataclass(frozen=True, slots=True)
 class SerializationSettings:
@@ -41,6 +48,13 @@ class SerializationSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None
     """Where constants that live in blobs are put. None: the workspace of this process."""
+
+    def packed(self) -> str:
+        """The settings as `PASSED_ON` carries them: JSON, gzip, base64, always the same for the same settings."""
+        images = dataclasses.asdict(self.image_config) if self.image_config else None
+        ids = {"project": self.project, "domain": self.domain, "version": self.version}
+        text = json.dumps({**ids, "image_config": images, "env": dict(self.env)}, sort_keys=True)
+        return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 class Compilation:

@@ -18,8 +18,9 @@ from alula.idl import (
 from alula.idl.admin import TaskSpec
 from alula.sdk.accelerators import extended_resources
 from alula.sdk.caching import CacheSettings
-from alula.sdk.compiler import Compilation
+from alula.sdk.compiler import PASSED_ON, Compilation
 from alula.sdk.docs import description
+from alula.sdk.dynamic import DynamicTask
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Node
 from alula.sdk.instance import InstanceTask
@@ -155,7 +156,8 @@ def _place(work: Compilation, task: PythonTask[..., Any], template: TaskTemplate
         args=args,
         resources=resources_message(options.requests, options.limits, options.resources),
     )
-    for key, value in {**work.settings.env, **(options.environment or {})}.items():
+    passed_on = {PASSED_ON: work.settings.packed()} if isinstance(task, DynamicTask) else {}
+    for key, value in {**work.settings.env, **(options.environment or {}), **passed_on}.items():
         container.env.add(key=key, value=value)
     if options.pod_template is None:
         template.container.CopyFrom(container)
