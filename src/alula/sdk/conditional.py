@@ -6,7 +6,7 @@ import enum
 from contextvars import Token
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, Never, TypeVar
 
 from alula.errors import BranchFailed, CompileError, PromiseError
 from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, enter_trace, leave_trace, result
@@ -14,6 +14,8 @@ from alula.sdk.local import Kept, LocalRun
 from alula.sdk.promise import Comparison, Condition, Conjunction, Promise, Void
 from alula.sdk.signature import Interface, caller
 
+T = TypeVar("T")
+U = TypeVar("U")
 _PRIMITIVE = (int, float, str, bool, datetime, timedelta, enum.Enum, type(None))
 
 
@@ -60,8 +62,8 @@ class Branch(Entity):
         return BranchFailed(f'conditional("{self.name}") failed: {why}')
 
 
-class ConditionalSection:
-    """A conditional as it is being written."""
+class ConditionalSection(Generic[T]):
+    """A conditional as it is being written; `T` is what its arms so far give."""
 
     def __init__(self, name: str, trace: Trace) -> None:
         self.name, self.trace, self.where = name, trace, caller()
@@ -70,17 +72,17 @@ class ConditionalSection:
         self.arms: list[Arm] = []
         trace.pending.append(self)
 
-    def if_(self, expr: Any) -> Case:
+    def if_(self, expr: Any) -> Case[T]:
         """The first condition: a comparison of promises, or several joined by `&` and `|`."""
         return Case(self, self._checked(expr))
 
-    def elif_(self, expr: Any) -> Case:
+    def elif_(self, expr: Any) -> Case[T]:
         """A further condition, looked at when none before it held."""
         return Case(self, self._checked(expr))
 
-    def else_(self) -> Case:
+    def else_(self) -> LastCase[T]:
         """What happens when no condition holds; the conditional ends with it."""
-        return Case(self, None)
+        return LastCase(self, None)
 
     def unfinished(self) -> CompileError:
         """The error for a conditional without an end."""
@@ -123,24 +125,20 @@ class ConditionalSection:
         )
 
 
-class Case:
+class OpenArm(Generic[T]):
     """One arm as it is being written: what is called before `then` closes it belongs to the arm."""
 
-    def __init__(self, section: ConditionalSection, condition: Condition | None) -> None:
+    def __init__(self, section: ConditionalSection[T], condition: Condition | None) -> None:
         self._section, self._condition = section, condition
         self._first = len(section.nodes)
         section.trace.open.append(section)
         self._token: Token[Trace | None] = enter_trace(section.trace)
 
-    def then(self, p: Any) -> Any:
-        """The branch: the result of one call. After `else_()` this gives the result of the whole conditional."""
-        target = self._target(p)
-        arm = Arm(self._condition, self._section.nodes[self._first :], target)
-        return self._close(arm)
+    def _take(self, p: Any) -> None:
+        self._close(Arm(self._condition, self._section.nodes[self._first :], self._target(p)))
 
-    def fail(self, err: str) -> Any:
-        """The workflow fails here with this message."""
-        return self._close(Arm(self._condition, self._section.nodes[self._first :], error=err))
+    def _fail(self, err: str) -> None:
+        self._close(Arm(self._condition, self._section.nodes[self._first :], error=err))
 
     def _target(self, p: Any) -> Node:
         node = p._node if isinstance(p, Promise | Void | Outputs) else p if isinstance(p, Node) else None
@@ -156,14 +154,42 @@ class Case:
             )
         return node
 
-    def _close(self, arm: Arm) -> Any:
+    def _close(self, arm: Arm) -> None:
         leave_trace(self._token)
         self._section.trace.open.pop()
         self._section.arms.append(arm)
-        return self._section._finish() if self._condition is None else self._section
 
 
-def conditional(name: str) -> ConditionalSection:
+class Case(OpenArm[T]):
+    """An arm with a condition."""
+
+    def then(self, p: U) -> ConditionalSection[T | U]:
+        """The branch: the result of one call."""
+        self._take(p)
+        section: Any = self._section
+        return section  # type: ignore[no-any-return]
+
+    def fail(self, err: str) -> ConditionalSection[T]:
+        """The workflow fails here with this message."""
+        self._fail(err)
+        return self._section
+
+
+class LastCase(OpenArm[T]):
+    """The arm without a condition. Once it is closed, the conditional is a node."""
+
+    def then(self, p: U) -> T | U:
+        """The branch: the result of one call. Gives the result of the whole conditional."""
+        self._take(p)
+        return self._section._finish()  # type: ignore[no-any-return]
+
+    def fail(self, err: str) -> T:
+        """The workflow fails here with this message. Gives the result of the whole conditional."""
+        self._fail(err)
+        return self._section._finish()  # type: ignore[no-any-return]
+
+
+def conditional(name: str) -> ConditionalSection[Never]:
     """Choose one of several calls at run time, by comparing promises with constants or with each other.
 
     Args:
