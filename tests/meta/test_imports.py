@@ -13,7 +13,7 @@ from tests.meta.source import PACKAGE, name, python_files, tree
 
 HEAVY_LIBRARIES = frozenset(
     "pandas pyarrow polars duckdb numpy PIL matplotlib sklearn joblib torch pydantic pydantic_core pandera obstore "
-    "mashumaro cloudpickle croniter rich".split()
+    "mashumaro cloudpickle croniter".split()
 )
 """Optional, or slow to load and seldom needed: these rooms may import them inside a function."""
 ROOMS_THAT_LOAD_LATE = ("types", "data", "backends", "cli")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from alula.cli import texts
+from alula.cli.reach import reachable
 from alula.errors import ConfigError, ConversionError
-from alula.sdk.conditional import Branch
 from alula.sdk.dynamic import DynamicTask
 from alula.sdk.gate import ApproveGate, Gate, InputGate
-from alula.sdk.graph import Entity, Node
-from alula.sdk.launch_plan import LaunchPlan
+from alula.sdk.graph import Entity
 from alula.sdk.texts import parse, yes
-from alula.sdk.workflow import BaseWorkflow
 from alula.types.transformer import Place
 
 
@@ -30,7 +28,7 @@ def typed(entity: Entity, answers: Mapping[str, str], place: Place) -> dict[str,
         return {}
     gates: dict[str, Gate] = {}
     open_ended = False
-    for one in _entities(entity, set()):
+    for one in reachable(entity):
         if isinstance(one, Gate):
             gates[one.name] = one
         open_ended = open_ended or isinstance(one, DynamicTask)
@@ -56,25 +54,3 @@ def _value(gate: Gate | None, name: str, text: str, place: Place) -> Any:
                 return texts.document(text, "")
     except (ConversionError, ValueError) as exc:
         raise ConfigError(f"--answer {name}: {exc}") from None
-
-
-def _entities(entity: Entity, seen: set[int]) -> Iterator[Entity]:
-    """An entity and all that its nodes run, at any depth."""
-    if id(entity) in seen:
-        return
-    seen.add(id(entity))
-    yield entity
-    match entity:
-        case LaunchPlan():
-            yield from _entities(entity.workflow, seen)
-        case BaseWorkflow():
-            yield from _of_nodes(entity.nodes, seen)
-        case Branch():
-            for arm in entity.arms:
-                yield from _of_nodes(arm.nodes, seen)
-
-
-def _of_nodes(nodes: list[Node], seen: set[int]) -> Iterator[Entity]:
-    for node in nodes:
-        if node.entity is not None:
-            yield from _entities(node.entity, seen)

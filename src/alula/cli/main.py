@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from alula._kits import lazy
 from alula.errors import AlulaError
+
+if TYPE_CHECKING:
+    from importlib import metadata
+else:
+    metadata = lazy.module("importlib.metadata")  # 15 ms that no other command need pay
 
 GROUP = "alula.cli"
 """Entry points whose name is a command: a click command."""
@@ -60,9 +65,7 @@ class Commands(click.Group):
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version  # 15 ms that every other command need not pay
-
-        click.echo(f"alula {version('alula')}")
+        click.echo(f"alula {metadata.version('alula')}")
         ctx.exit()
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alula._kits import bridge
+from alula._kits import bridge, lazy
 from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal, LiteralMap, literals, packing
 from alula.sdk.signature import Interface, Output
 from alula.types.transformer import Place
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = lazy.module("yaml")  # 15 ms that the other formats need not pay
 
 _ROWS = 10
 """Rows of a data frame that are shown."""
@@ -88,8 +93,6 @@ def _pretty(value: Any) -> str:
 def _document(data: Any, form: Format) -> str:
     if form is Format.JSON:
         return json.dumps(data, ensure_ascii=False, default=_odd, indent=2)
-    import yaml  # 15 ms that the other formats need not pay
-
     text: str = yaml.safe_dump(json.loads(json.dumps(data, default=_odd)), allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
 

@@ -10,11 +10,17 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from alula._kits import lazy
 from alula.cli.times import moment, span
 from alula.errors import ConversionError
 from alula.idl import BlobType, LiteralType, SimpleType
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = lazy.module("yaml")  # 15 ms that a run without a document need not pay
 
 _TRUE, _FALSE = ("true", "yes", "y", "1", "on"), ("false", "no", "n", "0", "off")
 
@@ -239,8 +245,6 @@ def document(text: str, name: str) -> Any:
             return json.loads(text)
         except json.JSONDecodeError as exc:
             raise ConversionError(f"no JSON: {exc}", where=name) from None
-    import yaml  # 15 ms that a run without a document need not pay
-
     try:
         return _with_times_as_text(yaml.safe_load(text))
     except yaml.YAMLError as exc:

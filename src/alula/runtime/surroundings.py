@@ -15,6 +15,7 @@ from typing import Any
 from alula.errors import ConfigError
 from alula.idl import WorkflowExecutionIdentifier
 from alula.sdk.compiler import PASSED_ON
+from alula.sdk.compiler import PASSED_ON
 from alula.sdk.image import Image, ImageConfig
 from alula.sdk.serialize import SerializationSettings
 from alula.types.transformer import Place

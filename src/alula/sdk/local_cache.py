@@ -204,7 +204,7 @@ class LocalCache:
         if first:
             log.warning(
                 "local_cache.broken: %s cannot be used, tasks run as if nothing were cached (%s: %s); "
-                "alula local-cache clear makes a new one",
+                "alula cache clear makes a new one",
                 self.directory,
                 type(exc).__name__,
                 exc,

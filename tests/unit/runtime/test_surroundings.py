@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
 from alula.data.stores import Objects
 from alula.errors import ConfigError
 from alula.runtime.surroundings import execution_id, first, settings
+from alula.sdk.compiler import PASSED_ON, SerializationSettings
+from alula.sdk.image import ImageConfig
 from alula.sdk.local import place_at
 
 PLACE = place_at("memory://raw", Objects())
@@ -62,6 +65,12 @@ def test_settings_that_flytekit_packed_are_read() -> None:
     assert (found.project, found.domain, found.version, found.env) == ("p", "d", "v", {"A": "b"})
     assert found.image_config is not None
     assert found.image_config.resolve(None) == "a/b:c"
+
+
+def test_what_our_own_dynamic_tasks_pass_on_is_read() -> None:
+    passed = SerializationSettings("p", "d", "v", ImageConfig.auto("registry/name:tag"), {"A": "b"})
+    assert settings({PASSED_ON: passed.packed()}, PLACE) == replace(passed, place=PLACE)
+    assert settings({PASSED_ON: SerializationSettings().packed()}, PLACE) == SerializationSettings(place=PLACE)
 
 
 def test_settings_that_cannot_be_read_name_their_variable() -> None:
