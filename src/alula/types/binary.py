@@ -6,6 +6,8 @@ refuses to look up any class reads all of them and is safe with any file.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import pickle
 from typing import Any, NoReturn
@@ -38,7 +40,7 @@ class BytesTransformer(TypeTransformer[bytes]):
             uri = lit.scalar.blob.uri
             return _bytes_of(await at.objects.read(uri), uri)
         if kind == "binary":
-            return _bytes(plain.unpacked(lit))
+            return _from_plain(plain.unpacked(lit))
         if kind == "union":
             return await self.to_python(lit.scalar.union.value, t, at)
         raise ConversionError(f"expected bytes, got {kind or 'an empty'} literal")
@@ -56,7 +58,7 @@ class BytesTransformer(TypeTransformer[bytes]):
         """Inside packed data bytes are themselves, without a blob."""
         return Packing(
             pack=lambda value, at: _bytes(value),
-            unpack=lambda data, at: _bytes(data),
+            unpack=lambda data, at: _from_plain(data),
             copy=_bytes,
             exact=bytes,
             kinds=frozenset({bytes}),
@@ -83,6 +85,16 @@ def _bytes_of(data: bytes, uri: str) -> bytes:
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError) as exc:
         raise ConversionError(f"the {len(data)} bytes are no pickle of bytes: {exc}", where=uri) from exc
     return _bytes(value)
+
+
+def _from_plain(data: Any) -> bytes:
+    """Bytes as msgpack holds them, or the base64 that JSON has for them."""
+    if type(data) is not str:
+        return _bytes(data)
+    try:
+        return base64.decodebytes(data.encode())
+    except binascii.Error as exc:
+        raise wrong_type(data, bytes) from exc
 
 
 def _bytes(value: Any) -> bytes:

@@ -6,11 +6,13 @@ Every kind is named, so that `1`, `True` and `1.0` stay apart. Values of neither
 
 import dataclasses
 import datetime
+import decimal
 import enum
 import hashlib
 import os
+import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from dialect import sdk
@@ -39,7 +41,9 @@ def _plain(value: Any) -> Any:
     if kind is datetime.datetime:
         aware = value.tzinfo is not None
         return {"datetime": (value.astimezone(datetime.UTC) if aware else value).isoformat()}
-    if kind in (datetime.date, datetime.timedelta):
+    if isinstance(value, PurePath):
+        return {"path": str(value)}
+    if kind in (datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID):
         return {kind.__name__: str(value)}
     return None
 

@@ -6,8 +6,25 @@
 import enum
 import functools
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Dict, Generic, List, Literal, NamedTuple, Optional, Tuple, TypeVar, Union
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import (
+    Any,
+    ClassVar,
+    Dict,
+    Generic,
+    List,
+    Literal,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+    TypedDict,
+    TypeVar,
+    Union,
+)
+from uuid import UUID
 
 from dialect import sdk
 from pydantic import BaseModel, Field
@@ -57,6 +74,33 @@ class Rich:
     rows: List[List[int]]
     by_key: Dict[str, List[float]]
     mode: Literal["fast", "slow"] = "fast"
+
+
+class Names(TypedDict):
+    first: str
+
+
+@dataclass
+class Wide:
+    """Fields of which flytekit knows some by their schema only, and describes them as pickles."""
+
+    shared: ClassVar[int] = 1
+    raw: bytes
+    clock: time
+    level: Level
+    anything: Any
+    some: List[Any]
+    named: Dict[str, Any]
+    tags: Set[str]
+    key: UUID
+    maybe_key: Optional[UUID]
+    price: Decimal
+    path: Path
+    pairs: List[Tuple[int, int]]
+    names: Names
+    bare: dict
+    whole: float = 2
+    color: Color = Color.RED
 
 
 @dataclass

@@ -10,9 +10,11 @@ a reason in `type_differs`, `literal_differs`, `refused_by_flytekit`, ... is par
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Dict, Iterator, List, Literal, Optional, Tuple, Union
+from uuid import UUID
 
 import value_classes as c
 from dialect import sdk
@@ -186,6 +188,7 @@ def _records() -> list[Row]:
                 c.Color.BLUE, NOON, date(2024, 1, 2), timedelta(seconds=90.5), None, "s", [[1], []], {"a": [1.0]}
             ),
         ),
+        Row("dataclass_wide", lambda: c.Wide, lambda d: _wide()),
         Row("dataclass_defaults", lambda: c.Defaults, lambda d: c.Defaults()),
         Row("dataclass_defaults_set", lambda: c.Defaults, lambda d: c.Defaults(1, "x", 2.5, [1], {"a": 2})),
         Row("dataclass_tuple", lambda: c.WithTuple, lambda d: c.WithTuple((1, "a"), (1, 2, 3))),
@@ -387,6 +390,25 @@ def _rest() -> list[Row]:
         Row("any", lambda: Any, lambda d: {"k": (1, 2)}, **UNDECLARED),
         Row("unknown_class", lambda: c.Plain, lambda d: c.Plain(4), **UNDECLARED),
     ]
+
+
+def _wide() -> c.Wide:
+    return c.Wide(
+        raw=b"\x00\xff",
+        clock=time(1, 2),
+        level=c.Level.HIGH,
+        anything="x",
+        some=[1, "a"],
+        named={"a": 1.5},
+        tags={"a"},
+        key=UUID(int=7),
+        maybe_key=None,
+        price=Decimal("1.10"),
+        path=Path("a/b"),
+        pairs=[(1, 2)],
+        names={"first": "f"},
+        bare={"a": {"b": 1}},
+    )
 
 
 def _file(d: Path, name: str = "a.txt", text: str = "some text\n") -> str:

@@ -65,6 +65,12 @@ def test_a_part_of_packed_data_is_read_without_a_blob() -> None:
     assert read(bytes | None, write(bytes | None, b"ab")) == b"ab"
 
 
+def test_the_base64_of_json_is_read() -> None:
+    assert TYPES.packing(bytes).unpack("AP8=\n", AT) == b"\x00\xff"
+    with pytest.raises(ConversionError, match="expected bytes, got str"):
+        TYPES.packing(bytes).unpack("A", AT)
+
+
 def test_bytearrays_are_refused_with_a_fix() -> None:
     with pytest.raises(ConversionError, match=r"bytes\(\.\.\.\)"):
         copy(bytes, bytearray(b"x"))
