@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 
-_SLOW_SECONDS = 1.0
-"""A node that runs for longer is announced while it does."""
 _MARKS = {"succeeded": ("✓", "green"), "cached": ("✓", "cyan"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
 
 
 class Progress:
-    """Prints a line when a node ends, is cached or tried again, and when it takes long. Called from any thread."""
+    """A line when a node ends, is cached or tried again, and when it takes long. Called from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        say: Takes each line.
+        slow_seconds: A node that runs for longer is announced while it does.
+    """
+
+    def __init__(self, say: Callable[[str], object] | None = None, *, slow_seconds: float = 1.0) -> None:
+        self._say, self._slow_seconds = say or _to_stderr, slow_seconds
         self._lock = threading.Lock()
         self._began: dict[tuple[int, str], float] = {}
         self._announced: set[tuple[int, str]] = set()
@@ -59,10 +63,10 @@ class Progress:
             over.set()
 
     def _watch(self, over: threading.Event) -> None:
-        while not over.wait(_SLOW_SECONDS / 2):
+        while not over.wait(self._slow_seconds / 2):
             now = time.monotonic()
             with self._lock:
-                slow = [at for at, began in self._began.items() if now - began > _SLOW_SECONDS]
+                slow = [at for at, began in self._began.items() if now - began > self._slow_seconds]
                 new = [at for at in slow if at not in self._announced]
                 self._announced.update(new)
             for _, title in new:
@@ -70,4 +74,8 @@ class Progress:
 
     def _print(self, mark: str, color: str, title: str, details: str) -> None:
         tail = click.style(f"  {details}", dim=True) if details else ""
-        click.echo(f"{click.style(mark, fg=color)} {title}{tail}", err=True)
+        self._say(f"{click.style(mark, fg=color)} {title}{tail}")
+
+
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)

@@ -16,7 +16,9 @@ _UNITS = {
     "ms": "milliseconds", "us": "microseconds",
 }  # fmt: skip
 _PART = re.compile(r"\s*,?\s*(?:and\s+)?(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
-_CLOCK = re.compile(r"(?:(?P<days>\d+)\s*days?,?\s*)?(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?")
+_CLOCK = re.compile(
+    r"(?:(?P<days>-?\d+)\s*days?,?\s*)?(?P<hours>\d+):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?"
+)
 _ISO = re.compile(
     r"P(?:(?P<weeks>\d+(?:\.\d+)?)W)?(?:(?P<days>\d+(?:\.\d+)?)D)?"
     r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
@@ -47,7 +49,10 @@ def moment(text: str, now: datetime) -> datetime:
             at = aware(datetime.fromisoformat(found["base"]))
     except ValueError as exc:
         raise ConversionError(f"{text!r:.80} is no date and time", fix=fix) from exc
-    return at + span(found["shift"]) if found["shift"] else at
+    try:
+        return at + span(found["shift"]) if found["shift"] else at
+    except OverflowError as exc:
+        raise ConversionError(f"{text!r:.80} is beyond what a date can be") from exc
 
 
 def span(text: str) -> timedelta:
@@ -57,14 +62,20 @@ def span(text: str) -> timedelta:
         ConversionError: none of these.
     """
     words = text.strip()
-    sign = -1 if words.startswith("-") else 1
-    words = words.lstrip("+-").strip()
-    found = _plain_seconds(words) or _clock(words) or _iso(words) or _spelled(words)
+    try:
+        found = _clock(words)  # first, for Python prints minus one hour as "-1 day, 23:00:00"
+        if found is None:
+            sign = -1 if words.startswith("-") else 1
+            words = words.lstrip("+-").strip()
+            forms = (form(words) for form in (_plain_seconds, _clock, _iso, _spelled))
+            found = next((sign * one for one in forms if one is not None), None)
+    except OverflowError as exc:
+        raise ConversionError(f"{text!r:.80} is longer than a duration can be") from exc
     if found is None:
         raise ConversionError(
             f"{text!r:.80} is no duration", fix="write it like '10 days', 1h30m, 1:30:00, PT90M or 90 (seconds)"
         )
-    return sign * found
+    return found
 
 
 def _plain_seconds(words: str) -> timedelta | None:
