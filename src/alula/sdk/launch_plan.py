@@ -72,6 +72,12 @@ class LaunchPlan(Entity):
     def __init__(self, name: str, workflow: BaseWorkflow, settings: PlanSettings) -> None:
         self.name, self.workflow, self.settings = name, workflow, settings
         self.where = caller()
+        self._check()
+        self.settings = replace(
+            settings,
+            default_inputs=_snapshot(workflow, settings.default_inputs),
+            fixed_inputs=_snapshot(workflow, settings.fixed_inputs),
+        )
         self.interface = self._interface()
 
     @staticmethod
@@ -157,7 +163,7 @@ class LaunchPlan(Entity):
         fixed = {key: keep(value, theirs[key].converter, run.place) for key, value in self.fixed_inputs.items()}
         return self.workflow.perform({**inputs, **fixed}, run, node)
 
-    def _interface(self) -> Interface:
+    def _check(self) -> None:
         theirs = self.workflow.interface
         defaults, fixed = self.settings.default_inputs, self.settings.fixed_inputs
         faults: list[str] = []
@@ -176,10 +182,13 @@ class LaunchPlan(Entity):
                 where=self.where,
                 fix=f"the inputs of the workflow are: {listed}",
             )
+
+    def _interface(self) -> Interface:
+        theirs, defaults = self.workflow.interface, self.settings.default_inputs
         inputs = {
             key: Input(key, one.type, one.converter, defaults.get(key, one.default))
             for key, one in theirs.inputs.items()
-            if key not in fixed
+            if key not in self.settings.fixed_inputs
         }
         return Interface(inputs, theirs.outputs, theirs.tuple_type, theirs.as_tuple, theirs.source)
 
@@ -247,6 +256,12 @@ def _fault(one: Input | None, value: Any) -> str:
     except AlulaError as exc:
         return f"does not fit: {exc.what}"
     return ""
+
+
+def _snapshot(workflow: BaseWorkflow, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they are now, where the type can be copied: the caller may change what he passed."""
+    converters = {key: workflow.interface.inputs[key].converter for key in values}
+    return {key: c.copy(values[key]) if (c := converters[key]).copy else values[key] for key in values}
 
 
 def _difference(known: LaunchPlan, plan: LaunchPlan) -> str:
