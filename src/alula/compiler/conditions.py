@@ -38,13 +38,20 @@ def _check_comparison(comparison: ComparisonExpression, path: str, inputs: Types
     right = _kinds(comparison.right_value, f"{path}.right", inputs, scope)
     if left is None or right is None:
         return
-    equality = comparison.operator in _EQUALITY
+    name = ComparisonExpression.Operator.Name(comparison.operator)
+    why = why_not_comparable(left, right, name, equality=comparison.operator in _EQUALITY)
+    if why:
+        scope.fault(path, why)
+
+
+def why_not_comparable(left: set[str], right: set[str], name: str, *, equality: bool) -> str:
+    """Why an operator called `name` cannot compare values of these kinds, in words; empty when it can."""
     common = left & right
     if not common and not (equality and "None" in left | right):
-        scope.fault(path, f"{_words(left)} does not compare with {_words(right)}")
-    elif not equality and common <= {"a bool", "None"}:
-        name = ComparisonExpression.Operator.Name(comparison.operator)
-        scope.fault(path, f"{_words(common)} has no order, so {name} cannot compare it; use EQ or NEQ")
+        return f"{_words(left)} does not compare with {_words(right)}"
+    if not equality and common <= {"a bool", "None"}:
+        return f"{_words(common)} has no order, so {name} cannot compare it"
+    return ""
 
 
 def _kinds(operand: Operand, path: str, inputs: Types, scope: Scope) -> set[str] | None:
@@ -71,13 +78,14 @@ def _kinds(operand: Operand, path: str, inputs: Types, scope: Scope) -> set[str]
             return None
     if found is None:
         return None
-    kinds = _kinds_of(found)
+    kinds = kinds_of(found)
     if kinds is None:
         scope.fault(path, f"expected a primitive, got {type_text(found)} (from {operand.var})")
     return kinds
 
 
-def _kinds_of(t: LiteralType) -> set[str] | None:
+def kinds_of(t: LiteralType) -> set[str] | None:
+    """What values of a type count as in a condition, in words; None where some of them cannot be compared."""
     match t.WhichOneof("type"):
         case "simple" if t.simple in _KINDS:
             return {_KINDS[t.simple]}
@@ -86,7 +94,7 @@ def _kinds_of(t: LiteralType) -> set[str] | None:
         case "union_type":
             kinds: set[str] = set()
             for variant in t.union_type.variants:
-                of_variant = _kinds_of(variant)
+                of_variant = kinds_of(variant)
                 if of_variant is None:
                     return None
                 kinds |= of_variant

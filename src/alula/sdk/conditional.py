@@ -6,17 +6,22 @@ import enum
 from contextvars import Token
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, Never, TypeVar
+from typing import Any, Generic, Never, TypeVar, Union
 
+from alula.compiler.conditions import kinds_of, why_not_comparable
 from alula.errors import BranchFailed, CompileError, PromiseError
+from alula.idl import LiteralType
+from alula.idl.casting import castable
 from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, enter_trace, leave_trace, result
 from alula.sdk.local import Kept, LocalRun
-from alula.sdk.promise import Comparison, Condition, Conjunction, Promise, Void
-from alula.sdk.signature import Interface, caller
+from alula.sdk.promise import UNKNOWN, Comparison, Condition, Conjunction, Promise, Void, described
+from alula.sdk.signature import Interface, Output, caller
+from alula.types.registry import default
+from alula.types.transformer import split, type_name
 
 T = TypeVar("T")
 U = TypeVar("U")
-_PRIMITIVE = (int, float, str, bool, datetime, timedelta, enum.Enum, type(None))
+_PRIMITIVE = (bool, int, float, str, datetime, timedelta, enum.Enum, type(None))
 
 
 @dataclass(slots=True)
@@ -37,12 +42,9 @@ class Branch(Entity):
         self.name, self.arms = name, arms
         targets = [arm.target for arm in arms if arm.target is not None]
         first = targets[0].entity if targets else None
-        outputs = first.interface.outputs if first is not None else {}
-        shared = {
-            key: one
-            for key, one in outputs.items()
-            if all(t.entity is not None and key in t.entity.interface.outputs for t in targets)
-        }
+        given = [target.entity.interface.outputs for target in targets if target.entity is not None]
+        names = [key for key in (given[0] if given else ()) if all(key in outputs for outputs in given)]
+        shared = {key: _of_either([outputs[key] for outputs in given]) for key in names}
         as_tuple = first is not None and first.interface.as_tuple and len(shared) > 1
         self.interface = Interface({}, shared, as_tuple=as_tuple)
 
@@ -105,13 +107,15 @@ class ConditionalSection(Generic[T]):
 
     def _checked(self, expr: Any) -> Condition:
         if isinstance(expr, Comparison):
-            for side in (expr.left, expr.right):
-                if not isinstance(side, Promise) and not isinstance(side, _PRIMITIVE):
-                    raise PromiseError(
-                        f'conditional("{self.name}") compares with {side!r:.80}, a {type(side).__name__}',
-                        where=caller(),
-                        fix="compare with an int, float, str, bool, datetime, timedelta or None",
-                    )
+            left, right = self._kinds(expr.left), self._kinds(expr.right)
+            equality = expr.op in ("==", "!=")
+            why = why_not_comparable(left, right, expr.op, equality=equality) if left and right else ""
+            if why:
+                raise PromiseError(
+                    f'conditional("{self.name}") compares {_shown(expr.left)} {expr.op} {_shown(expr.right)}: {why}',
+                    where=caller(),
+                    fix="compare values of one type, or decide in a @task that returns a bool",
+                )
             return expr
         if isinstance(expr, Conjunction):
             self._checked(expr.left)
@@ -123,6 +127,22 @@ class ConditionalSection(Generic[T]):
             where=caller(),
             fix="write if_(x == 1), if_(x.is_true()) or if_((x > 1) & (y < 2))",
         )
+
+    def _kinds(self, side: Any) -> set[str]:
+        """What one side of a comparison counts as; empty where nobody declared it. Raises PromiseError."""
+        if isinstance(side, Promise):
+            if side._type is UNKNOWN:
+                return set()
+            kinds = kinds_of(default.converter(side._type).literal_type)
+        else:
+            kinds = kinds_of(_literal_type(side)) if isinstance(side, _PRIMITIVE) else None
+        if kinds is None:
+            raise PromiseError(
+                f'conditional("{self.name}") compares {_shown(side)}, which is no primitive value',
+                where=caller(),
+                fix="compare an int, float, str, bool, datetime, timedelta, enum or None",
+            )
+        return kinds
 
 
 class OpenArm(Generic[T]):
@@ -187,6 +207,28 @@ class LastCase(OpenArm[T]):
         """The workflow fails here with this message. Gives the result of the whole conditional."""
         self._fail(err)
         return self._section._finish()  # type: ignore[no-any-return]
+
+
+def _of_either(outputs: list[Output]) -> Output:
+    """What all arms give under one name: the first arm's type where it takes the others', else a union."""
+    first = outputs[0]
+    if all(castable(one.converter.literal_type, first.converter.literal_type) for one in outputs[1:]):
+        return first
+    either: Any = Union[tuple(one.type for one in outputs)]  # noqa: UP007 - made at run time
+    return Output(first.name, either, default.converter(either))
+
+
+def _literal_type(constant: Any) -> LiteralType:
+    t = str if isinstance(constant, enum.Enum) else type(constant)
+    return default.converter(next(base for base in _PRIMITIVE if issubclass(t, base))).literal_type
+
+
+def _shown(side: Any) -> str:
+    if isinstance(side, Promise):
+        return (
+            f"{described(side)}, a {type_name(split(side._type)[0])}" if side._type is not UNKNOWN else described(side)
+        )
+    return f"{side!r:.80}"
 
 
 def conditional(name: str) -> ConditionalSection[Never]:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -144,13 +145,21 @@ def _choose(step: Step, results: Results, run: LocalRun) -> Mapping[str, Kept]:
     branch = step.node.entity
     assert isinstance(branch, Branch)
     for arm, holds, steps in step.arms:
-        if holds is None or holds(results, run):
+        if holds is None or _holds(holds, step.node, results, run):
             if arm.target is None:
                 raise branch.no_match(arm)
             for inner in steps:
                 _run(inner, results, run)
             return _through(arm.target, branch, results[arm.target], run)
     raise branch.no_match(None)
+
+
+def _holds(condition: Fetch, node: Node, results: Results, run: LocalRun) -> bool:
+    try:
+        return bool(condition(results, run))
+    except ConversionError as exc:
+        exc.where = exc.where or f'conditional("{node.title}") ({node.where})'
+        raise
 
 
 def _through(target: Node, branch: Branch, given: Mapping[str, Kept], run: LocalRun) -> Mapping[str, Kept]:
@@ -260,7 +269,18 @@ def _reference(bound: Reference) -> Fetch:
 def _predicate(condition: Condition) -> Fetch:
     if isinstance(condition, Comparison):
         compare, left, right = _COMPARE[condition.op], _operand(condition.left), _operand(condition.right)
-        return lambda results, run: compare(left(results, run), right(results, run))
+
+        def holds(results: Results, run: LocalRun) -> bool:
+            one, other = left(results, run), right(results, run)
+            try:
+                return compare(one, other)
+            except TypeError as exc:
+                raise ConversionError(
+                    f"a condition compares {one!r:.80} {condition.op} {other!r:.80}, which has no answer",
+                    fix="ask x.is_none() in a branch before, or decide in a @task that returns a bool",
+                ) from exc
+
+        return holds
     one, other = _predicate(condition.left), _predicate(condition.right)
     if condition.op == "and":
         return lambda results, run: one(results, run) and other(results, run)
@@ -270,7 +290,7 @@ def _predicate(condition: Condition) -> Fetch:
 def _operand(value: Any) -> Fetch:
     """A comparable Python value: an enum member counts as its string, as on the wire."""
     if not isinstance(value, Promise):
-        constant = value.value if isinstance(value, Enum) else value
+        constant = _comparable(value)
         return lambda results, run: constant
     node, var, path = value._node, value._var, value._path
     declared = (node.inputs if node.entity is None else node.entity.interface.outputs)[var].converter
@@ -282,6 +302,15 @@ def _operand(value: Any) -> Fetch:
         return kept.value if isinstance(kept, Enum) else kept
 
     return operand
+
+
+def _comparable(constant: Any) -> Any:
+    """A constant as it would come back from the wire: enums are their strings, naive times UTC."""
+    if isinstance(constant, Enum):
+        return constant.value
+    if isinstance(constant, datetime) and constant.tzinfo is None:
+        return constant.replace(tzinfo=UTC)
+    return constant
 
 
 def _plain(lit: Literal) -> Any:
