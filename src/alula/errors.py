@@ -19,6 +19,7 @@ AlulaError
   x PluginError           a plugin broke its contract or could not be loaded
   x DataError             bytes could not be read or written
     - ObjectNotFound
+    - DamagedData           the bytes are there, and are not what they should be
     - UnsafeArchive
   x ConfigError           settings or command-line input are wrong
 
@@ -162,6 +163,9 @@ class DataError(AlulaError, OSError): ...
 
 
 class ObjectNotFound(DataError, FileNotFoundError): ...
+
+
+class DamagedData(DataError): ...
 
 
 class UnsafeArchive(DataError): ...

@@ -23,7 +23,7 @@ from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.data.workspace import use, workspace
-from alula.errors import ConfigError
+from alula.errors import ConfigError, DamagedData
 from alula.idl import DynamicJobSpec, ErrorDocument, LiteralMap
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments, parse
@@ -86,8 +86,8 @@ def execute(arguments: Arguments, objects: ObjectStore | None = None) -> ErrorDo
         except BaseException as exc:
             document = failures.document(
                 exc,
+                phase=attempt.phase,
                 retries=attempt.retries,
-                loaded=attempt.loaded,
                 at=datetime.now(UTC),
                 worker=first(os.environ, "ALULA_WORKER_NAME", "FLYTE_INTERNAL_WORKER_NAME", "_F_WN"),
             )
@@ -105,18 +105,18 @@ class _Attempt:
         self._arguments, self._store, self._places = arguments, store, places
         self.retries = 0
         """What the task asks for, once it is found."""
-        self.loaded = False
-        """Whether the task is found and its inputs are read."""
+        self.phase = failures.Phase.CODE
 
     def run(self) -> LiteralMap | DynamicJobSpec:
         arguments, store = self._arguments, self._store
         _prepare(arguments, store)
         entity, bound = _load(arguments)
         self.retries = failures.retries_of(entity)
+        self.phase = failures.Phase.INPUTS
         inputs = _read(arguments.inputs, store)
         if bound is not None:
             inputs = element_inputs(bound, inputs, os.environ)
-        self.loaded = True
+        self.phase = failures.Phase.TASK
         run = LocalRun(
             place_at(arguments.raw_output_data_prefix, store),
             cache=False,
@@ -150,7 +150,7 @@ def _read(uri: str, store: ObjectStore) -> LiteralMap:
     try:
         return LiteralMap.FromString(content)
     except DecodeError as exc:
-        raise ConfigError(
+        raise DamagedData(
             f"the inputs of the task are {len(content)} bytes that are no LiteralMap: {exc}",
             where=uri,
             fix="pass the inputs.pb that the platform wrote for this task",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum, auto
 
-from alula.errors import AlulaError, AuthoringError, ConversionError, DataError, TaskFailure
+from alula.errors import AlulaError, AuthoringError, ConversionError, DamagedData, DataError, TaskFailure
 from alula.idl import ContainerError, ErrorDocument, ExecutionError
 from alula.runtime.frames import folded
 from alula.sdk.attempts import recoverable
@@ -15,17 +16,33 @@ _LONGEST = 100_000
 """Characters of a message; platforms refuse or cut longer ones."""
 
 
-def document(exc: BaseException, *, retries: int, loaded: bool, at: datetime, worker: str = "") -> ErrorDocument:
+class Phase(Enum):
+    """How far an attempt came."""
+
+    CODE = auto()
+    """The task is being found. Code that is not there, or cannot be imported, is its author's fault, as in flytekit."""
+    INPUTS = auto()
+    """What the platform passes is being read; what goes wrong is its fault."""
+    TASK = auto()
+
+
+def document(exc: BaseException, *, phase: Phase, retries: int, at: datetime, worker: str = "") -> ErrorDocument:
     """The error document of an attempt.
 
     Args:
         exc: What ended the attempt.
+        phase: When that was.
         retries: How many the task asks for: with some, an ordinary exception of its code is recoverable.
-        loaded: Whether the task had been found and its inputs been read. Before that the platform is to blame.
-        at: When it happened.
+        at: The time.
         worker: Which of several containers of one task this is.
     """
-    system = not loaded or _is_ours(exc)
+    match phase:
+        case Phase.CODE:
+            system = isinstance(exc, DataError)
+        case Phase.INPUTS:
+            system = True
+        case Phase.TASK:
+            system = _is_ours(exc)
     again = isinstance(exc, DataError) if system else recoverable(exc, retries)
     made = ErrorDocument(
         error=ContainerError(
@@ -54,6 +71,11 @@ def _is_ours(exc: BaseException) -> bool:
     if isinstance(exc, TaskFailure):
         return exc.origin == "system"
     return isinstance(exc, AlulaError) and not isinstance(exc, AuthoringError | ConversionError)
+
+
+def _may_pass(exc: BaseException) -> bool:
+    """Whether a fault of the platform may be gone at the next attempt."""
+    return isinstance(exc, DataError) and not isinstance(exc, DamagedData)
 
 
 def _message(exc: BaseException) -> str:

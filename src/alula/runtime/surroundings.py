@@ -15,7 +15,6 @@ from typing import Any
 from alula.errors import ConfigError
 from alula.idl import WorkflowExecutionIdentifier
 from alula.sdk.compiler import PASSED_ON
-from alula.sdk.compiler import PASSED_ON
 from alula.sdk.image import Image, ImageConfig
 from alula.sdk.serialize import SerializationSettings
 from alula.types.transformer import Place

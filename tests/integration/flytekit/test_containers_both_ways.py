@@ -32,7 +32,6 @@ DIFFERS = {
     "gives_text": "a wrong value is the fault of the task that returns it, not of the platform",
     "gives_none": "the same",
     "leaves": "leaving the interpreter is an error like others, and leaves an error document",
-    "absent": "code that is missing in the image is no fault of the task",
 }
 """Why Alula leaves something else behind, by case."""
 

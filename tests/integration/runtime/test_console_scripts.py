@@ -44,10 +44,10 @@ def test_the_exit_code_is_1_where_the_platform_asks_for_it(container: Container,
     assert container.left == {"error.pb"}
 
 
-def test_code_that_cannot_be_loaded_is_the_systems_fault(container: Container) -> None:
+def test_code_that_cannot_be_loaded_is_the_users_fault(container: Container) -> None:
     container.run("alula-execute", *container.places({}), *by_name("add", "elsewhere"))
     error = container.error().error
-    assert (error.kind, error.origin) == (ContainerError.NON_RECOVERABLE, ExecutionError.SYSTEM)
+    assert (error.kind, error.origin) == (ContainerError.NON_RECOVERABLE, ExecutionError.USER)
     assert "elsewhere" in error.message
 
 

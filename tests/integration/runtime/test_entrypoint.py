@@ -98,7 +98,7 @@ def test_an_input_that_is_left_out_names_the_task(container: Container) -> None:
     assert "'add' gets no value for 'a'" in document.error.message
 
 
-SYSTEM_FAULTS = [
+UNFOUND = [
     (["task-module", "elsewhere", "task-name", "add"], NEVER, "the module elsewhere is not installed"),
     (["task-module", "program", "task-name", "gone"], NEVER, "the module program has no gone"),
     (["task-module", "program", "task-name", "PROGRAM"], NEVER, "has no PROGRAM"),
@@ -107,15 +107,15 @@ SYSTEM_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "kind", "said"), SYSTEM_FAULTS)
-def test_a_task_that_cannot_be_found_is_the_systems_fault(
+@pytest.mark.parametrize(("words", "kind", "said"), UNFOUND)
+def test_a_task_that_cannot_be_found_is_the_users_fault(
     container: Container, words: list[str], kind: int, said: str
 ) -> None:
     container.add("broken", "raise ValueError('no such value')")
     resolver = ["--resolver", "alula.sdk.resolver.default", "--", *words]
     document = execute(parse(["alula-execute", *container.places({}), *resolver]))
     assert document is not None
-    assert (document.error.kind, document.error.origin) == (kind, ExecutionError.SYSTEM)
+    assert (document.error.kind, document.error.origin) == (kind, ExecutionError.USER)
     assert said in document.error.message
 
 
