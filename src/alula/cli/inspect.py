@@ -15,7 +15,6 @@ from alula.sdk.conditional import Branch
 from alula.sdk.graph import Entity, Node
 from alula.sdk.launch_plan import LaunchPlan
 from alula.sdk.promise import Comparison, Conjunction, Promise
-from alula.sdk.promise import described as described_promise
 from alula.sdk.task import PythonTask
 from alula.sdk.walk import dependencies
 from alula.sdk.workflow import BaseWorkflow
@@ -101,14 +100,15 @@ def _settings(entity: Entity) -> Iterator[tuple[str, ...]]:
 
 
 def _text(part: Any) -> str:
-    """A condition, or a side of it, as its author might have written it."""
+    """A condition, or a side of it: `n0.o0 > 3`; an input of the workflow by its name."""
     match part:
         case Comparison(left, op, right):
             return f"{_text(left)} {op} {_text(right)}"
         case Conjunction(left, op, right):
             return f"({_text(left)}) {op} ({_text(right)})"
         case Promise():
-            return described_promise(part)
+            path = "".join(f".{step}" if isinstance(step, str) else f"[{step}]" for step in part._path)
+            return f"{part._var}{path}" if part._node.entity is None else f"{part._node.id}.{part._var}{path}"
     return repr(part)
 
 

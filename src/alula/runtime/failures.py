@@ -36,14 +36,8 @@ def document(exc: BaseException, *, phase: Phase, retries: int, at: datetime, wo
         at: The time.
         worker: Which of several containers of one task this is.
     """
-    match phase:
-        case Phase.CODE:
-            system = isinstance(exc, DataError)
-        case Phase.INPUTS:
-            system = True
-        case Phase.TASK:
-            system = _is_ours(exc)
-    again = isinstance(exc, DataError) if system else recoverable(exc, retries)
+    system = phase is Phase.INPUTS or (isinstance(exc, DataError) if phase is Phase.CODE else _is_ours(exc))
+    again = _may_pass(exc) if system else recoverable(exc, retries)
     made = ErrorDocument(
         error=ContainerError(
             code=_code(exc, "SYSTEM" if system else "USER"),

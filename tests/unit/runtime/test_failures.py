@@ -10,17 +10,27 @@ import pytest
 
 import alula
 from alula import task
-from alula.errors import CallError, ConversionError, DataError, PluginError, Recoverable, TaskFailure, TaskTimeout
+from alula.errors import (
+    CallError,
+    ConfigError,
+    ConversionError,
+    DamagedData,
+    DataError,
+    PluginError,
+    Recoverable,
+    TaskFailure,
+    TaskTimeout,
+)
 from alula.idl import ContainerError, ErrorDocument, ExecutionError
-from alula.runtime.failures import document, retries_of
+from alula.runtime.failures import Phase, document, retries_of
 
 AT = datetime(2024, 2, 29, 12, 30, 15, 250_000, tzinfo=UTC)
 AGAIN, NEVER = ContainerError.RECOVERABLE, ContainerError.NON_RECOVERABLE
 USER, SYSTEM = ExecutionError.USER, ExecutionError.SYSTEM
 
 
-def error_of(exc: BaseException, *, retries: int = 0, loaded: bool = True) -> ContainerError:
-    made: ErrorDocument = document(exc, retries=retries, loaded=loaded, at=AT, worker="w0")
+def error_of(exc: BaseException, *, retries: int = 0, phase: Phase = Phase.TASK) -> ContainerError:
+    made: ErrorDocument = document(exc, phase=phase, retries=retries, at=AT, worker="w0")
     return made.error
 
 
@@ -46,9 +56,21 @@ def test_kind_origin_and_code_follow_from_the_exception(
     assert (found.kind, found.origin, found.code) == (kind, origin, code)
 
 
-def test_code_that_cannot_be_found_is_the_users_fault_and_never_worth_a_retry() -> None:
-    found = error_of(ModuleNotFoundError("No module named 'm'"), retries=3, loaded=False)
-    assert (found.kind, found.origin, found.code) == (NEVER, USER, "USER:ModuleNotFoundError")
+EARLY = [
+    (Phase.CODE, ModuleNotFoundError("No module named 'm'"), NEVER, USER),
+    (Phase.CODE, ConfigError("no such task"), NEVER, USER),
+    (Phase.CODE, DataError("the bundle is gone"), AGAIN, SYSTEM),
+    (Phase.INPUTS, DamagedData("no LiteralMap"), NEVER, SYSTEM),
+    (Phase.INPUTS, DataError("the store is down"), AGAIN, SYSTEM),
+]
+
+
+@pytest.mark.parametrize(("phase", "exc", "kind", "origin"), EARLY)
+def test_before_the_task_runs_its_author_answers_for_code_and_the_platform_for_bytes(
+    phase: Phase, exc: Exception, kind: int, origin: int
+) -> None:
+    found = error_of(exc, phase=phase)
+    assert (found.kind, found.origin) == (kind, origin)
 
 
 def test_time_and_worker_are_written_down() -> None:
