@@ -48,7 +48,10 @@ class Run:
         """A run with an id of its own. Nothing is written yet."""
         id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         here = home() / "runs" / id
-        raw = uris.join(raw_output_data_prefix.rstrip("/"), id) if raw_output_data_prefix else str(here / "raw")
+        raw = str(here / "raw")
+        if raw_output_data_prefix:
+            wanted = raw_output_data_prefix.rstrip("/")
+            raw = uris.join(wanted if "://" in wanted else str(Path(wanted).absolute()), id)
         return cls(id, raw, here / "reports", workspace().objects)
 
     @property

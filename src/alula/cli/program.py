@@ -13,8 +13,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from alula._kits import lazy
 from alula.errors import ConfigError
 from alula.sdk.graph import Entity
+from alula.sdk.resolver import DIALECTS, entity_of
 
 _KINDS = {
     "alula.sdk.dynamic.DynamicTask": "dynamic",
@@ -79,7 +81,15 @@ def load(target: str) -> Program:
         ConfigError: there is no such file or module.
         BaseException: what its code raises.
     """
-    module = _load_file(target) if is_file(target) else _load_module(target)
+    imported = _load_file if is_file(target) else _load_module
+    try:
+        module = imported(target)
+    except ModuleNotFoundError as exc:
+        package = (exc.name or "").partition(".")[0]
+        if package not in lazy.entry_points(DIALECTS):
+            raise
+        lazy.load(DIALECTS, package)()  # the program is written for another SDK, which is not installed
+        module = imported(target)
     return _program(target, module)
 
 
@@ -87,9 +97,10 @@ def _program(target: str, module: ModuleType) -> Program:
     found: dict[str, Entity] = {}
     own: list[str] = []
     for name, value in vars(module).items():
-        if isinstance(value, Entity) and not name.startswith("_") and not any(value is e for e in found.values()):
-            found[name] = value
-            if _home(value) in (module.__name__, ""):
+        entity = None if name.startswith("_") else entity_of(value)
+        if entity is not None and not any(entity is other for other in found.values()):
+            found[name] = entity
+            if _home(entity) in (module.__name__, ""):
                 own.append(name)
     rest = [name for name in found if name not in own]
     return Program(target, module.__name__, {name: found[name] for name in [*own, *rest]}, tuple(own))

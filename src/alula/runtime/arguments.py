@@ -9,6 +9,7 @@ The programs of flytekit are called `pyflyte-execute`, `pyflyte-map-execute` and
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -29,6 +30,8 @@ _OPTIONS = (
     "dest-dir",
     "max-concurrency",
 )
+_PLACES = frozenset(_OPTIONS[:5]) | {"dynamic-addl-distro", "additional-distribution"}
+"""Options whose values are URIs; a local path may be relative to the working directory."""
 _REQUIRED = ("inputs", "output-prefix", "resolver")
 
 
@@ -72,12 +75,12 @@ def parse(argv: Sequence[str]) -> Arguments:
             where=" ".join(argv),
             fix="start tasks with the command in their template, every {{.template}} filled in",
         )
+    for name in _PLACES & given.keys():
+        given[name] = given[name].rstrip("/") if "://" in given[name] else os.path.abspath(given[name])
     return Arguments(
         inputs=given["inputs"],
-        output_prefix=given["output-prefix"].rstrip("/"),
-        raw_output_data_prefix=given.get("raw-output-data-prefix", uris.join(given["output-prefix"], "raw")).rstrip(
-            "/"
-        ),
+        output_prefix=given["output-prefix"],
+        raw_output_data_prefix=given.get("raw-output-data-prefix") or uris.join(given["output-prefix"], "raw"),
         resolver=given["resolver"],
         loader_args=tuple(rest),
         checkpoint_path=given.get("checkpoint-path", ""),

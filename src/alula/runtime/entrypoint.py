@@ -23,7 +23,7 @@ from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.data.workspace import use, workspace
-from alula.errors import ConfigError, DamagedData
+from alula.errors import ConfigError, DamagedData, DataError
 from alula.idl import DynamicJobSpec, ErrorDocument, LiteralMap
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments, parse
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The command `alula-execute`; with a command line of its own also `alula-fast-execute`.
 
     The exit code is 0 also when the task failed, since the error is in `error.pb`. It is 1 then where the variable
-    `ALULA_FAIL_ON_ERROR` (or `FLYTE_FAIL_ON_ERROR`) is true, and 2 when the command line cannot be read.
+    `ALULA_FAIL_ON_ERROR` (or `FLYTE_FAIL_ON_ERROR`) is true, or when nothing could be written at all, and 2 when the
+    command line cannot be read.
     """
     sys.exit(_run([PROGRAM, *(sys.argv[1:] if argv is None else argv)]))
 
@@ -57,7 +58,11 @@ def _run(argv: Sequence[str]) -> int:
     except ConfigError as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
-    error = execute(arguments)
+    try:
+        error = execute(arguments)
+    except DataError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
     if error is None:
         return 0
     sys.stderr.write(f"{error.error.message}\n")

@@ -129,9 +129,21 @@ def find(location: str) -> Resolver:
     return found  # type: ignore[no-any-return]
 
 
+def entity_of(value: Any) -> Entity | None:
+    """The entity that a value is, or stands for (an object of a dialect holds it as `__alula_entity__`), if any."""
+    if isinstance(value, Entity):
+        return value
+    held = None if isinstance(value, type) else getattr(type(value), "__alula_entity__", None)
+    return value.__alula_entity__ if held is not None else None
+
+
 def load(location: str, loader_args: Sequence[str]) -> Entity:
     """The task that the resolver at `location` finds by these words. Raises ConfigError."""
-    return find(location).load_task(list(loader_args))
+    found = find(location).load_task(list(loader_args))
+    entity = entity_of(found)
+    if entity is None:
+        raise ConfigError(f"{location} finds {found!r:.80} by {' '.join(loader_args)}, and that is no task")
+    return entity
 
 
 def load_mapped(loader_args: Sequence[str]) -> MappedTask:

@@ -104,6 +104,21 @@ def test_a_command_of_another_distribution_is_found(shell: Shell) -> None:
     assert "broken" in doctor.stdout
 
 
+def test_a_program_for_another_sdk_runs_through_its_dialect(shell: Shell) -> None:
+    shell.add(
+        "otherkit_dialect.py",
+        "import sys, types\ndef install():\n    from alula import task\n"
+        "    made = types.ModuleType('otherkit')\n    made.task = task\n    sys.modules['otherkit'] = made\n",
+    )
+    distribution = shell.home / "otherkit_dialect-1.0.dist-info"
+    distribution.mkdir()
+    (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: otherkit-dialect\nVersion: 1.0\n")
+    (distribution / "entry_points.txt").write_text("[alula.dialects]\notherkit = otherkit_dialect:install\n")
+    shell.add("theirs.py", "from otherkit import task\n@task\ndef double(a: int) -> int:\n    return a * 2\n")
+    done = shell.process("run", "theirs.py", "double", "--a", "21", PYTHONPATH=str(shell.home))
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+
+
 def colored(shell: Shell, **env: str) -> bool:
     """Whether a run on a terminal prints colors."""
     master, slave = pty.openpty()

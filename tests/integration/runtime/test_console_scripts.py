@@ -58,6 +58,14 @@ def test_a_command_line_that_cannot_be_read_is_exit_code_2(container: Container)
     assert "Traceback" not in done.stderr
 
 
+def test_a_place_that_cannot_be_written_is_exit_code_1(container: Container) -> None:
+    words = ["--inputs", "in.pb", "--output-prefix", "web+nothing://out", *by_name("add")]
+    done = container.run("alula-execute", *words)
+    assert done.returncode == 1
+    assert "web+nothing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("index", [0, 2])
 def test_one_item_of_a_map_runs(container: Container, index: int) -> None:
     items = literals.collection([literals.integer(v) for v in (10, 20, 30)])
@@ -105,6 +113,19 @@ def test_a_dialect_makes_another_sdk_importable_before_its_resolver_is_looked_fo
     assert container.outputs() == integers(o0=42)
 
 
+def test_an_object_of_a_dialect_may_stand_for_a_task(container: Container) -> None:
+    stand_in = "class Theirs:\n    __alula_entity__ = add\ntheirs = Theirs()\nnothing_at_all = object()\n"
+    container.add("standing", "from program import add\nfrom alula.sdk import resolver\n" + stand_in)
+    container.add("theirs", "class R:\n    def load_task(self, words):\n        import standing\n" + " " * 8 + GET)
+    words = ["--resolver", "theirs.r", "--"]
+    done = container.run("alula-execute", *container.places(integers(a=2)), *words, "theirs")
+    assert done.returncode == 0, done.stderr
+    assert container.outputs() == integers(o0=42)
+    container.run("alula-execute", *container.places(integers(a=2)), *words, "nothing_at_all")
+    assert "that is no task" in container.error().error.message
+
+
+GET = "return getattr(standing, words[0])\nr = R()\n"
 DIALECT = """
 import sys
 import types

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,9 +78,16 @@ def test_a_dynamic_task_is_told_of_its_bundle() -> None:
     assert (found.bundle, found.destination) == ("s3://b/code.tar.gz", "/code")
 
 
+def test_local_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = parse(["alula-execute", "--inputs", "in.pb", "--output-prefix", "out", *BY_NAME])
+    assert (found.inputs, found.output_prefix) == (f"{tmp_path}/in.pb", f"{tmp_path}/out")
+    assert found.raw_output_data_prefix == f"{tmp_path}/out/raw"
+
+
 def test_values_may_follow_an_equals_sign() -> None:
-    found = parse(["alula-execute", "--inputs=a=b", *PLACES[2:], *BY_NAME])
-    assert found.inputs == "a=b"
+    found = parse(["alula-execute", "--inputs=s3://b/a=b", *PLACES[2:], *BY_NAME])
+    assert found.inputs == "s3://b/a=b"
 
 
 def test_trailing_slashes_of_prefixes_do_not_count() -> None:
