@@ -80,7 +80,7 @@ def split(table: DataFrame[Shades], seed: int) -> Halves:
     return Halves(DataFrame[Shades](study), DataFrame[Shades](exam))
 
 
-@task(cache=Cache(version="1"), task_config=Threads(2))
+@task(task_config=Threads(2))
 def score(model: str, table: DataFrame[Shades]) -> Score:
     """How well one model reads scans that it has not seen, in five rounds."""
     threads = current_context().threads  # lent by the plugin behind Threads
