@@ -184,7 +184,8 @@ class InputFlag(click.Option):
 
     def __init__(self, one: Input, entity: Entity) -> None:
         names = flags(one.name)
-        boolean = texts.shape(one.converter.literal_type) == "BOOLEAN"
+        pair = f"no_{one.name}" not in entity.interface.inputs  # else --no-x would mean two things
+        boolean = pair and texts.shape(one.converter.literal_type) == "BOOLEAN"
         if boolean:
             names = [f"{flag}/--no-{flag[2:]}" for flag in names]
         super().__init__(

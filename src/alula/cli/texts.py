@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,13 +221,17 @@ def _inside(step: str, data: Any, lt: LiteralType, now: datetime) -> Any:
 
 
 def _parsed(text: str, lt: LiteralType) -> Any:
-    """JSON in an argument, or in the JSON or YAML file that the argument names."""
+    """JSON or YAML in an argument, or in the file that the argument names."""
     words = text.strip()
     if Path(words).suffix in (".json", ".yaml", ".yml") and len(words) < 4096 and Path(words).expanduser().is_file():
         return document(Path(words).expanduser().read_text(encoding="utf-8"), words)
     try:
         return json.loads(words)
     except json.JSONDecodeError as exc:
+        with suppress(ConversionError):
+            data = document(words, "")
+            if isinstance(data, list | dict):  # YAML, which needs fewer quotes
+                return data
         example = {"collection_type": "'[1, 2]'", "map_value_type": "'{\"a\": 1}'"}.get(lt.WhichOneof("type") or "")
         raise ConversionError(
             f"{text!r:.80} is no JSON ({exc.msg.lower()} at character {exc.pos + 1})",

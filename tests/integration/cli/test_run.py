@@ -260,6 +260,16 @@ def test_an_answer_that_does_not_fit_is_a_usage_error(shell: Shell, answer: str)
     assert shell.run("asks", "--a", "1", "--answer", answer).exit_code == 2
 
 
+def test_inputs_may_have_names_that_look_like_flags(shell: Shell) -> None:
+    task = "from alula import task\n@task\n"
+    shell.add(
+        "other.py", f"{task}def t(help: int, x: bool, no_x: bool = True) -> str:\n    return f'{{help}} {{x}} {{no_x}}'"
+    )
+    done = shell.alula("run", "other.py", "t", "--help", "2", "--x", "false", "--no-no-x")
+    assert (done.stdout, done.stderr) == ("2 False False\n", "✓ task t succeeded\n")
+    assert "--help INTEGER" in shell.alula("run", "other.py", "t", "-h").stdout
+
+
 # errors
 
 
