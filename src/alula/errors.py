@@ -46,6 +46,10 @@ class AlulaError(Exception):
         super().__init__(what)
         self.what, self.where, self.fix = what, where, fix
 
+    def about(self, what: str) -> str:
+        """What went wrong, said of `what`: `input 'xs' of 'add' at [3]: expected int, ...`."""
+        return f"{what}: {self.what}"
+
     def __str__(self) -> str:
         lines = [self.what]
         if self.where:
@@ -53,6 +57,13 @@ class AlulaError(Exception):
         if self.fix:
             lines.append(f"  fix:   {self.fix}")
         return "\n".join(lines)
+
+
+def note(exc: BaseException, text: str) -> None:
+    """Add a line to what an exception says, once; also to one that lets no attribute be set, such as a frozen one."""
+    notes = exc.__dict__.setdefault("__notes__", [])
+    if text not in notes:
+        notes.append(text)
 
 
 class AuthoringError(AlulaError): ...
@@ -103,6 +114,9 @@ class ConversionError(AlulaError, TypeError, ValueError, AssertionError):
     def inside(self, step: str) -> Self:
         self.path = step + self.path
         return self
+
+    def about(self, what: str) -> str:
+        return super().about(f"{what} at {self.path}" if self.path else what)
 
     def __str__(self) -> str:
         return f"{self.path}: {super().__str__()}" if self.path else super().__str__()

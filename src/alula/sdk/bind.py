@@ -103,7 +103,7 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
     try:
         return Constant(converter.copy(value), converter)
     except AlulaError as exc:
-        raise CallError(f"{what}: {exc.what}", where=caller(), fix=exc.fix or fix_of(value, t)) from exc
+        raise CallError(exc.about(what), where=caller(), fix=exc.fix or fix_of(value, t)) from exc
 
 
 def _refuse_non_values(value: Any, what: str) -> None:
@@ -192,5 +192,5 @@ def _shown(t: Any) -> str:
 
 def conversion_fault(exc: ConversionError, what: str, where: str) -> ConversionError:
     """The same fault, saying of which task and parameter it is."""
-    made = type(exc)(f"{what}: {exc.what}", where=exc.where or where, fix=exc.fix)
+    made = type(exc)(exc.about(what), where=exc.where or where, fix=exc.fix)
     return made.with_traceback(exc.__traceback__)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 from alula.errors import AlulaError, CallError, CompileError
 from alula.idl.ids import dns_label
+from alula.sdk.attempts import limit_of, retries_of
 from alula.sdk.bind import Bound, arguments, bind
 from alula.sdk.caching import CacheSettings, settings
 from alula.sdk.local import LocalRun, current_run, keep_inputs, present
@@ -133,15 +133,20 @@ class Node:
                     where=caller(),
                     fix=f"one of {', '.join(_SETTINGS)}",
                 )
-            if key == "timeout" and isinstance(value, int):
-                value = timedelta(seconds=value)
             if value is not None:
-                setattr(self.overrides, key, value)
+                setattr(self.overrides, key, self._checked(key, value))
                 self.overridden = True
         self.cache_settings()  # raises now, where the call is
         if node_name is not None:
             self.id = dns_label(node_name)
         return self
+
+    def _checked(self, key: str, value: Any) -> Any:
+        check = _CHECKS.get(key)
+        try:
+            return value if check is None else check(value)
+        except ValueError as exc:
+            raise CallError(f"with_overrides of '{self.title}': {exc}", where=caller()) from None
 
     def cache_settings(self) -> CacheSettings | None:
         """How this node is cached when that differs from its entity; None: as the entity says. Raises CallError."""
@@ -164,6 +169,7 @@ class Node:
 
 
 _SETTINGS = tuple(Overrides.__slots__)
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {"timeout": limit_of, "retries": retries_of}
 
 
 class Outputs(tuple[Any, ...]):
@@ -309,11 +315,18 @@ def current_trace() -> Trace | None:
     return _trace.get()
 
 
-@contextmanager
-def tracing(trace: Trace | None) -> Iterator[Trace | None]:
-    """Calls of entities become nodes of `trace`; None: they are real calls, even inside a workflow's body."""
-    token = _trace.set(trace)
-    try:
-        yield trace
-    finally:
-        _trace.reset(token)
+class tracing:
+    """Calls of entities become nodes of `trace`; None: they are real calls, even inside a workflow's body.
+
+    A class, since a generator would set the traceback of what is raised inside, and a frozen exception refuses that.
+    """
+
+    def __init__(self, trace: Trace | None) -> None:
+        self._of = trace
+
+    def __enter__(self) -> Trace | None:
+        self._token = _trace.set(self._of)
+        return self._of
+
+    def __exit__(self, *exc: object) -> None:
+        _trace.reset(self._token)

@@ -254,7 +254,7 @@ def _fault(one: Input | None, value: Any) -> str:
     try:
         one.converter.copy(value)
     except AlulaError as exc:
-        return f"does not fit: {exc.what}"
+        return exc.about("does not fit")
     return ""
 
 

@@ -247,7 +247,8 @@ def _none_hint(exc: ConversionError, value: Any, name: str) -> ConversionError:
     fix = "return a value of the declared type, or change the return annotation"
     if value is None:
         fix = f"return a value on every path of '{name}', or declare `| None`"
-    return type(exc)(exc.what, where=exc.where, fix=fix)
+    exc.fix = fix
+    return exc
 
 
 def _joined(faults: list[ConversionError]) -> AlulaError:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, Optional, TypeVar, overload
 
-from alula.errors import AlulaError, CallError, SignatureError
+from alula.errors import AlulaError, CallError, SignatureError, note
 from alula.idl import literals
 from alula.sdk.conditional import Branch
 from alula.sdk.dynamic import DynamicTask
@@ -248,7 +248,7 @@ def _at_item(exc: Exception, index: int, name: str) -> Exception:
     """The same error, saying at which item it came up."""
     if isinstance(exc, AlulaError):
         exc.where = f"item {index} of {name}" + (f", {exc.where}" if exc.where else "")
-    exc.add_note(f"in item {index} of {name}")
+    note(exc, f"in item {index} of {name}")
     return exc
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from alula.errors import SignatureError
 from alula.sdk import caching
+from alula.sdk.attempts import limit_of, retries_of
 from alula.sdk.caching import Cache, CacheSettings, VersionParameters
 from alula.sdk.signature import caller
 
@@ -98,15 +99,16 @@ class TaskOptions:
             raise SignatureError(
                 "disable_deck and enable_deck are both given", where=where, fix="use enable_deck= alone"
             )
-        if self.retries < 0:
-            raise SignatureError(f"retries is {self.retries!r}", where=where, fix="an int, zero or more")
-        if self.limit < timedelta(0):
-            raise SignatureError(f"timeout is {self.timeout!r}", where=where, fix="a timedelta, or seconds")
+        try:
+            retries_of(self.retries)
+            limit_of(self.timeout)
+        except ValueError as exc:
+            raise SignatureError(str(exc), where=where, fix="such as retries=2, timeout=timedelta(minutes=5)") from None
 
     @property
     def limit(self) -> timedelta:
         """The timeout of one attempt; zero is no limit."""
-        return self.timeout if isinstance(self.timeout, timedelta) else timedelta(seconds=self.timeout)
+        return limit_of(self.timeout)
 
     @property
     def seconds(self) -> float:

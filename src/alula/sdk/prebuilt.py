@@ -241,7 +241,7 @@ def _kept(value: Any, one: Output, place: Place, what: str, where: str) -> Kept:
     try:
         return keep(value, converter, place)
     except ConversionError as exc:
-        raise type(exc)(f"{what}: {exc.what}", where=exc.where or where, fix=exc.fix) from exc
+        raise type(exc)(exc.about(what), where=exc.where or where, fix=exc.fix) from exc
 
 
 def _converter_of(t: type) -> Converter | None:

@@ -227,7 +227,7 @@ def _check_default(one: Input, faults: list[Fault]) -> None:
         one.converter.copy(one.default)
     except AlulaError as exc:
         fix = exc.fix or f"change the default, or the hint of '{one.name}'"
-        faults.append(Fault(f"the default of parameter '{one.name}' does not fit: {exc.what}", fix))
+        faults.append(Fault(exc.about(f"the default of parameter '{one.name}' does not fit"), fix))
 
 
 def _outputs(t: Any, registry: Registry, faults: list[Fault]) -> tuple[dict[str, Output], type[Any] | None, bool]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, ParamSpec, 
 
 from alula._kits import lazy
 from alula._kits.aio import to_thread
-from alula.errors import AlulaError, SignatureError, TaskTimeout
+from alula.errors import AlulaError, SignatureError, note
 from alula.sdk import current, memo
-from alula.sdk.attempts import deadline, recoverable
+from alula.sdk.attempts import in_time, recoverable, timed_out
 from alula.sdk.bind import arguments
 from alula.sdk.caching import CacheSettings
 from alula.sdk.graph import Entity, Node
@@ -184,14 +184,17 @@ class PythonTask(Entity, Generic[P, R]):
         context = context or self.context(run)
         token = current.enter(context)
         try:
-            with self._report(context) as report, deadline(seconds, self.function, self.where):
-                values = self.values(inputs, run)
-                report.inputs(self.interface.inputs, values)
-                outputs = self.invoke(values, run, node)
-                report.outputs(self.interface.outputs, lambda: self._shown(outputs, run))
-                return outputs
+            with self._report(context) as report:
+                return in_time(lambda: self._once(inputs, run, node, report), seconds, self.function, self.where)
         finally:
             current.leave(token)
+
+    def _once(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None, report: Report) -> tuple[Kept, ...]:
+        values = self.values(inputs, run)
+        report.inputs(self.interface.inputs, values)
+        outputs = self.invoke(values, run, node)
+        report.outputs(self.interface.outputs, lambda: self._shown(outputs, run))
+        return outputs
 
     def values(self, inputs: dict[str, Kept], run: LocalRun) -> dict[str, Any]:
         """Fresh values for the function. Raises ConversionError that names the input."""
@@ -226,15 +229,14 @@ class PythonTask(Entity, Generic[P, R]):
         limit = asyncio.timeout(seconds or None)
         try:
             async with limit:
-                return await made
+                result = await made
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise TaskTimeout(
-                f"'{self.function}' took longer than its timeout of {seconds:g} s",
-                where=self.where,
-                fix="raise timeout=, or do less",
-            ) from None
+            raise timed_out(self.function, self.where, seconds) from None
+        if limit.expired():  # it swallowed the interruption
+            raise timed_out(self.function, self.where, seconds)
+        return result
 
     # what it is
 
@@ -287,9 +289,7 @@ class PythonTask(Entity, Generic[P, R]):
         if isinstance(exc, AlulaError) and not exc.where:
             exc.where = f"task '{self.name}' ({self.where})"
         tries = f", attempt {attempts}" if attempts > 1 else ""
-        note = f"in task '{self.name}' ({self.where}{tries})"
-        if note not in getattr(exc, "__notes__", ()):
-            exc.add_note(note)
+        note(exc, f"in task '{self.name}' ({self.where}{tries})")
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 from alula.errors import CompileError, ConversionError
 from alula.idl import Literal, literals
@@ -18,6 +17,7 @@ from alula.sdk.graph import Node, Trace
 from alula.sdk.local import Kept, LocalRun, fresh, keep, kept_of, literal_of, transfer
 from alula.sdk.promise import Comparison, Condition, Promise
 from alula.types.errors import TaskError
+from alula.types.transformer import split
 
 Results = dict[Node, Mapping[str, Kept]]
 """What each node has given so far, by output name; the start node's are the workflow's inputs."""
@@ -88,9 +88,15 @@ def handle_failure(node: Node, inputs: Mapping[str, Kept], run: LocalRun, error:
     start = next((p._node for p in _promises(node.bindings.values())), node)
     values = {name: _fetch(bound)({start: inputs}, run) for name, bound in node.bindings.items()}
     for name, one in node.entity.interface.inputs.items():
-        if name not in inputs and "TaskError" in str(one.type):
+        if name not in inputs and _takes_error(one.type):
             values[name] = keep(error, one.converter, run.place)
     node.entity.perform(values, run, node)
+
+
+def _takes_error(t: Any) -> bool:
+    """Whether a declared type is that of errors, or optional and that."""
+    base = split(t)[0]
+    return base is TaskError or TaskError in get_args(base)
 
 
 def nodes_of(trace: Trace) -> Iterator[Node]:
@@ -360,6 +366,4 @@ def _all(nodes: Iterable[Node]) -> Iterator[Node]:
 
 def _mark(exc: Exception, node: Node) -> None:
     """Remember on the error at which node it came up; the innermost one counts."""
-    if not hasattr(exc, "node_id"):
-        with suppress(AttributeError):  # a user's exception may have slots
-            exc.node_id = node.id  # type: ignore[attr-defined]
+    exc.__dict__.setdefault("node_id", node.id)  # no attribute is set: a frozen exception refuses that

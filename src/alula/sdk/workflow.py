@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
-from alula.errors import AlulaError, CallError, CompileError, SignatureError
+from alula.errors import AlulaError, CallError, CompileError, SignatureError, note
 from alula.sdk import walk
 from alula.sdk.bind import Bound, arguments, bind
 from alula.sdk.conditional import ConditionalSection
@@ -105,7 +105,7 @@ class BaseWorkflow(Entity):
         try:
             walk.handle_failure(node, inputs, run, error)
         except Exception as second:  # noqa: BLE001 - the boundary to the user's handler: the first error is the one
-            exc.add_note(f"the failure handler '{node.title}' failed too: {type(second).__name__}: {second}")
+            note(exc, f"the failure handler '{node.title}' failed too: {type(second).__name__}: {second}")
 
     def _failure_node(self, trace: Trace) -> Node | None:
         """The node of the failure handler, bound to the workflow's inputs. Raises CompileError."""
@@ -181,9 +181,7 @@ class PythonWorkflow(BaseWorkflow, Generic[P, R]):
                     node.entity.compile()  # also finds a workflow that calls itself
             return Graph(trace, outputs, self._failure_node(trace))
         except AlulaError as exc:
-            note = f"in workflow '{self.name}' ({self.where})"
-            if note not in getattr(exc, "__notes__", ()):
-                exc.add_note(note)
+            note(exc, f"in workflow '{self.name}' ({self.where})")
             raise
         finally:
             self._reading = False
