@@ -1,0 +1,110 @@
+"""What holds after every decision, whatever happened before it. Each check gives the faults that it found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from alula.engine.execution import Execution
+from alula.engine.plan import Kind
+from alula.engine.state import ROOT, AttemptPhase, AttemptState, NodePhase, NodeState, Row, parent
+from alula.engine.turn import RowKey
+
+
+def change_faults(before: Row | None, after: Row) -> list[str]:
+    """Terminal states never move: of one row, as it was and as it is to be."""
+    match before, after:
+        case NodeState(), NodeState():
+            if before.phase.terminal and (before.phase, before.outputs, before.failure) != (
+                after.phase,
+                after.outputs,
+                after.failure,
+            ):
+                return [f"node {after.path!r} was {before.phase} and became {after.phase}, or its result changed"]
+            if after.attempt < before.attempt or after.generation < before.generation:
+                return [f"node {after.path!r} went back to an earlier attempt or generation"]
+        case AttemptState(), AttemptState():
+            if not before.open:
+                return [f"attempt {after.number} of {after.path!r} was closed and has changed"]
+            if not before.phase.live and after.phase not in (before.phase, AttemptPhase.ABORTED):
+                return [f"attempt {after.number} of {after.path!r} was {before.phase} and became {after.phase}"]
+        case None, AttemptState():
+            if not after.open and after.phase.live:
+                return [f"attempt {after.number} of {after.path!r} was closed before it was opened"]
+        case None, _:
+            return []
+        case _:
+            return [f"a row that is written once was written again: {after}"]
+    return []
+
+
+def state_faults(x: Execution) -> list[str]:
+    """One live attempt per node at most; parallelism and windows kept; nothing lives on in what has ended."""
+    faults = []
+    limit = x.settings.max_parallelism
+    if limit and len(x.holding) > limit:
+        faults.append(f"{len(x.holding)} nodes hold a slot, and max parallelism is {limit}")
+    live: dict[str, int] = {}
+    for (path, number), attempt in x.attempts.items():
+        if not attempt.phase.live:
+            continue
+        row = x.nodes[path]
+        if path in live:
+            faults.append(f"{path!r} has two live attempts: {live[path]} and {number}")
+        live[path] = number
+        if row.attempt != number or row.phase not in (NodePhase.QUEUED, NodePhase.RUNNING):
+            faults.append(f"attempt {number} of {path!r} is live, but the node is {row.phase} with {row.attempt}")
+    for path, row in x.nodes.items():
+        if path != ROOT and not row.phase.terminal and x.nodes[parent(path)].phase.terminal:
+            faults.append(f"{path!r} is {row.phase}, but what it is part of has ended")
+        idle = path not in live and path not in x.scopes and x.plan_of(path).kind in (Kind.TASK, Kind.LAUNCH_PLAN)
+        if idle and row.phase in (NodePhase.QUEUED, NodePhase.RUNNING):
+            faults.append(f"{path!r} is {row.phase} without a live attempt")
+    for scope in x.scopes.values():
+        window = x.window(scope.plan) if scope.plan.kind is Kind.ARRAY else 0
+        if window and len(scope.live) > window:
+            faults.append(f"{len(scope.live)} elements of {scope.path!r} are under way, and {window} may be")
+    return faults
+
+
+def index_faults(x: Execution, again: Execution) -> list[str]:
+    """What is kept beside the rows is what a restart would make of them: `again` is loaded from the same rows."""
+    faults = []
+    for name in ("nodes", "attempts", "signals", "holding", "gates"):
+        mine, theirs = getattr(x, name), getattr(again, name)
+        if mine != theirs:
+            faults.append(f"{name} differ after a restart: {mine} and {theirs}")
+    if list(x.ready) != list(again.ready):
+        faults.append(f"those that wait for a slot differ after a restart: {list(x.ready)} and {list(again.ready)}")
+    for path in x.scopes.keys() | again.scopes.keys():
+        mine, theirs = x.scopes.get(path), again.scopes.get(path)
+        if mine is None or theirs is None:
+            faults.append(f"scope {path!r} is there only {'before' if theirs is None else 'after'} a restart")
+        elif x.nodes[path].phase is NodePhase.RUNNING and (
+            (mine.waiting, mine.unfinished, mine.size, mine.next, mine.succeeded, mine.failed)
+            != (theirs.waiting, theirs.unfinished, theirs.size, theirs.next, theirs.succeeded, theirs.failed)
+        ):
+            faults.append(f"scope {path!r} counts differently after a restart: {mine} and {theirs}")
+        elif mine.live.keys() != theirs.live.keys():
+            faults.append(f"scope {path!r} has other live nodes after a restart: {mine.live} and {theirs.live}")
+    return faults
+
+
+def end_faults(x: Execution, rows: Mapping[RowKey, Row]) -> list[str]:
+    """Nothing is left when all is over: `rows` are all that were ever written."""
+    faults = []
+    if x.phase is None or not x.phase.terminal:
+        faults.append(f"the execution has not ended: it is {x.phase}")
+    faults += [f"attempt {a.number} of {a.path!r} was never closed" for a in _attempts(rows.values()) if a.open]
+    faults += [
+        f"node {row.path!r} has not ended: it is {row.phase}"
+        for row in rows.values()
+        if isinstance(row, NodeState) and not row.phase.terminal
+    ]
+    for name in ("ready", "holding", "gates", "scopes", "attempts", "prepared"):
+        if left := getattr(x, name):
+            faults.append(f"{name} are left at the end: {list(left)}")
+    return faults
+
+
+def _attempts(rows: Iterable[Row]) -> Iterable[AttemptState]:
+    return (row for row in rows if isinstance(row, AttemptState))

@@ -1,0 +1,150 @@
+"""One decision while it is being made: the rows that it changed, the commands, and what is still to be looked at.
+
+Nodes do not call each other: they leave work on the agenda, so that a long chain is a loop and never deep recursion.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import assert_never
+
+from alula.engine.events import CancelTimer, Command, Fetch, Finished, Release, SetTimer, TimerKind
+from alula.engine.execution import Execution
+from alula.engine.state import (
+    ROOT,
+    AttemptState,
+    CacheStatus,
+    Expansion,
+    Failure,
+    NodePhase,
+    NodeState,
+    Row,
+    SignalState,
+    Values,
+)
+
+
+class Act(Enum):
+    ACTIVATE = "activate"
+    """All that the node waits for has ended well."""
+    ENDED = "ended"
+    """The node is terminal: tell what it is part of."""
+    STOP = "stop"
+    """The node must end before its time."""
+    HALTED = "halted"
+    """Nothing in the composite is live any more."""
+    RESUME = "resume"
+    """Bytes that the node waited for have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    act: Act
+    path: str
+    then: NodePhase = NodePhase.ABORTED
+    """What a node that is stopped becomes."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    changes: tuple[Row, ...]
+    """To be committed together, before any command is performed. Each row once, as it is at the end."""
+    commands: tuple[Command, ...]
+
+
+RowKey = tuple[str, str, int]
+
+
+def row_key(row: Row) -> RowKey:
+    """What two versions of one row have in common."""
+    match row:
+        case NodeState():
+            return "node", row.path, 0
+        case AttemptState():
+            return "attempt", row.path, row.number
+        case Expansion():
+            return "expansion", row.path, 0
+        case SignalState():
+            return "signal", row.signal_id, 0
+        case _:
+            assert_never(row)
+
+
+class Turn:
+    def __init__(self, x: Execution, now: datetime) -> None:
+        self.x, self.now = x, now
+        self.agenda: deque[Work] = deque()
+        self.commands: list[Command] = []
+        self._changes: dict[RowKey, Row] = {}
+
+    def decision(self) -> Decision:
+        return Decision(tuple(self._changes.values()), tuple(self.commands))
+
+    def put(self, row: Row) -> None:
+        self._changes[row_key(row)] = row
+        self.x.put(row)
+
+    def emit(self, command: Command) -> None:
+        self.commands.append(command)
+
+    def later(self, act: Act, path: str) -> None:
+        self.agenda.append(Work(act, path))
+
+    def stop(self, path: str, then: NodePhase = NodePhase.ABORTED, failure: Failure | None = None) -> None:
+        """End a node before its time."""
+        self.agenda.append(Work(Act.STOP, path, then, failure))
+
+    def wake(self, row: NodeState, at: datetime) -> NodeState:
+        """The row with a timer set; the row is still to be put."""
+        row = replace(row, wake_at=at, generation=row.generation + 1)
+        self.emit(SetTimer(TimerKind.WAKE, row.path, row.generation, at))
+        return row
+
+    def begin(self, row: NodeState) -> None:
+        """Put the first row of a node, and set its deadline's timer."""
+        self.put(row)
+        if row.deadline is not None:
+            self.emit(SetTimer(TimerKind.NODE, row.path, 0, row.deadline))
+
+    def end(
+        self, row: NodeState, phase: NodePhase, *, outputs: Values | None = None, failure: Failure | None = None
+    ) -> None:
+        """Make a node terminal, and tell what it is part of."""
+        if failure is not None and not failure.path and row.path:
+            failure = replace(failure, path=row.path)
+        if row.wake_at is not None:
+            self.emit(CancelTimer(TimerKind.WAKE, row.path))
+        if row.deadline is not None:
+            self.emit(CancelTimer(TimerKind.NODE, row.path))
+        if row.reserved and row.cache is not CacheStatus.PENDING:
+            self.emit(Release(row.path))
+            row = replace(row, reserved=False)
+        self.put(
+            replace(
+                row,
+                phase=phase,
+                then=None,
+                wake_at=None,
+                outputs=outputs,
+                failure=failure or row.failure,
+                ended_at=self.now,
+            )
+        )
+        self.x.close_scope(row.path)
+        self.x.prepared.pop(row.path, None)
+        if row.path == ROOT:
+            self.emit(Finished())
+        else:
+            self.later(Act.ENDED, row.path)
+
+    def fetch(self, path: str, uris: Iterable[str]) -> None:
+        """Ask for bytes; the node is resumed when they have come."""
+        for uri in uris:
+            if uri not in self.x.fetching:
+                self.emit(Fetch(uri))
+            self.x.fetching.setdefault(uri, {}).setdefault(path)
