@@ -127,9 +127,8 @@ def row(name: str, unit: str, pairs: list[tuple[float, float]], rival: str, bar:
     met = ratio <= bar if lower else ratio >= bar
     asked = f"at most {bar:g} x" if lower else f"at least {bar:g} x less"
     said = f"{ratio:.2f} x" if lower else f"{ratio:.1f} x less"
-    print(
-        f"{name:40} {ours:12.6f} {theirs:12.6f} {unit:7} {said:>13}   {asked} than {rival}: {'met' if met else 'MISSED'}"
-    )
+    verdict = "met" if met else "MISSED"
+    print(f"{name:40} {ours:12.6f} {theirs:12.6f} {unit:7} {said:>13}   {asked} than {rival}: {verdict}")
 
 
 def frames(rounds: int, rows: int) -> None:

@@ -172,9 +172,14 @@ def raised_by(source: str, folder: Path, module: str) -> tuple[AlulaError, Any]:
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
-    with pytest.raises(AlulaError) as caught:
-        spec.loader.exec_module(loaded)
+    load = spec.loader.exec_module
+
+    def program() -> None:
+        load(loaded)
         loaded.go()
+
+    with pytest.raises(AlulaError) as caught:
+        program()
     return caught.value, loaded
 
 
@@ -205,7 +210,9 @@ def test_a_mistake_that_only_values_show_is_as_clear(name: str, tmp_path: Path) 
 
 
 def test_a_task_inside_a_function_is_refused(tmp_path: Path) -> None:
-    source = "from alula import task\n\ndef make():\n    @task\n    def inner(a: int) -> int:\n        return a\n\nmake()\n"
+    source = (
+        "from alula import task\n\ndef make():\n    @task\n    def inner(a: int) -> int:\n        return a\n\nmake()\n"
+    )
     error, _ = raised_by(source, tmp_path, "plain_module")
     assert "'inner'" in str(error)
     assert "plain_module.py:4" in str(error)
