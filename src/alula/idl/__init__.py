@@ -34,6 +34,7 @@ from flyteidl.core.literals_pb2 import (
     BindingDataMap,
     Blob,
     BlobMetadata,
+    KeyValuePair,
     Literal,
     LiteralCollection,
     LiteralMap,
@@ -48,7 +49,7 @@ from flyteidl.core.literals_pb2 import (
     UnionInfo,
     Void,
 )
-from flyteidl.core.security_pb2 import Identity, Secret, SecurityContext
+from flyteidl.core.security_pb2 import Identity, OAuth2Client, OAuth2TokenRequest, Secret, SecurityContext
 from flyteidl.core.tasks_pb2 import (
     Container,
     ContainerPort,
@@ -144,6 +145,7 @@ __all__ = [
     "IfElseBlock",
     "K8sObjectMetadata",
     "K8sPod",
+    "KeyValuePair",
     "LaunchPlanTemplate",
     "ListValue",
     "Literal",
@@ -154,6 +156,8 @@ __all__ = [
     "Node",
     "NodeExecutionIdentifier",
     "NodeMetadata",
+    "OAuth2Client",
+    "OAuth2TokenRequest",
     "Operand",
     "OutputReference",
     "Parameter",

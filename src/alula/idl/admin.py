@@ -6,15 +6,19 @@ from flyteidl.admin.common_pb2 import (
     EmailNotification,
     Envs,
     Labels,
+    NamedEntityIdentifier,
     Notification,
     PagerDutyNotification,
     RawOutputDataConfig,
     SlackNotification,
+    UrlBlob,
 )
 from flyteidl.admin.description_entity_pb2 import Description, DescriptionEntity, SourceCode
 from flyteidl.admin.launch_plan_pb2 import (
+    ConcurrencyLimitBehavior,
     ConcurrencyPolicy,
     LaunchPlan,
+    LaunchPlanClosure,
     LaunchPlanMetadata,
     LaunchPlanSpec,
 )
@@ -25,6 +29,7 @@ from flyteidl.admin.workflow_pb2 import WorkflowSpec
 __all__ = [
     "Annotations",
     "AuthRole",
+    "ConcurrencyLimitBehavior",
     "ConcurrencyPolicy",
     "CronSchedule",
     "Description",
@@ -35,8 +40,10 @@ __all__ = [
     "FixedRateUnit",
     "Labels",
     "LaunchPlan",
+    "LaunchPlanClosure",
     "LaunchPlanMetadata",
     "LaunchPlanSpec",
+    "NamedEntityIdentifier",
     "Notification",
     "PagerDutyNotification",
     "RawOutputDataConfig",
@@ -44,5 +51,6 @@ __all__ = [
     "SlackNotification",
     "SourceCode",
     "TaskSpec",
+    "UrlBlob",
     "WorkflowSpec",
 ]

@@ -139,6 +139,10 @@ class DatasetTransformer(TypeTransformer[Any]):
     python_type: ClassVar[Any] = StructuredDataset
     name = "StructuredDataset Transformer"
 
+    def __init__(self) -> None:
+        self.beside: dict[Any, FrameTransformer] = {}
+        """Families of types that another family serves when they are declared by themselves (numpy's arrays)."""
+
     def literal_type(self, t: Any, types: Types) -> LiteralType:
         return LiteralType(structured_dataset_type=dataset_type(t))
 
@@ -182,6 +186,7 @@ class FrameTransformer(DatasetTransformer):
     """
 
     def __init__(self, handlers: Iterable[Handler] = (), renderer: Renderer | None = None) -> None:
+        super().__init__()
         self.handlers = Handlers(self.python_type)
         self.renderer = renderer
         for handler in handlers:
@@ -357,8 +362,9 @@ def _wanted(stored: DatasetMessage, declared: StructuredDatasetType) -> Structur
 
 def _family(types: Types, frame_type: Any) -> FrameTransformer:
     """The family of a class of frames, or of the nearest base class that has one (Pandera's frames are pandas')."""
+    known = cast(registry.Registry, types)
     for base in getattr(frame_type, "__mro__", (frame_type,))[:-1]:
-        found = cast(registry.Registry, types).transformer(base)
+        found = _beside(known).get(base) or known.transformer(base)
         if isinstance(found, FrameTransformer):
             return found
     raise UnsupportedType(f"{type_name(frame_type)} is no data frame", fix="register an Encoder and a Decoder for it")
@@ -367,7 +373,7 @@ def _family(types: Types, frame_type: Any) -> FrameTransformer:
 def _own_family(types: registry.Registry, frame_type: Any) -> FrameTransformer:
     """The family of just this type, made if there is none."""
     try:
-        found = types.transformer(frame_type)
+        found = _beside(types).get(frame_type) or types.transformer(frame_type)
     except UnsupportedType:
         found = None
     if isinstance(found, FrameTransformer) and found.python_type is frame_type:
@@ -375,8 +381,16 @@ def _own_family(types: registry.Registry, frame_type: Any) -> FrameTransformer:
     made: FrameTransformer = type(
         f"{frame_type.__name__}Transformer", (FrameTransformer,), {"python_type": frame_type}
     )()
-    types.register(made)
+    if found is None or found.python_type is not frame_type:
+        types.register(made)
+    else:
+        _beside(types)[frame_type] = made
     return made
+
+
+def _beside(types: registry.Registry) -> dict[Any, FrameTransformer]:
+    mine = types.transformer(StructuredDataset)
+    return mine.beside if isinstance(mine, DatasetTransformer) else {}
 
 
 def _anywhere() -> Place:

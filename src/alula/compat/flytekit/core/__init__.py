@@ -1,0 +1,1 @@
+"""flytekit's core, in thin modules over Alula's."""

@@ -1,0 +1,5 @@
+"""Caching."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.sdk.caching": "Cache CachePolicy VersionParameters"})

@@ -1,0 +1,5 @@
+"""How executions are started."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.sdk.docs": "Options"})

@@ -1,0 +1,5 @@
+"""Pods."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.sdk.pod": "PodTemplate"})

@@ -1,0 +1,1 @@
+"""flytekit's tree of errors."""

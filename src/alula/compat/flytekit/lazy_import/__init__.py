@@ -1,0 +1,1 @@
+"""Alula imports lazily itself."""

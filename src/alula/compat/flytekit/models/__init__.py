@@ -1,0 +1,1 @@
+"""flytekit's models of the messages on the wire."""

@@ -1,0 +1,5 @@
+"""The error that a failure handler is given."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.types.errors": "FlyteError=TaskError"})

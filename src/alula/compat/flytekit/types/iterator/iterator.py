@@ -1,0 +1,5 @@
+"""Iterators, at the path where flytekit defines them."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"collections.abc": "FlyteIterator=Iterator"})

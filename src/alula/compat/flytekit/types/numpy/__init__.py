@@ -1,0 +1,5 @@
+"""Arrays: Alula's own transformer serves them."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.types.numpy": "NumpyArrayTransformer=ArrayTransformer"})
