@@ -9,7 +9,7 @@ from alula.sdk import walk
 from alula.sdk.graph import Node
 from alula.sdk.local import Kept, LocalRun
 from alula.sdk.options import TaskKeywords, TaskOptions, options
-from alula.sdk.task import PythonTask, check_reachable
+from alula.sdk.task import PythonTask, check_reachable, check_sync
 from alula.sdk.workflow import Graph, read
 
 P = ParamSpec("P")
@@ -52,6 +52,7 @@ def dynamic(fn: Any = None, /, **keywords: Any) -> Any:
 
     def decorate(fn: Callable[..., Any]) -> DynamicTask[..., Any]:
         check_reachable(fn, "dynamic")
+        check_sync(fn, "dynamic")
         return DynamicTask(fn, settings)
 
     return decorate if fn is None else decorate(fn)

@@ -158,8 +158,14 @@ def transfer(kept: Kept, source: Converter, target: Converter, place: Place) -> 
     return kept if source is target else kept_of(literal_of(kept, source, place), target, place)
 
 
-def keep_inputs(name: str, interface: Interface, given: Mapping[str, Any], run: LocalRun) -> dict[str, Kept]:
-    """The arguments of a call, checked and kept; defaults filled in. Raises ConversionError with all faults."""
+def keep_inputs(
+    name: str, interface: Interface, given: Mapping[str, Any], run: LocalRun, where: str = ""
+) -> dict[str, Kept]:
+    """The arguments of a call, checked and kept; defaults filled in. Raises ConversionError with all faults.
+
+    Args:
+        where: The line of the call, for those who cannot be found on the stack.
+    """
     place = run.place
     kept: dict[str, Kept] = {}
     faults: list[ConversionError] = []
@@ -169,7 +175,7 @@ def keep_inputs(name: str, interface: Interface, given: Mapping[str, Any], run: 
             kept[key] = one.converter.copy(value) if one.converter.copy else keep(value, one.converter, place)
         except ConversionError as exc:
             exc.fix = exc.fix or fix_of(value, one.type)
-            faults.append(conversion_fault(exc, f"input '{key}' of '{name}'", caller()))
+            faults.append(conversion_fault(exc, f"input '{key}' of '{name}'", where or caller()))
     if faults:
         raise _joined(faults)
     return kept

@@ -32,7 +32,7 @@ from alula.sdk.options import TaskKeywords, TaskOptions, options
 from alula.sdk.reports import Report
 from alula.sdk.resolver import Resolver
 from alula.sdk.resolver import default as by_name
-from alula.sdk.signature import Interface, interface_of, where_of
+from alula.sdk.signature import Interface, caller, interface_of, where_of
 from alula.sdk.taskplugin import TaskPlugin, plugins
 from alula.types.pickle import PickleTransformer
 
@@ -72,7 +72,8 @@ class PythonTask(Entity, Generic[P, R]):
         )
         self.plugin: TaskPlugin[Any] | None = self._find_plugin()
         self.cache = options.cache_settings(fn, self.interface.inputs, f"task '{self.function}' ({self.where})")
-        self.awaits = inspect.iscoroutinefunction(inspect.unwrap(fn))
+        self._coroutine = inspect.iscoroutinefunction(fn)
+        self.awaits = self._coroutine or inspect.iscoroutinefunction(inspect.unwrap(fn))
         self.__doc__ = fn.__doc__
         self.__name__ = getattr(fn, "__name__", self.function)
         self.__module__ = getattr(fn, "__module__", self.module)
@@ -101,14 +102,20 @@ class PythonTask(Entity, Generic[P, R]):
     # where it runs: here
 
     def run_here(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self.awaits:
-            return self._run_here_async(args, kwargs)
-        return super().run_here(args, kwargs)
-
-    async def _run_here_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self.awaits:
+            return super().run_here(args, kwargs)
         run = current_run()
         given = arguments(self.function, self.interface, args, kwargs)
-        kept = await to_thread(keep_inputs, self.function, self.interface, given, run)
+        if len(self._copies) < len(self._inputs):
+            return self._run_here_later(given, run, caller())
+        # Taken now: until somebody awaits the coroutine, the caller may change what he passed.
+        return self._run_here_async(keep_inputs(self.function, self.interface, given, run), run)
+
+    async def _run_here_later(self, given: dict[str, Any], run: LocalRun, where: str) -> Any:
+        kept = await to_thread(keep_inputs, self.function, self.interface, given, run, where)
+        return await self._run_here_async(kept, run)
+
+    async def _run_here_async(self, kept: dict[str, Kept], run: LocalRun) -> Any:
         outputs = await self.perform_async(kept, run, None)
         values = zip(outputs, self.interface.outputs.values(), strict=True)
         return self.interface.pack(tuple([await fresh_async(v, one.converter, run.place) for v, one in values]))
@@ -210,8 +217,7 @@ class PythonTask(Entity, Generic[P, R]):
                     values = {key: await fresh_async(inputs[key], each, run.place) for key, each in self._inputs}
                     report.inputs(self.interface.inputs, values)
                     with self.around():
-                        made: Any = self.fn(**values)  # type: ignore[call-arg]
-                        result = await self._in_time(made, seconds)
+                        result = await self._in_time(self._result(values), seconds)
                     outputs = await keep_outputs_async(self.function, self.where, self.interface, result, run.place)
                     report.outputs(self.interface.outputs, lambda kept=outputs: self._shown(kept, run))  # type: ignore[misc]
                     return outputs
@@ -224,6 +230,13 @@ class PythonTask(Entity, Generic[P, R]):
                 current.leave(token)
             context = context.next_attempt()
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _result(self, values: dict[str, Any]) -> Any:
+        """What the function gives. A plain decorator may hand on the coroutine, or run it on a loop of its own."""
+        if self._coroutine:
+            return await self.fn(**values)  # type: ignore[call-arg, misc]
+        result: Any = await to_thread(lambda: self.fn(**values))  # type: ignore[call-arg]
+        return await result if inspect.isawaitable(result) else result
 
     async def _in_time(self, made: Awaitable[Any], seconds: float) -> Any:
         limit = asyncio.timeout(seconds or None)
@@ -379,4 +392,14 @@ def check_reachable(fn: Callable[..., Any], kind: str) -> None:
             f"{kind} '{plain.__name__}' is defined inside another function, where a worker cannot find it",
             where=where_of(plain),
             fix=f"move it to the top of module {plain.__module__}",
+        )
+
+
+def check_sync(fn: Callable[..., Any], kind: str) -> None:
+    """Raise SignatureError for an async function where calls are collected and nothing is awaited."""
+    if inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(inspect.unwrap(fn)):
+        raise SignatureError(
+            f"@{kind} is put on '{inspect.unwrap(fn).__name__}', which is async",
+            where=where_of(fn),
+            fix="write `def`: the body only says which tasks run; or use @eager, whose body awaits them",
         )

@@ -15,7 +15,7 @@ from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, tracing
 from alula.sdk.local import Kept, LocalRun, current_run, keep_inputs, present
 from alula.sdk.promise import Promise, Void
 from alula.sdk.signature import Input, Interface, Output, caller, interface_of, optional, where_of
-from alula.sdk.task import names_of
+from alula.sdk.task import check_sync, names_of
 from alula.types.errors import TaskError
 from alula.types.pickle import PickleTransformer
 from alula.types.registry import default
@@ -269,6 +269,7 @@ def workflow(fn: Any = None, /, **keywords: Any) -> Any:
         )
 
     def decorate(fn: Callable[..., Any]) -> PythonWorkflow[..., Any]:
+        check_sync(fn, "workflow")
         return PythonWorkflow(fn, **keywords)
 
     return decorate if fn is None else decorate(fn)
