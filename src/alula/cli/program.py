@@ -83,14 +83,13 @@ def load(target: str) -> Program:
     """
     imported = _load_file if is_file(target) else _load_module
     try:
-        module = imported(target)
+        return _program(target, imported(target))
     except ModuleNotFoundError as exc:
         package = (exc.name or "").partition(".")[0]
         if package not in lazy.entry_points(DIALECTS):
             raise
-        lazy.load(DIALECTS, package)()  # the program is written for another SDK, which is not installed
-        module = imported(target)
-    return _program(target, module)
+    lazy.load(DIALECTS, package)()  # the program is written for another SDK, which is not installed
+    return _program(target, imported(target))
 
 
 def _program(target: str, module: ModuleType) -> Program:

@@ -33,6 +33,12 @@ def test_flytekits_command_line_is_read_like_ours() -> None:
     assert parse(["pyflyte-execute", *words]) == parse(["alula-execute", *words])
 
 
+def test_a_whole_command_line_of_another_program_may_follow_ours() -> None:
+    words = [*PLACES, *BY_NAME]
+    assert parse(["alula-execute", "pyflyte-execute", *words]) == parse(["alula-execute", *words])
+    assert parse(["alula-execute", "pyflyte-map-execute", *words]).mapped
+
+
 def test_templates_that_nobody_filled_in_are_absent() -> None:
     words = [*PLACES[:4], "--raw-output-data-prefix", "{{.rawOutputDataPrefix}}"]
     words += ["--checkpoint-path", "{{.checkpointOutputPrefix}}", "--prev-checkpoint", "{{.prevCheckpointPrefix}}"]
