@@ -98,10 +98,11 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
             where=caller(),
             fix="unpack the outputs (`a, b = t()`) and pass the one that is meant",
         )
-    if converter.copy is None:
+    copy = converter.copy or registry.converter(t).copy  # an input may be kept as a literal although it can be copied
+    if copy is None:
         return Constant(value, converter)
     try:
-        return Constant(converter.copy(value), converter)
+        return Constant(copy(value), converter)
     except AlulaError as exc:
         raise CallError(exc.about(what), where=caller(), fix=exc.fix or fix_of(value, t)) from exc
 

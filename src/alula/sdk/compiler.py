@@ -159,6 +159,8 @@ class Compilation:
             settings.cacheable, settings.cache_version = True, cache.version
             if over.cache is not True or over.cache_serialize is not None:  # else as the task says
                 settings.cache_serializable = cache.serialize
+        elif over.cache is False:
+            settings.cacheable = False
         for variable, alias in sorted(over.aliases.items()):
             made.output_aliases.add(var=variable, alias=alias)
 

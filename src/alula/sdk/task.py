@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar, Unpack, overload
 
@@ -73,6 +74,8 @@ class PythonTask(Entity, Generic[P, R]):
         self.plugin: TaskPlugin[Any] | None = self._find_plugin()
         self.cache = options.cache_settings(fn, self.interface.inputs, f"task '{self.function}' ({self.where})")
         self._coroutine = inspect.iscoroutinefunction(fn)
+        if self.cache is not None:
+            self.interface = _by_literal(self.interface)
         self.awaits = self._coroutine or inspect.iscoroutinefunction(inspect.unwrap(fn))
         self.__doc__ = fn.__doc__
         self.__name__ = getattr(fn, "__name__", self.function)
@@ -133,8 +136,9 @@ class PythonTask(Entity, Generic[P, R]):
 
     def cache_settings(self, node: Node | None) -> CacheSettings | None:
         """How a call is cached: as its node says, else as the task says; None: not at all."""
-        over = node.cache_settings() if node is not None and node.overridden else None
-        return over or self.cache
+        if node is None or not node.overridden:
+            return self.cache
+        return None if node.overrides.cache is False else node.cache_settings() or self.cache
 
     def invoke(self, values: dict[str, Any], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         """Call the user's function once, in this thread, and keep what it returns."""
@@ -306,6 +310,12 @@ class PythonTask(Entity, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
+
+
+def _by_literal(interface: Interface) -> Interface:
+    """The same interface, its inputs kept as literals, for these carry the hashes that a cache key is made of."""
+    inputs = {k: replace(one, converter=replace(one.converter, copy=None)) for k, one in interface.inputs.items()}
+    return replace(interface, inputs=inputs)
 
 
 class _dressed(AbstractContextManager["_dressed"]):
