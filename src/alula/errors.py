@@ -16,6 +16,7 @@ AlulaError
     - TaskTimeout           the attempt took longer than its timeout
     - Disapproved           someone said no at an approval gate
     - BranchFailed          a conditional ended in its fail() branch
+  x IgnoreOutputs         not a failure: this container of a task has nothing to leave
   x PluginError           a plugin broke its contract or could not be loaded
   x DataError             bytes could not be read or written
     - ObjectNotFound
@@ -168,6 +169,13 @@ class Disapproved(TaskFailure):
 class BranchFailed(TaskFailure, ValueError):
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         super().__init__(what, where=where, fix=fix, code="USER:BranchFailed")
+
+
+class IgnoreOutputs(AlulaError):
+    """Raise it where one of several containers of a task shall leave neither outputs nor an error."""
+
+    def __init__(self, what: str = "", *, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
 
 
 class PluginError(AlulaError): ...

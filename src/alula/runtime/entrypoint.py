@@ -23,7 +23,7 @@ from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.data.workspace import use, workspace
-from alula.errors import ConfigError, DamagedData, DataError
+from alula.errors import ConfigError, DamagedData, DataError, IgnoreOutputs
 from alula.idl import DynamicJobSpec, ErrorDocument, LiteralMap
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments, parse
@@ -70,7 +70,7 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def execute(arguments: Arguments, objects: ObjectStore | None = None) -> ErrorDocument | None:
-    """Run one attempt and leave exactly one of `outputs.pb`, `futures.pb` and `error.pb`.
+    """Run one attempt and leave exactly one of `outputs.pb`, `futures.pb` and `error.pb`; none if it asks for that.
 
     Returns:
         The error document that was written; None: the attempt succeeded.
@@ -88,6 +88,8 @@ def execute(arguments: Arguments, objects: ObjectStore | None = None) -> ErrorDo
             result = attempt.run()
             at = places.futures if isinstance(result, DynamicJobSpec) else places.outputs
             bridge.run(store.write(at, result.SerializeToString(deterministic=True)))
+        except IgnoreOutputs:
+            return None
         except BaseException as exc:
             document = failures.document(
                 exc,

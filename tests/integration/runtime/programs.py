@@ -14,6 +14,7 @@ PROGRAM = '''
 import os
 from dataclasses import dataclass
 from alula import Deck, File, Recoverable, current_context, dynamic, task
+from alula.errors import IgnoreOutputs
 
 @dataclass
 class Point:
@@ -84,6 +85,12 @@ def scale(x: int, factor: int) -> int:
 @dynamic
 def spread(n: int) -> list[int]:
     return [add(a=i) for i in range(n)]
+
+@task(retries=3)
+def one_of_many(rank: int) -> int:
+    if rank:
+        raise IgnoreOutputs
+    return 7
 
 @task
 def leaves() -> int:

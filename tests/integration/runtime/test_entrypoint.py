@@ -174,6 +174,13 @@ def test_the_execution_is_named_by_the_platform(container: Container, monkeypatc
     assert container.outputs() == {"o0": literals.string("flights/f1e2/program.where")}
 
 
+def test_of_many_containers_one_leaves_outputs(container: Container) -> None:
+    assert run(container, "one_of_many", **integers(rank=0)) is None
+    assert container.outputs() == integers(o0=7)
+    assert run(container, "one_of_many", **integers(rank=1)) is None
+    assert container.left == set()
+
+
 def test_a_rehearsal_leaves_nothing(container: Container) -> None:
     assert run(container, "fails", "--test", **integers(a=0)) is None
     assert container.left == set()
