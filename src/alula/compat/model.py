@@ -78,7 +78,7 @@ class Model:
         for name in cls.fields:
             value = _take(pb2_object, known[cls.renamed.get(name, name)])
             if name in cls.dicts and value is not None:
-                value = MessageToDict(value)
+                value = _whole(MessageToDict(value))
             made.__dict__[name] = None if name in cls.blank and not value else value
         return made
 
@@ -210,6 +210,15 @@ def _shown(name: str, value: Any, indent: str) -> Iterable[str]:
         yield from _lines(value, indent + "  ")
     else:
         yield f"{indent}{name}: {value}"
+
+
+def _whole(value: Any) -> Any:
+    """Free data as it was before the wire, which knows no ints."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list) else value
 
 
 def constants(enum: Any, doc: str) -> Any:

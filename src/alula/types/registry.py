@@ -165,13 +165,11 @@ class Registry:
         for candidate in self._candidates(base, origin):
             candidate = _ALIASES.get(candidate, candidate)
             try:
-                if candidate in self._restricted:
-                    raise RestrictedType(
-                        f"{type_name(base)} is not allowed as an input or output", fix=self._restricted[candidate]
-                    )
-                found = self._by_type.get(candidate)
+                advice, found = self._restricted.get(candidate), self._by_type.get(candidate)
             except TypeError:  # an unhashable thing where a type is wanted
                 return None
+            if advice is not None:
+                raise RestrictedType(f"{type_name(base)} is not allowed as an input or output", fix=advice)
             if found is not None:
                 return found
         if dataclasses.is_dataclass(base if origin is None else origin):

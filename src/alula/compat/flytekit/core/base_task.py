@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from alula import errors
 from alula.compat.adopt import adopted
 from alula.compat.flytekit.configuration import SerializationSettings
 from alula.compat.flytekit.core.context_manager import FlyteContextManager
@@ -40,8 +41,11 @@ def kwtypes(**kwargs: Any) -> OrderedDict[str, Any]:
     return OrderedDict(kwargs)
 
 
-class IgnoreOutputs(Exception):
+class IgnoreOutputs(errors.IgnoreOutputs):
     """Raised by a task whose outputs shall not be written."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(str(args[0]) if args else "this task has no outputs to write")
 
 
 @dataclass

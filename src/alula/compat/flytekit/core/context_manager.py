@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from alula.compat.flytekit.core.promise import node_of
 from alula.compat.flytekit.core.data_persistence import FileAccessProvider, default_local_file_access_provider
 from alula.compat.names import mirror
 from alula.data.workspace import use, workspace
 from alula.sdk import current, deck
 from alula.sdk.current import Context, ContextBuilder
-from alula.sdk.graph import current_trace
+from alula.sdk.graph import Trace, current_trace
 from alula.sdk.local import current_run, place_at, running
 
 
@@ -67,7 +68,7 @@ class CompilationState:
     prefix: str = ""
     mode: int = 1
     task_resolver: Any = None
-    nodes: list[Any] = field(default_factory=list)
+    nodes: Any = field(default_factory=list)
 
     def add_node(self, n: Any) -> None:
         self.nodes.append(n)
@@ -269,9 +270,23 @@ def _entered(context: FlyteContext) -> Iterator[FlyteContext]:
         yield _pushed.get() or context
 
 
+class _Nodes(Sequence[Any]):
+    """The nodes that a workflow has so far, also those that come after this was made."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._trace.nodes[index]
+        return [node_of(each) for each in found] if isinstance(found, list) else node_of(found)
+
+    def __len__(self) -> int:
+        return len(self._trace.nodes)
+
+
 def _here() -> FlyteContext:
     trace = current_trace()
-    compiling = CompilationState(trace.prefix, nodes=trace.nodes) if trace is not None else None
+    compiling = CompilationState(trace.prefix, nodes=_Nodes(trace)) if trace is not None else None
     return FlyteContext(compilation_state=compiling, execution_state=_state(None))
 
 

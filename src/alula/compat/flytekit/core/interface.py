@@ -43,7 +43,7 @@ class Interface:
         self._inputs: dict[str, tuple[Any, Any]] = {
             name: given if isinstance(given, tuple) else (given, None) for name, given in (inputs or {}).items()
         }
-        self._outputs: dict[str, Any] = dict(outputs or {})
+        self._outputs: Mapping[str, Any] = {} if outputs is None else outputs
         self.output_tuple_name, self.docstring = output_tuple_name, docstring
         self.named: type[Any] | None = None
         """The NamedTuple that a function returns."""
@@ -65,7 +65,7 @@ class Interface:
         return {name: value for name, (_, value) in self._inputs.items() if value is not None}
 
     @property
-    def outputs(self) -> dict[str, Any]:
+    def outputs(self) -> Any:
         return self._outputs
 
     @property

@@ -7,6 +7,9 @@ from typing import Any
 from alula.compat.adopt import adopted
 from alula.compat.flytekit.configuration import SerializationSettings
 from alula.compat.flytekit.core.node import mirrored
+from alula.compat.flytekit.models import dynamic_job, launch_plan, security  # these models come out of `model_of`
+from alula.compat.flytekit.models.admin import workflow
+from alula.compat.flytekit.models.core import condition, identifier
 from alula.compat.model import model_of
 from alula.compat.names import mirror
 from alula.sdk.docs import Options
