@@ -253,15 +253,31 @@ class Trace:
                 self.faults.append(exc)
         return self.append(Node("", entity, bindings=bindings, where=caller()))
 
+    def add_alone(self, entity: Entity, kwargs: dict[str, Any]) -> Node:
+        """`add`, for those who want to know now what is wrong; then nothing is added."""
+        before, self.faults = self.faults, []
+        nodes = self.open[-1].nodes if self.open else self.nodes
+        known = len(nodes)
+        try:
+            node = self.add(entity, (), kwargs)
+            if self.faults:
+                del nodes[known:]
+                self._raise()
+            return node
+        finally:
+            self.faults = before
+
     def check(self, last: AlulaError | None = None) -> None:
         """Raise the one fault there is, or a CompileError that lists all of them.
 
         Args:
             last: The error that ended the reading of the body, if one did.
         """
-        faults = [*self.faults, *([last] if last is not None else [])]
-        for conditional in self.pending if last is None else ():
-            faults.append(conditional.unfinished())
+        unfinished = [conditional.unfinished() for conditional in self.pending] if last is None else [last]
+        self._raise(*unfinished, cause=last)
+
+    def _raise(self, *more: AlulaError, cause: AlulaError | None = None) -> None:
+        faults = [*self.faults, *more]
         if len(faults) == 1:
             raise faults[0]
         if faults:
@@ -269,7 +285,7 @@ class Trace:
                 f"workflow '{self.title}' has {len(faults)} faults",
                 faults=[f"{fault.what} ({fault.where})" for fault in faults],
                 fix="; ".join(dict.fromkeys(fault.fix for fault in faults if fault.fix)),
-            ) from last
+            ) from cause
 
     def append(self, node: Node) -> Node:
         """Take in a node that is complete but for its id."""
@@ -286,8 +302,6 @@ def result(node: Node) -> Any:
     interface = node.entity.interface
     if not node.outputs:
         return Void(node)
-    if interface.tuple_type is not None and len(node.outputs) == 1:
-        return interface.tuple_type(*node.outputs.values())
     if len(node.outputs) == 1 and not interface.as_tuple:
         return next(iter(node.outputs.values()))
     return Outputs.of(node)

@@ -301,6 +301,7 @@ class ImperativeWorkflow(BaseWorkflow):
     @property
     def graph(self) -> Graph:
         if self._graph is None:
+            self._trace.check()
             self._graph = Graph(self._trace, self._bound, self._failure_node(self._trace))
         return self._graph
 
@@ -311,10 +312,10 @@ class ImperativeWorkflow(BaseWorkflow):
         return self._trace.promises()[input_name]
 
     def add_entity(self, entity: Entity, **kwargs: Any) -> Node:
-        """Add a node. Raises CallError."""
+        """Add a node. Raises CallError, or a CompileError with all that is wrong; the workflow is as before then."""
         self._graph = None
         with tracing(self._trace):
-            return self._trace.add(entity, (), kwargs)
+            return self._trace.add_alone(entity, kwargs)
 
     def add_task(self, task: Entity, **kwargs: Any) -> Node:
         return self.add_entity(task, **kwargs)
@@ -351,6 +352,7 @@ class ImperativeWorkflow(BaseWorkflow):
 
     def create_conditional(self, name: str) -> Any:
         """A conditional whose branches are added to this workflow. See `alula.conditional`."""
+        self._graph = None
         return ConditionalSection(name, self._trace)
 
     def _check_new(self, name: str, known: Mapping[str, Any], kind: str) -> None:
