@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "alula"
+MIRROR = PACKAGE / "compat" / "flytekit"
+"""Modules that repeat the names and signatures of another SDK."""
 
 
 @cache

@@ -93,7 +93,8 @@ class _Bell(ABC):
         self.rang = self.over = False
 
     @abstractmethod
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Begin to count. Called once."""
 
     @abstractmethod
     def stop(self) -> None:

@@ -256,7 +256,7 @@ def test_a_broken_cache_is_a_miss_and_one_warning_until_it_is_cleared(
     with cache.alone("k"):
         assert cache.get("k") is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "alula local-cache clear" in caplog.text
+    assert "alula cache clear" in caplog.text
     cache.clear()
     cache.put("k", "m.t", values(o0=1))
     assert cache.get("k") == values(o0=1)
