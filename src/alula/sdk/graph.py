@@ -28,7 +28,7 @@ class Entity(ABC):
     name: str
     interface: Interface
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         trace = _trace.get()
         if trace is None:
             return self.run_here(args, kwargs)

@@ -215,7 +215,8 @@ def _converter(t: Any, what: str, registry: Registry, faults: list[Fault]) -> Co
     try:
         return registry.converter(t)
     except UnsupportedType as exc:
-        faults.append(Fault(f"{what} has type {type_name(t)}: {exc.what}", exc.fix, unsupported=True))
+        inside = f" ({exc.where})" if exc.where else ""
+        faults.append(Fault(f"{what} has type {type_name(t)}: {exc.what}{inside}", exc.fix, unsupported=True))
         return None
 
 

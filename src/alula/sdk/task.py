@@ -85,7 +85,7 @@ class PythonTask(Entity, Generic[P, R]):
         self._copies = tuple((k, c.copy) for k, c in self._inputs if c.copy is not None)
         self._simple = self._is_simple()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = super().__call__(*args, **kwargs)
         return result
 
@@ -285,7 +285,8 @@ class PythonTask(Entity, Generic[P, R]):
 
     def _is_simple(self) -> bool:
         o = self.options
-        copied = len(self._copies) == len(self._inputs)
+        outputs = self.interface.outputs.values()
+        copied = len(self._copies) == len(self._inputs) and all(one.converter.copy is not None for one in outputs)
         wanted = self.awaits or o.retries or o.seconds or o.deck or self.cache or self.plugin
         return copied and not wanted and type(self).invoke is PythonTask.invoke
 

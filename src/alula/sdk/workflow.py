@@ -154,7 +154,7 @@ class PythonWorkflow(BaseWorkflow, Generic[P, R]):
         self.__module__ = getattr(fn, "__module__", module)
         self.__wrapped__ = fn
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = super().__call__(*args, **kwargs)
         return result
 

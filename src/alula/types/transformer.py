@@ -24,7 +24,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Generic, NewType, Protocol, TypeVar, get_args, get_origin
 from typing import Literal as Choice
 
 from alula.data.objects import ObjectStore
@@ -215,10 +215,15 @@ def through_literal(converter: Converter) -> Packing:
 
 
 def split(t: Any) -> tuple[Any, tuple[Any, ...]]:
-    """A declared type without its `Annotated` wrapper, and the metadata of that wrapper."""
+    """A declared type without its `Annotated` wrapper and other names for it, and the metadata of that wrapper."""
     if get_origin(t) is Annotated:
         base, *metadata = get_args(t)
-        return base, tuple(metadata)
+        base, inner = split(base)
+        return base, (*inner, *metadata)
+    if isinstance(t, NewType):
+        return split(t.__supertype__)
+    if type(t).__name__ == "TypeAliasType":  # `type Name = ...`, from Python 3.12 on
+        return split(t.__value__)
     return t, ()
 
 
