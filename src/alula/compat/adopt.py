@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from alula.compat.flytekit.exceptions.user import FlyteDisapprovalException, FlyteValidationException
+from alula.compat.flytekit.exceptions.user import (
+    FlyteDisapprovalException,
+    FlyteValidationException,
+    FlyteValueException,
+)
 from alula.errors import (
     AlulaError,
     CallError,
@@ -27,13 +31,17 @@ class RestrictedTypeError(Exception):
     """A type that is known, and refused as an input or output."""
 
 
+class _WrongSignature(FlyteValidationException, FlyteValueException):
+    """A function that does not return what it declares; flytekit has two names for it."""
+
+
 _THEIRS: dict[type[AlulaError], type[Exception]] = {
     ConversionError: TypeTransformerFailedError,
     CallError: TypeTransformerFailedError,
     RestrictedType: RestrictedTypeError,
     Disapproved: FlyteDisapprovalException,
     CompileError: FlyteValidationException,
-    SignatureError: FlyteValidationException,
+    SignatureError: _WrongSignature,
 }
 """The class of flytekit's that means the same; what is missing has a builtin class that will do."""
 

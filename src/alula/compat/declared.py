@@ -49,12 +49,12 @@ def declared(t: Any) -> Any:
     return base if _known(base) else _pickled(base, base)
 
 
-def input_type(t: Any) -> Any:
-    """`declared`, for an input, which cannot be a tuple. Raises RestrictedTypeError."""
+def one_value(t: Any) -> Any:
+    """`declared`, for an input or output, which cannot be a tuple. Raises RestrictedTypeError."""
     base = split(t)[0]
     if base is tuple or get_origin(base) is tuple or (isinstance(base, type) and issubclass(base, tuple)):
         raise RestrictedTypeError(
-            f"the type {type_name(base)} is not allowed as an input: pass its parts one by one, or a dataclass"
+            f"the type {type_name(base)} is not allowed as an input or output: use its parts one by one, or a dataclass"
         )
     return declared(t)
 

@@ -46,6 +46,8 @@ class _Alias(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec  # the import system has put the alias's there
+        if self._ours == OURS:
+            module.load_implicit_plugins()
 
 
 def install() -> None:

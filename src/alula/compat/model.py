@@ -58,6 +58,8 @@ class Model:
         self.__dict__.update(dict.fromkeys(self.fields), **given, **kwargs)
 
     def __getattr__(self, name: str) -> Any:  # reached only for what there is not
+        if name[:1] == "_" and name[1:] in self.fields:
+            return getattr(self, name[1:])  # tests of flytekit's look behind the properties
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; it has {', '.join(self.fields)}")
 
     def to_flyte_idl(self) -> Any:

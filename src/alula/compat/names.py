@@ -66,6 +66,8 @@ def mirror(module: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any],
     def __getattr__(name: str) -> Any:
         if name in where:
             return found(name)
+        if name == "__all__":  # for `from module import *`
+            return sorted({*where, *(each for each in vars(sys.modules[module]) if not each.startswith("_"))})
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         asking = sys._getframe(1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
 from alula._kits.lazy import installed, load_point
 from alula.compat.names import mirror
+from alula.errors import PluginError
 
 __version__ = "1.16.31"
 """The flytekit whose names and behaviour this layer follows."""
@@ -25,9 +27,15 @@ def new_context() -> AbstractContextManager[Any]:
 
 
 def load_implicit_plugins() -> None:
-    """Import the plugins of flytekit that are installed (entry points of the group `flytekit.plugins`)."""
+    """Import the plugins of flytekit that are installed (entry points of the group `flytekit.plugins`).
+
+    One that cannot be imported is named in the log: the program may never use it.
+    """
     for point in installed("flytekit.plugins"):
-        load_point(point)
+        try:
+            load_point(point)
+        except PluginError as exc:
+            logging.getLogger("flytekit").warning("%s", exc.what)
 
 
 __getattr__, __dir__ = mirror(
@@ -46,7 +54,7 @@ __getattr__, __dir__ = mirror(
         "alula.types.transformer": "HashMethod",
         "alula.compat.flytekit.configuration": "Config",
         "alula.compat.flytekit.deck": "Deck",
-        "alula.compat.flytekit.loggers": "logger",
+        "alula.compat.flytekit.loggers": "logger LOGGING_RICH_FMT_ENV_VAR",
         _CORE + "array_node_map_task": "map_task",
         _CORE + "artifact": "Artifact",
         _CORE + "base_sql_task": "SQLTask",

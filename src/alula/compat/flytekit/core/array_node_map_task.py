@@ -22,8 +22,8 @@ class ArrayNodeMapTask(Mirror):
 
     _held: ArrayTask[Any]
 
-    def __init__(self, target: Any, bound: dict[str, Any], **settings: Any) -> None:
-        self._target, self._bound = target, bound
+    def __init__(self, target: Any, bound: dict[str, Any], metadata: Any = None, **settings: Any) -> None:
+        self._target, self._bound, self._metadata = target, bound, metadata
         partial = functools.partial(target.__alula_entity__, **{k: unwrapped(v) for k, v in bound.items()})
         with adopted():
             self._hold(our_map_task(partial, **settings))
@@ -56,7 +56,7 @@ class ArrayNodeMapTask(Mirror):
 
     @property
     def metadata(self) -> Any:
-        return self._target.metadata
+        return self._metadata or self._target.metadata
 
     @property
     def python_interface(self) -> Interface:
@@ -97,6 +97,7 @@ def map_task(
     return ArrayNodeMapTask(
         partial.func,
         dict(partial.keywords),
+        kwargs.get("metadata"),
         concurrency=concurrency,
         min_successes=min_successes,
         min_success_ratio=1.0 if min_success_ratio is None else min_success_ratio,

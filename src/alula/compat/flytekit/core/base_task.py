@@ -218,9 +218,7 @@ class Task(TrackedInstance):
     def dispatch_execute(self, ctx: Any, input_literal_map: LiteralMap) -> Any:
         """One attempt, from literals to literals, or to the nodes that a dynamic task makes."""
         with adopted():
-            made = dispatch(
-                self.__alula_entity__, message_of(input_literal_map), current_run(), self.settings().ours()
-            )
+            made = dispatch(self.__alula_entity__, message_of(input_literal_map), current_run(), self.settings().ours())
         return model_of(made)
 
     def sandbox_execute(self, ctx: Any, input_literal_map: LiteralMap) -> Any:
@@ -360,4 +358,12 @@ class TaskResolverMixin:
         return None
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.compat.flytekit.core.context_manager": "ExecutionParameters ExecutionState FlyteContext",
+        "alula.compat.flytekit.core.promise": "Promise VoidPromise",
+        "alula.compat.flytekit.core.type_engine": "TypeEngine",
+        "alula.sdk.docs": "Documentation",
+    },
+)

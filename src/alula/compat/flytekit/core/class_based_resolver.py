@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from alula.compat.flytekit.core.base_task import TaskResolverMixin
@@ -33,6 +36,28 @@ class ClassStorageTaskResolver(TrackedInstance, TaskResolverMixin):
         if t not in self.mapping:
             raise RuntimeError(f"task {t} was not added to {self.name()}")
         return [str(self.mapping.index(t))]
+
+
+_reading: ContextVar[ClassStorageTaskResolver | None] = ContextVar("alula_flyte_reading", default=None)
+
+
+@contextmanager
+def reading(resolver: ClassStorageTaskResolver) -> Iterator[None]:
+    """Tasks that are made inside the block belong to `resolver`: no variable of a module holds them."""
+    token = _reading.set(resolver)
+    resolver.mapping.clear()
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def adopt_task(t: Any) -> ClassStorageTaskResolver | None:
+    """The resolver that a new task belongs to; None: a module holds it."""
+    resolver = _reading.get()
+    if resolver is not None:
+        resolver.add(t)
+    return resolver
 
 
 __getattr__, __dir__ = mirror(__name__, {})

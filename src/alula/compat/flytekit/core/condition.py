@@ -60,4 +60,9 @@ def conditional(name: str) -> ConditionalSection:
     return ConditionalSection(name)
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.compat.flytekit.core.promise": "ComparisonExpression ComparisonOps ConjunctionExpression ConjunctionOps Promise VoidPromise NodeOutput"
+    },
+)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from alula.compat.flytekit.core.promise import node_of
 from alula.compat.flytekit.core.data_persistence import FileAccessProvider, default_local_file_access_provider
+from alula.compat.flytekit.core.promise import node_of
 from alula.compat.names import mirror
 from alula.data.workspace import use, workspace
 from alula.sdk import current, deck
 from alula.sdk.current import Context, ContextBuilder
-from alula.sdk.graph import Trace, current_trace
+from alula.sdk.graph import Trace, current_trace, tracing
 from alula.sdk.local import current_run, place_at, running
 
 
@@ -103,6 +103,7 @@ class ExecutionState:
         engine_dir: Any = None,
         branch_eval_mode: BranchEvalMode | None = None,
         user_space_params: Any = None,
+        **_: Any,
     ) -> ExecutionState:
         given = {
             "working_dir": working_dir,
@@ -264,6 +265,11 @@ def _entered(context: FlyteContext) -> Iterator[FlyteContext]:
             here = access.workspace
             left_later.enter_context(use(here))
             left_later.enter_context(running(replace(current_run(), place=place_at(here.prefix, here.objects))))
+        state = context.compilation_state
+        if state is not None and not isinstance(state.nodes, _Nodes):
+            trace = left_later.enter_context(tracing(Trace("a compilation", prefix=state.prefix)))
+            assert trace is not None
+            state.nodes = _Nodes(trace)
         params = context.user_space_params
         if isinstance(params, Context) and params is not current.current_context():
             left_later.enter_context(current.entered(params))
@@ -303,4 +309,12 @@ def _state(given: ExecutionState | None) -> ExecutionState:
 
 
 flyte_context_Var = _pushed
-__getattr__, __dir__ = mirror(__name__, {"alula.sdk.secrets": "SecretsManager"})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.sdk.secrets": "SecretsManager",
+        "alula.sdk.checkpoint": "Checkpoint SyncCheckpoint",
+        "alula.compat.flytekit.configuration": "Config SecretsConfig SerializationSettings Image ImageConfig",
+        "alula.compat.flytekit.core.node": "Node",
+    },
+)

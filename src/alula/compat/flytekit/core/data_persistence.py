@@ -124,9 +124,7 @@ class FileAccessProvider:
         await self.objects.upload(Path(local_path), os.fspath(remote_path))
         return os.fspath(remote_path)
 
-    async def async_get_data(
-        self, remote_path: str, local_path: str, is_multipart: bool = False, **kwargs: Any
-    ) -> str:
+    async def async_get_data(self, remote_path: str, local_path: str, is_multipart: bool = False, **kwargs: Any) -> str:
         await self.objects.download(os.fspath(remote_path), Path(local_path))
         return os.fspath(local_path)
 
@@ -140,7 +138,9 @@ class FileAccessProvider:
     ) -> str:
         """Store bytes, a stream, or what is at a local path, below the prefix; where it is now."""
         at_path = isinstance(lpath, (str, os.PathLike))
-        prefix = (upload_prefix or "") if skip_raw_data_prefix else uris.join(self.workspace.prefix, upload_prefix or "")
+        prefix = (
+            (upload_prefix or "") if skip_raw_data_prefix else uris.join(self.workspace.prefix, upload_prefix or "")
+        )
         name = file_name or (self.get_file_tail(os.fspath(lpath)) if at_path else "")
         to = uris.join(prefix, *([] if upload_prefix else [uuid.uuid4().hex]), *([name] if name else []))
         if at_path:
@@ -150,7 +150,9 @@ class FileAccessProvider:
             await self.objects.write(to, content.encode() if isinstance(content, str) else content)
         return to
 
-    def put_raw_data(self, lpath: Any, upload_prefix: str | None = None, file_name: str | None = None, **kw: Any) -> str:
+    def put_raw_data(
+        self, lpath: Any, upload_prefix: str | None = None, file_name: str | None = None, **kw: Any
+    ) -> str:
         return bridge.run(self.async_put_raw_data(lpath, upload_prefix, file_name, **kw))
 
     def put_data(

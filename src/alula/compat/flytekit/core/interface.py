@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from alula.compat.declared import declared, input_type
+from alula.compat.declared import declared, one_value
 from alula.compat.flytekit.core.docstring import Docstring
 from alula.compat.flytekit.exceptions.user import FlyteMissingReturnValueException, FlyteMissingTypeException
 from alula.compat.flytekit.models.interface import ParameterMap, TypedInterface, Variable
@@ -94,13 +94,13 @@ class Interface:
         """The interface of Alula's. Raises UnsupportedType, RestrictedTypeError."""
         inputs = {}
         for name, (t, value) in self._inputs.items():
-            given = input_type(t)
+            given = one_value(t)
             counts = value is not None or (name in self._none_is_default and signature.optional(given))
             converter = self._converter(given, f"input '{name}'")
             inputs[name] = Input(name, given, converter, value if counts else REQUIRED)
         outputs = {}
         for name, t in self._outputs.items():
-            given = declared(t)
+            given = one_value(t)
             outputs[name] = Output(name, given, self._converter(given, f"output '{name}'"))
         return signature.Interface(inputs, outputs, self.named, self.as_tuple, self.source)
 
@@ -165,7 +165,7 @@ def transform_function_to_interface(
     made.title = getattr(fn, "__name__", "")
     if isinstance(base, type) and hasattr(base, "_fields") and issubclass(base, tuple):
         made.named, made.as_tuple, made.output_tuple_name = base, True, base.__name__
-    elif get_origin(base) is tuple:
+    elif get_origin(base) is tuple or isinstance(base, tuple):
         made.as_tuple = True
     made._none_is_default = frozenset(p.name for p in parameters if p.default is None)
     return made
@@ -174,8 +174,10 @@ def transform_function_to_interface(
 def extract_return_annotation(return_annotation: Any) -> dict[str, Any]:
     """Output names and types that a return annotation stands for."""
     base = split(return_annotation)[0]
-    if return_annotation in (None, type(None)):
+    if return_annotation is None or return_annotation is type(None):
         return {}
+    if isinstance(return_annotation, tuple):
+        return dict(zip(output_name_generator(len(return_annotation)), return_annotation, strict=True))
     if isinstance(base, type) and issubclass(base, tuple) and hasattr(base, "_fields"):
         hints = get_type_hints(base, include_extras=True)
         return {name: hints[name] for name in base._fields}

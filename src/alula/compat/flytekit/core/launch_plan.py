@@ -52,9 +52,7 @@ class LaunchPlan(Mirror):
             if given.get("security_context") is not None:
                 raise ValueError("Use of AuthRole is deprecated. You cannot specify both AuthRole and SecurityContext")
             given["security_context"] = SecurityContext(
-                run_as=Identity(
-                    iam_role=role.assumable_iam_role, k8s_service_account=role.kubernetes_service_account
-                )
+                run_as=Identity(iam_role=role.assumable_iam_role, k8s_service_account=role.kubernetes_service_account)
             )
         kept = {key: _ours(value) for key, value in given.items() if value is not None}
         with adopted():
@@ -179,5 +177,5 @@ def _ours(value: Any) -> Any:
 
 
 __getattr__, __dir__ = mirror(
-    __name__, {"alula.compat.flytekit.core.reference": "ReferenceLaunchPlan reference_launch_plan"}
+    __name__, {"alula.compat.flytekit.core.reference": "ReferenceLaunchPlan reference_launch_plan LaunchPlanReference"}
 )

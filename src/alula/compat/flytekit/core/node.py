@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from alula.compat.flytekit.core.promise import Promise, _guard, _overrides, show_nodes_as, unwrapped
 from alula.compat.flytekit.models.core.workflow import NodeMetadata
@@ -32,6 +32,10 @@ def mirrored(entity: Entity | None) -> Any:
     return _MIRRORED.get(entity, entity) if entity is not None else None
 
 
+_SHOWN: WeakValueDictionary[int, Node] = WeakValueDictionary()
+"""By id of a node of Alula's, which its value keeps alive."""
+
+
 class Mirror:
     """An object of the program that runs as an entity of Alula's."""
 
@@ -49,10 +53,16 @@ class Mirror:
 class Node:
     """One step of a workflow."""
 
-    __slots__ = ("_ours",)
+    __slots__ = ("__weakref__", "_ours")
+    _ours: Ours
 
-    def __init__(self, ours: Ours) -> None:
-        self._ours = ours
+    def __new__(cls, ours: Ours) -> Node:
+        """The one object for a node, as long as somebody has it."""
+        made = _SHOWN.get(id(ours))
+        if made is None:
+            made = _SHOWN[id(ours)] = super().__new__(cls)
+            made._ours = ours
+        return made
 
     @property
     def id(self) -> str:
@@ -111,6 +121,8 @@ class Node:
 
     def __hash__(self) -> int:
         return hash(self._ours)
+
+    _id, _bindings, _upstream_nodes, _metadata = id, bindings, upstream_nodes, metadata
 
     def __repr__(self) -> str:
         return f"Node(ID: {self.id} Upstream: {[each.id for each in self.upstream_nodes]})"

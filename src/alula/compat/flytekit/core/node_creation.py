@@ -21,4 +21,4 @@ def create_node(entity: Any, *args: Any, **kwargs: Any) -> Any:
         return wrapped(node.create_node(ours, **{name: unwrapped(value) for name, value in kwargs.items()}))
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(__name__, {"alula.compat.flytekit.core.node": "Node"})

@@ -267,7 +267,7 @@ class _Several:
 
 @cache
 def _tuple_class(name: str, fields: tuple[str, ...], promises: bool) -> Any:
-    made = namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024 - made at run time
+    made = namedtuple(name, fields)  # type: ignore[misc]
     return type("Output", (_Several, made), {}) if promises else made
 
 
@@ -358,4 +358,10 @@ def show_nodes_as(cls: Any) -> None:
     _node_class = cls
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.compat.flytekit.core.node": "Node",
+        "alula.compat.flytekit.core.context_manager": "FlyteContext FlyteContextManager",
+    },
+)

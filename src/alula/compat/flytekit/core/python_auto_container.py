@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from alula.compat.flytekit.configuration import SerializationSettings
 from alula.compat.flytekit.core.base_task import PythonTask, Task, TaskResolverMixin
+from alula.compat.flytekit.core.class_based_resolver import adopt_task
 from alula.compat.flytekit.core.tracker import extract_task_module
 from alula.compat.flytekit.models.task import Container, K8sPod
 from alula.compat.inner import DispatchedTask, HookedTask, TemplateTask
 from alula.compat.names import mirror
 from alula.sdk.graph import Entity
 from alula.sdk.resources import ResourceSpec, resource_spec
-from alula.sdk.secrets import SecurityContext
+from alula.sdk.secrets import Secret, SecurityContext
 
 T = TypeVar("T")
 
@@ -41,11 +42,12 @@ class PythonAutoContainerTask(PythonTask[T]):
     ) -> None:
         if (requests is not None or limits is not None) and resources is not None:
             raise ValueError("`resource` can not be used together with the `limits` or `requests`.")
+        if any(not isinstance(one, Secret) for one in secret_requests or ()):
+            raise AssertionError(f"Secret {secret_requests!r} should be of type flytekit.Secret")
         context = SecurityContext(secrets=list(secret_requests)) if secret_requests else None
-        super().__init__(
-            task_type, name, task_config, environment=environment, security_ctx=context, **kwargs
-        )
-        self._container_image, self._task_resolver = container_image, task_resolver
+        super().__init__(task_type, name, task_config, environment=environment, security_ctx=context, **kwargs)
+        self._container_image = container_image
+        self._task_resolver = task_resolver if task_resolver is not None else adopt_task(self)
         self._pod_template_name = pod_template_name
         self._rest = {
             "container_image": container_image,

@@ -18,6 +18,7 @@ from alula.compat.flytekit.core.tracker import (
     isnested,
     istestfunction,
 )
+from alula.compat.flytekit.core.type_engine import TypeEngine
 from alula.compat.inner import DispatchedTask, HookedTask, InnerDynamic, InnerEager, PlainTask, TemplateTask
 from alula.compat.names import mirror
 from alula.sdk.graph import Entity
@@ -37,9 +38,7 @@ class PythonInstanceTask(PythonAutoContainerTask[T], ABC):
         task_resolver: TaskResolverMixin | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            name=name, task_config=task_config, task_type=task_type, task_resolver=task_resolver, **kwargs
-        )
+        super().__init__(name=name, task_config=task_config, task_type=task_type, task_resolver=task_resolver, **kwargs)
 
 
 class PythonFunctionTask(PythonAutoContainerTask[T]):
@@ -80,7 +79,7 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
             **kwargs,
         )
         _ = self.python_interface.ours  # faults of the declaration come with it
-        if task_resolver is None:
+        if self._task_resolver is None:
             _check_reachable(task_function)
         self.__doc__, self.__wrapped__ = task_function.__doc__, task_function
         self.__name__ = getattr(task_function, "__name__", name)
@@ -104,6 +103,10 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
 
     def dynamic_execute(self, task_function: Callable[..., Any], **kwargs: Any) -> Any:
         return self(**kwargs)
+
+    def compile_into_workflow(self, ctx: Any, task_function: Callable[..., Any], **kwargs: Any) -> Any:
+        """The nodes that a dynamic task makes of these inputs."""
+        return self.dispatch_execute(ctx, TypeEngine.dict_to_literal_map(ctx, kwargs, self.python_interface.inputs))
 
     def _entity(self) -> Entity:
         fn, options = self._task_function, self.options()
@@ -157,4 +160,4 @@ def _check_reachable(fn: Callable[..., Any]) -> None:
         )
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(__name__, {"alula.compat.flytekit.core.python_auto_container": "default_task_resolver"})

@@ -173,6 +173,8 @@ __getattr__, __dir__ = mirror(
     {
         "alula.sdk.secrets": "Secret",
         "alula.sdk.resources": "Resources",
+        "alula.compat.flytekit.core.base_task": "TaskResolverMixin",
+        "alula.sdk.caching": "Cache",
         "alula.compat.flytekit.core.reference": "ReferenceTask reference_task",
     },
 )

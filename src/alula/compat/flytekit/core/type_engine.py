@@ -128,7 +128,9 @@ class TypeEngine:
     @classmethod
     def named_tuple_to_variable_map(cls, t: Any) -> VariableMap:
         hints = get_type_hints(t, include_extras=True)
-        return VariableMap({name: Variable(cls.to_literal_type(hint), str(i)) for i, (name, hint) in enumerate(hints.items(), 1)})
+        return VariableMap(
+            {name: Variable(cls.to_literal_type(hint), str(i)) for i, (name, hint) in enumerate(hints.items(), 1)}
+        )
 
     @classmethod
     def dict_to_literal_map(
@@ -160,7 +162,9 @@ class TypeEngine:
             raise ValueError("At least one of python_types or literal_types must be provided")
         types = python_types if python_types is not None else cls.guess_python_types(dict(literal_types or {}))
         if len(lm.literals) > len(types):
-            raise ValueError(f"Received more input values {len(lm.literals)} than allowed by the input spec {len(types)}")
+            raise ValueError(
+                f"Received more input values {len(lm.literals)} than allowed by the input spec {len(types)}"
+            )
         return {name: cls.to_python_value(ctx, lv, types[name]) for name, lv in lm.literals.items()}
 
     @classmethod
@@ -328,4 +332,13 @@ def _registered(t: Any) -> Ours[Any] | None:
     return next((ours for ours in default.transformers() if t is ours.python_type or t in ours.more_types), None)
 
 
-__getattr__, __dir__ = mirror(__name__, {})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.compat.flytekit.core.constants": "MESSAGEPACK CACHE_KEY_METADATA SERIALIZATION_FORMAT",
+        "alula.types.transformer": "HashMethod",
+        "alula.compat.flytekit.core.annotation": "FlyteAnnotation",
+        "alula.compat.flytekit.models.types": "SimpleType TypeStructure UnionType",
+        "alula.compat.flytekit.models.literals": "Binary LiteralCollection Primitive Scalar Union Void",
+    },
+)

@@ -10,11 +10,12 @@ from typing import Any
 
 from alula.compat.adopt import adopted
 from alula.compat.declared import declared
-from alula.compat.flytekit.core.class_based_resolver import ClassStorageTaskResolver
+from alula.compat.flytekit.core.class_based_resolver import ClassStorageTaskResolver, reading
 from alula.compat.flytekit.core.docstring import Docstring
 from alula.compat.flytekit.core.interface import Interface, transform_function_to_interface, typed_interface
 from alula.compat.flytekit.core.node import Mirror, Node
 from alula.compat.flytekit.core.promise import Promise, call, unwrapped, wrapped
+from alula.compat.flytekit.exceptions.user import FlyteValidationException
 from alula.compat.flytekit.models.core.workflow import NodeMetadata
 from alula.compat.flytekit.models.interface import TypedInterface
 from alula.compat.flytekit.models.literals import Binding
@@ -30,10 +31,18 @@ from alula.sdk.workflow import ImperativeWorkflow as OurImperative
 class WorkflowMetadata:
     on_failure: WorkflowFailurePolicy = WorkflowFailurePolicy.FAIL_IMMEDIATELY
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.on_failure, WorkflowFailurePolicy):
+            raise FlyteValidationException(f"Failure policy {self.on_failure} not acceptable")
+
 
 @dataclass
 class WorkflowMetadataDefaults:
     interruptible: bool = False
+
+    def __post_init__(self) -> None:
+        if self.interruptible not in (True, False):
+            raise FlyteValidationException(f"Interruptible must be boolean, {self.interruptible} invalid")
 
 
 class WorkflowBase(Mirror):
@@ -97,6 +106,8 @@ class WorkflowBase(Mirror):
             node = self._held.graph.failure
         return None if node is None else Node(node)
 
+    _nodes, _output_bindings = nodes, output_bindings
+
     def construct_node_metadata(self) -> NodeMetadata:
         return NodeMetadata(self.short_name, interruptible=self._held.interruptible)
 
@@ -123,8 +134,8 @@ class _Body:
 
     __signature__ = inspect.Signature()
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
+    def __init__(self, fn: Callable[..., Any], workflow: PythonFunctionWorkflow) -> None:
+        self.fn, self.workflow = fn, workflow
         plain = inspect.unwrap(fn)
         self.__module__, self.__name__, self.__doc__ = fn.__module__, fn.__name__, fn.__doc__
         self.__qualname__ = fn.__qualname__
@@ -132,7 +143,8 @@ class _Body:
         self.__annotations__: dict[str, Any] = {}
 
     def __call__(self, **promises: Any) -> Any:
-        return unwrapped(self.fn(**{name: wrapped(each) for name, each in promises.items()}))
+        with reading(self.workflow):
+            return unwrapped(self.fn(**{name: wrapped(each) for name, each in promises.items()}))
 
 
 class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):
@@ -155,7 +167,7 @@ class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):
             workflow_function, docstring, is_reference_entity=True, pickle_untyped=pickle_untyped
         )
         ours = PythonWorkflow(
-            _Body(workflow_function),
+            _Body(workflow_function, self),
             failure_policy=(metadata or WorkflowMetadata()).on_failure,
             interruptible=(default_metadata or WorkflowMetadataDefaults()).interruptible,
             on_failure=on_failure.__alula_entity__ if on_failure is not None else None,
@@ -258,5 +270,12 @@ def workflow(
 
 
 __getattr__, __dir__ = mirror(
-    __name__, {"alula.compat.flytekit.core.reference": "ReferenceWorkflow reference_workflow"}
+    __name__,
+    {
+        "alula.compat.flytekit.core.reference": "ReferenceWorkflow reference_workflow",
+        "alula.compat.flytekit.core.condition": "conditional ConditionalSection",
+        "alula.compat.flytekit.core.context_manager": "FlyteContext FlyteContextManager",
+        "alula.compat.flytekit.core.promise": "VoidPromise NodeOutput",
+        "alula.compat.flytekit.core.base_task": "PythonTask Task",
+    },
 )

@@ -37,9 +37,7 @@ class IOStrategy(Model, idl=idl.IOStrategy, fields="download_mode upload_mode"):
     UPLOAD_MODE_EAGER, UPLOAD_MODE_ON_EXIT, UPLOAD_MODE_NO_UPLOAD = 1, 0, 2
 
 
-class DataLoadingConfig(
-    Model, idl=idl.DataLoadingConfig, fields="input_path output_path enabled format io_strategy"
-):
+class DataLoadingConfig(Model, idl=idl.DataLoadingConfig, fields="input_path output_path enabled format io_strategy"):
     LITERALMAP_FORMAT_JSON, LITERALMAP_FORMAT_YAML, LITERALMAP_FORMAT_PROTO = range(3)
 
 

@@ -2,4 +2,9 @@
 
 from alula.compat.names import mirror
 
-__getattr__, __dir__ = mirror(__name__, {"alula.types.torch": "PyTorchCheckpoint=Checkpoint PyTorchTensorTransformer=TensorTransformer PyTorchModuleTransformer=ModuleTransformer"})
+__getattr__, __dir__ = mirror(
+    __name__,
+    {
+        "alula.types.torch": "PyTorchCheckpoint PyTorchTensorTransformer=TensorTransformer PyTorchModuleTransformer=ModuleTransformer"
+    },
+)

@@ -14,9 +14,7 @@ class ComparisonExpression(Model, idl=idl.ComparisonExpression, fields="operator
     Operator = constants(idl.ComparisonExpression.Operator, "How two operands are compared.")
 
 
-class ConjunctionExpression(
-    Model, idl=idl.ConjunctionExpression, fields="operator left_expression right_expression"
-):
+class ConjunctionExpression(Model, idl=idl.ConjunctionExpression, fields="operator left_expression right_expression"):
     LogicalOperator = constants(idl.ConjunctionExpression.LogicalOperator, "How two conditions are joined.")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from alula.compat.declared import show_as
 from alula.compat.flytekit.core.type_engine import LentTransformer
-from alula.compat.flytekit.types.file.file import FlyteFile
+from alula.compat.flytekit.types.file.file import FlyteFile, Later
 from alula.compat.names import mirror
 from alula.types.directories import Directory
 
 
-class FlyteDirectory(Directory[str]):
+class FlyteDirectory(Later, Directory[str]):
     """A directory, wherever it is stored. See `alula.Directory`.
 
     Args:
@@ -22,7 +21,7 @@ class FlyteDirectory(Directory[str]):
         remote_directory: Where to upload it to; False: nowhere.
     """
 
-    __slots__ = ("_downloader",)
+    __slots__ = ("_downloader", "_later")
 
     def __init__(
         self, path: Any, downloader: Callable[[], Any] | None = None, remote_directory: Any = None, **kwargs: Any
@@ -31,16 +30,6 @@ class FlyteDirectory(Directory[str]):
         self._downloader = downloader
         if downloader is not None:
             self._local = None
-
-    def _fetch(self) -> str:
-        if getattr(self, "_downloader", None) is None:
-            return super()._fetch()
-        assert self._downloader is not None
-        self._downloader()
-        return self.source
-
-    def __str__(self) -> str:
-        return self.source if self.uri is None else self.path
 
     @property
     def remote_directory(self) -> Any:
@@ -65,20 +54,6 @@ class FlyteDirectory(Directory[str]):
     def crawl(self, maxdepth: int | None = None, topdown: bool = True, **kwargs: Any) -> Iterator[Any]:
         found = list(super().crawl(maxdepth))
         return iter(found if topdown else reversed(found))
-
-    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
-        return self._as_field()
-
-    def to_json(self, **kwargs: Any) -> str:
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> FlyteDirectory:
-        return cls._of_field(data)
-
-    @classmethod
-    def from_json(cls, data: str, **kwargs: Any) -> FlyteDirectory:
-        return cls.from_dict(json.loads(data))
 
 
 def _as(cls: Any, found: Any) -> Any:

@@ -20,6 +20,4 @@ SVGImageFile = FlyteFile["svg"]
 TFRecordFile = FlyteFile["tfrecord"]
 
 __all__ = ["FlyteFile"]
-__getattr__, __dir__ = mirror(
-    __name__, {"alula.compat.flytekit.types.file.file": "FlyteFilePathTransformer FileExt"}
-)
+__getattr__, __dir__ = mirror(__name__, {"alula.compat.flytekit.types.file.file": "FlyteFilePathTransformer FileExt"})

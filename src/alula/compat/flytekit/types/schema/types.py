@@ -19,7 +19,7 @@ from alula.idl import Literal, LiteralType, SchemaType, SimpleType, literals
 from alula.types import tabular
 from alula.types.columns import dataset_type
 from alula.types.registry import default
-from alula.types.transformer import Place, Types, TypeTransformer, split, wrong_type
+from alula.types.transformer import Packing, Place, Types, TypeTransformer, split, wrong_type
 
 pandas = lazy.module("pandas")
 
@@ -155,6 +155,15 @@ class FlyteSchema:
     def to_json(self, **kwargs: Any) -> str:
         return json.dumps(self.to_dict())
 
+    def __eq__(self, other: object) -> bool:
+        """Of one that was not stored yet, only the columns count."""
+        if not isinstance(other, FlyteSchema):
+            return NotImplemented
+        stored = {self.remote_path, other.remote_path} - {None}
+        return self._columns == other._columns and len(stored) < 2
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"FlyteSchema(local_path={self._local}, remote_path={self.remote_path})"
 
@@ -199,6 +208,20 @@ class FlyteSchemaTransformer(TypeTransformer[Any]):
         made = split(t)[0](None, uri, SchemaOpenMode.READ)
         made._objects = at.objects
         return made
+
+    def packing(self, t: Any, types: Types) -> Packing:
+        """A field of a dataclass holds where the table is."""
+
+        async def pack(value: Any, at: Place) -> Any:
+            return {"remote_path": await self._put(value, at)}
+
+        def unpack(data: Any, at: Place) -> Any:
+            return split(t)[0](None, data["remote_path"], SchemaOpenMode.READ)
+
+        async def unpack_later(data: Any, at: Place) -> Any:
+            return unpack(data, at)
+
+        return Packing(pack, unpack_later, awaits=True, kinds=frozenset({dict}), of=FlyteSchema)
 
     @staticmethod
     def _schema(t: Any) -> SchemaType:

@@ -86,9 +86,7 @@ class StructuredDataset(tabular.StructuredDataset):
 class StructuredDatasetEncoder(ABC, Generic[T]):
     """Writes one kind of data frame, in one format, to one kind of storage."""
 
-    def __init__(
-        self, python_type: type[T], protocol: str | None = None, supported_format: str | None = None
-    ) -> None:
+    def __init__(self, python_type: type[T], protocol: str | None = None, supported_format: str | None = None) -> None:
         self._python_type, self._protocol = python_type, protocol.replace("://", "") if protocol else None
         self._supported_format = supported_format or ""
 
