@@ -9,6 +9,8 @@ from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptPhase, AttemptState, NodePhase, NodeState, Row, parent
 from alula.engine.turn import RowKey
 
+_ENDING = (NodePhase.FAILING, NodePhase.STOPPING)
+
 
 def change_faults(before: Row | None, after: Row) -> list[str]:
     """Terminal states never move: of one row, as it was and as it is to be."""
@@ -38,24 +40,28 @@ def change_faults(before: Row | None, after: Row) -> list[str]:
 
 
 def state_faults(x: Execution) -> list[str]:
-    """One live attempt per node at most; parallelism and windows kept; nothing lives on in what has ended."""
+    """One open attempt per node at most; parallelism and windows kept; nothing goes on in what ends or has ended."""
     faults = []
     limit = x.settings.max_parallelism
     if limit and len(x.holding) > limit:
         faults.append(f"{len(x.holding)} nodes hold a slot, and max parallelism is {limit}")
-    live: dict[str, int] = {}
+    still_open: dict[str, int] = {}
+    live: set[str] = set()
     for (path, number), attempt in x.attempts.items():
+        row = x.nodes[path]
+        if path in still_open:
+            faults.append(f"{path!r} has two open attempts: {still_open[path]} and {number}")
+        still_open[path] = number
         if not attempt.phase.live:
             continue
-        row = x.nodes[path]
-        if path in live:
-            faults.append(f"{path!r} has two live attempts: {live[path]} and {number}")
-        live[path] = number
+        live.add(path)
         if row.attempt != number or row.phase not in (NodePhase.QUEUED, NodePhase.RUNNING):
             faults.append(f"attempt {number} of {path!r} is live, but the node is {row.phase} with {row.attempt}")
     for path, row in x.nodes.items():
-        if path != ROOT and not row.phase.terminal and x.nodes[parent(path)].phase.terminal:
-            faults.append(f"{path!r} is {row.phase}, but what it is part of has ended")
+        inside = x.nodes[parent(path)].phase if path != ROOT else NodePhase.RUNNING
+        ends = row.phase in (NodePhase.STOPPING, NodePhase.CLOSING) and row.then is not NodePhase.BACKOFF
+        if not row.phase.terminal and (inside.terminal or (inside in _ENDING and not ends)):
+            faults.append(f"{path!r} is {row.phase}, but what it is part of is {inside}")
         idle = path not in live and path not in x.scopes and x.plan_of(path).kind in (Kind.TASK, Kind.LAUNCH_PLAN)
         if idle and row.phase in (NodePhase.QUEUED, NodePhase.RUNNING):
             faults.append(f"{path!r} is {row.phase} without a live attempt")

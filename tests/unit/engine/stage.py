@@ -193,12 +193,16 @@ class Stage:
     def go_on(self, until: float = 1e6) -> Stage:
         end = START + timedelta(seconds=until)
         while self.queue and self.queue[0][0] <= end:
-            at, _, event = heapq.heappop(self.queue)
-            self.now = max(self.now, at)
-            self.take(event)
+            self.next()
         if self.queue or until < 1e6:
             self.now = max(self.now, end)
         return self
+
+    def next(self) -> None:
+        """Whatever comes next."""
+        at, _, event = heapq.heappop(self.queue)
+        self.now = max(self.now, at)
+        self.take(event)
 
     def send(self, event: Event, after: float = 0) -> None:
         self.sent += 1

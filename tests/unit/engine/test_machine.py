@@ -236,6 +236,18 @@ def test_an_abort_while_the_failure_node_runs_ends_that_too() -> None:
     stage.check_end()
 
 
+def test_an_abort_while_an_attempt_is_being_closed_ends_its_retries() -> None:
+    stage = Stage(made([step("n0", retries=5)]), default=fail(closed=False))
+    stage.unclosable = {"n0"}
+    stage.run(until=30)
+    assert stage.phases() == {"n0": "closing"}
+    stage.abort().go_on(until=40)
+    assert stage.phase is NodePhase.ABORTED
+    stage.take(AttemptClosed("n0", 0))
+    assert stage.started() == ["n0"]
+    stage.check_end()
+
+
 def test_a_late_result_of_an_aborted_attempt_does_not_count() -> None:
     stage = Stage(made([step("n0")]), default=hang)
     stage.unclosable = {"n0"}
