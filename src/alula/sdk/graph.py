@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self, SupportsIndex
 
 from alula.errors import AlulaError, CallError, CompileError
 from alula.idl.ids import dns_label
+from alula.sdk.address import address_of, at
 from alula.sdk.attempts import limit_of, retries_of
 from alula.sdk.bind import Bound, arguments, bind
 from alula.sdk.caching import CacheSettings, settings
@@ -51,6 +52,17 @@ class Entity(ABC):
         """What errors and listings call it: its name without the module."""
         return self.name.rpartition(".")[2]
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """By name where a module has it, as functions are pickled; else whole, which takes cloudpickle."""
+        address = address_of(self)
+        return (at, address) if address is not None else super().__reduce_ex__(protocol)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
     def same_as(self, other: Entity) -> bool:
         """Whether the two, which share a name, are one entity in two objects."""
         return False
@@ -87,7 +99,7 @@ class Node:
         self.id, self.entity, self.bindings, self.where = id, entity, bindings, where
         self.inputs: Mapping[str, Input] = {}
         """Of the start node only: the inputs of the workflow."""
-        self.upstream: list[Node] = []
+        self.upstream: dict[Node, None] = {}
         """Nodes that must end first although no data flows."""
         self.overrides = Overrides()
         self.overridden = False
@@ -102,8 +114,7 @@ class Node:
 
     def runs_before(self, other: Node) -> None:
         """`other` starts after this node has ended."""
-        if self not in other.upstream:
-            other.upstream.append(self)
+        other.upstream[self] = None
 
     def __rshift__(self, other: Any) -> Any:
         from_node = other if isinstance(other, Node) else other._node
@@ -163,6 +174,9 @@ class Node:
         if name in outputs:
             return outputs[name]
         raise AttributeError(f"node {self.id} ({self.title}) has no output '{name}'; it has {', '.join(outputs)}")
+
+    def __deepcopy__(self, memo: object) -> Node:
+        return self
 
     def __repr__(self) -> str:
         return f"<node {self.id}: {self.title}>"

@@ -86,6 +86,9 @@ class Promise:
             raise AttributeError(name)
         return Promise(self._node, self._var, _attribute_type(self, name), (*self._path, name))
 
+    def __deepcopy__(self, memo: object) -> Promise:
+        return self  # a copy of its node would be none of the workflow
+
     def __repr__(self) -> str:
         path = "".join(f".{p}" if isinstance(p, str) else f"[{p}]" for p in self._path)
         return f"<promise of {self._node.id}.{self._var}{path}: {_shown(self._type)}>"

@@ -166,6 +166,12 @@ class PythonWorkflow(BaseWorkflow, Generic[P, R]):
                     self._graph = self._read()
         return self._graph
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_graph")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.RLock(), _graph=None)
+
     def _read(self) -> Graph:
         if self._reading:
             raise CompileError(
