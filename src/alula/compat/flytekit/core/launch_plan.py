@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from alula.compat.adopt import adopted
@@ -55,6 +56,8 @@ class LaunchPlan(Mirror):
                 run_as=Identity(iam_role=role.assumable_iam_role, k8s_service_account=role.kubernetes_service_account)
             )
         kept = {key: _ours(value) for key, value in given.items() if value is not None}
+        if schedule is not None and schedule.kickoff_time_input_arg not in workflow.python_interface.inputs:
+            kept["schedule"] = replace(schedule, kickoff_time_input_arg=None)  # flytekit lets the platform find out
         with adopted():
             return cls._of(Ours.create(name, workflow.__alula_entity__, **kept))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections import namedtuple
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any, NoReturn, TypeVar
 
@@ -333,7 +334,12 @@ async def _presented(result: Any, entity: Entity) -> Any:
 
 def _overrides(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     given = {**({"node_name": args[0]} if args else {}), **kwargs}
-    return {name: getattr(value, "__alula_value__", value) for name, value in given.items()}
+    if "timeout" in given:
+        timeout = given["timeout"] or timedelta(0)
+        if not isinstance(timeout, timedelta | int):
+            raise ValueError(f"timeout should be duration represented as either a datetime.timedelta or int seconds, got {timeout!r}")
+        given["timeout"] = timeout
+    return given
 
 
 def _guard(act: Any) -> None:

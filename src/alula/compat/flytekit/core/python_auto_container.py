@@ -12,7 +12,9 @@ from alula.compat.flytekit.core.tracker import extract_task_module
 from alula.compat.flytekit.models.task import Container, K8sPod
 from alula.compat.inner import DispatchedTask, HookedTask, TemplateTask
 from alula.compat.names import mirror
+from alula.errors import ConfigError
 from alula.sdk.graph import Entity
+from alula.sdk.image import ImageConfig
 from alula.sdk.resources import ResourceSpec, resource_spec
 from alula.sdk.secrets import Secret, SecurityContext
 
@@ -45,7 +47,7 @@ class PythonAutoContainerTask(PythonTask[T]):
         if any(not isinstance(one, Secret) for one in secret_requests or ()):
             raise AssertionError(f"Secret {secret_requests!r} should be of type flytekit.Secret")
         context = SecurityContext(secrets=list(secret_requests)) if secret_requests else None
-        super().__init__(task_type, name, task_config, environment=environment, security_ctx=context, **kwargs)
+        super().__init__(task_type or "python-task", name, task_config, environment=environment, security_ctx=context, **kwargs)
         self._container_image = container_image
         self._task_resolver = task_resolver if task_resolver is not None else adopt_task(self)
         self._pod_template_name = pod_template_name
@@ -97,6 +99,16 @@ class PythonAutoContainerTask(PythonTask[T]):
         if self.changed(["get_container", "get_k8s_pod", "get_sql"], PythonAutoContainerTask):
             return TemplateTask(self, self.options())
         return HookedTask(self, None, self.options())
+
+
+def get_registerable_container_image(img: Any, cfg: ImageConfig) -> str:
+    """The full name of an image. AssertionError: it refers to one that is not configured."""
+    try:
+        return cfg.resolve(img)
+    except ConfigError as exc:
+        if not img:
+            raise
+        raise AssertionError(str(exc)) from exc
 
 
 class DefaultTaskResolver(TaskResolverMixin):

@@ -21,6 +21,7 @@ from alula.compat.flytekit.core.tracker import (
 from alula.compat.flytekit.core.type_engine import TypeEngine
 from alula.compat.inner import DispatchedTask, HookedTask, InnerDynamic, InnerEager, PlainTask, TemplateTask
 from alula.compat.names import mirror
+from alula.sdk.docs import Description, Documentation
 from alula.sdk.graph import Entity
 from alula.sdk.local import wait_for
 
@@ -87,6 +88,15 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
     @property
     def task_function(self) -> Callable[..., Any]:
         return self._task_function
+
+    @property
+    def docs(self) -> Any:
+        """What was given, else what the docstring says."""
+        if self._docs is not None or not self._task_function.__doc__:
+            return self._docs
+        said = Docstring(callable_=self._task_function)
+        long = Description(value=said.long_description) if said.long_description else None
+        return Documentation(short_description=said.short_description, long_description=long)
 
     @property
     def execution_mode(self) -> ExecutionBehavior:

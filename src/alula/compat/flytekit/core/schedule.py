@@ -22,10 +22,10 @@ class CronSchedule(schedules.CronSchedule):
     ) -> None:
         if cron_expression is None and schedule is None:
             raise AssertionError("Either `cron_expression` or `schedule` should be specified.")
-        if cron_expression is not None and offset is not None:
-            raise AssertionError("Only `schedule` is supported when specifying `offset`.")
+        if cron_expression is not None:
+            raise AssertionError("cron_expression is deprecated and should not be used. Use `schedule` instead.")
         with adopted():
-            super().__init__(schedule or cron_expression or "", kickoff_time_input_arg, offset)
+            super().__init__(schedule or "", kickoff_time_input_arg, offset)
 
     def to_flyte_idl(self) -> Any:
         return self.to_message()

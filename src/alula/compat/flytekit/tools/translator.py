@@ -40,6 +40,9 @@ def get_serializable(
     return made
 
 
+get_serializable_task = get_serializable_workflow = get_serializable_launch_plan = get_serializable
+
+
 def _entity(work: Compilation, name: str, asked: Any) -> Any:
     known = next((each for (_, its), each in work.entities.items() if its == name), None)
     return asked if asked is not None else mirrored(known)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from alula import idl
+from alula.compat.flytekit.models.literals import RetryStrategy
 from alula.compat.model import Model, constants
 from alula.compat.names import mirror
 
@@ -22,7 +24,21 @@ class NodeMetadata(
     Model,
     idl=idl.NodeMetadata,
     fields="name timeout retries interruptible cacheable cache_version cache_serializable",
-): ...
+):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fill()
+
+    @classmethod
+    def from_flyte_idl(cls, pb2_object: Any) -> Any:
+        made = super().from_flyte_idl(pb2_object)
+        made._fill()
+        return made
+
+    def _fill(self) -> None:
+        """A node without limits says so."""
+        self.timeout = timedelta(0) if self.timeout is None else self.timeout
+        self.retries = RetryStrategy(0) if self.retries is None else self.retries
 
 
 class SignalCondition(Model, idl=idl.SignalCondition, fields="signal_id type output_variable_name"): ...

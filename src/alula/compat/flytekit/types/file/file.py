@@ -97,6 +97,10 @@ class FlyteFile(Later, File[str]):
         if downloader is not noop:
             self._local = None
 
+    def open(self, mode: str = "r", cache_type: Any = None, cache_options: Any = None, **kwargs: Any) -> Any:
+        """A stream. See `alula.File.open`; how much is read ahead is Alula's business."""
+        return super().open(mode, **kwargs)
+
 
 class FlyteFilePathTransformer(LentTransformer):
     serves = FlyteFile
