@@ -54,6 +54,7 @@ __getattr__, __dir__ = mirror(
         "alula.types.transformer": "HashMethod",
         "alula.compat.flytekit.configuration": "Config",
         "alula.compat.flytekit.deck": "Deck",
+        "alula.compat.flytekit.lazy_import.lazy_module": "lazy_module",
         "alula.compat.flytekit.loggers": "logger LOGGING_RICH_FMT_ENV_VAR",
         _CORE + "array_node_map_task": "map_task",
         _CORE + "artifact": "Artifact",

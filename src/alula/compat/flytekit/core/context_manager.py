@@ -239,6 +239,16 @@ class FlyteEntities:
     entities: ClassVar[list[Any]] = []
 
 
+@dataclass
+class OutputMetadata:
+    """A note on an output."""
+
+    artifact: Any = None
+    dynamic_partitions: dict[str, str] | None = None
+    time_partition: datetime | None = None
+    additional_items: list[Any] | None = None
+
+
 class OutputMetadataTracker:
     """Notes on outputs, for backends that keep artifacts; Alula keeps none."""
 

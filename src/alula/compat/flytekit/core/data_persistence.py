@@ -202,6 +202,11 @@ class FileAccessProvider:
         return False
 
 
+def get_fsspec_storage_options(protocol: str, data_config: Any = None, anonymous: bool = False, **kw: Any) -> Any:
+    """What fsspec is told beside a URI, for plugins that use it: that it may ask without credentials."""
+    return {"auto_mkdir": True} if protocol == "file" else {**({"anon": True} if anonymous else {}), **kw}
+
+
 flyte_tmp_dir = ""
 """flytekit's directory for temporary files; Alula makes its own when it is first needed."""
 default_local_file_access_provider = FileAccessProvider.of_workspace()

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
+from alula._kits import lazy
 from alula.compat.adopt import adopted
 from alula.compat.declared import show_as
 from alula.compat.flytekit.core.context_manager import FlyteContext
 from alula.compat.flytekit.core.type_engine import LentTransformer
 from alula.compat.flytekit.models import literals
 from alula.compat.flytekit.models.literals import StructuredDatasetMetadata
-from alula.compat.flytekit.models.types import StructuredDatasetType
+from alula.compat.flytekit.models.types import LiteralType, SimpleType, StructuredDatasetType
 from alula.compat.model import message_of
 from alula.compat.names import mirror
 from alula.errors import UnsupportedType
 from alula.idl import StructuredDataset as DatasetMessage
 from alula.idl import StructuredDatasetType as TypeMessage
 from alula.types import tabular
+from alula.types.columns import dataset_type
 from alula.types.dataset import CSV, PARQUET, Decoder, Encoder
 from alula.types.transformer import Place
 
+numpy = lazy.module("numpy")
 T = TypeVar("T")
 
 StructuredDatasetFormat = str
@@ -147,6 +151,19 @@ class StructuredDatasetDecoder(ABC, Generic[T]):
         """The data frame, or an iterator over its pieces. May block."""
 
 
+def get_supported_types() -> dict[Any, LiteralType]:
+    """The types of columns, numpy's and Python's, and what they are on the wire."""
+    simple = {
+        SimpleType.INTEGER: (numpy.int32, numpy.int64, numpy.uint32, numpy.uint64, int),
+        SimpleType.FLOAT: (numpy.float32, numpy.float64, float),
+        SimpleType.BOOLEAN: (bool, numpy.bool_),
+        SimpleType.DATETIME: (numpy.datetime64, datetime),
+        SimpleType.DURATION: (numpy.timedelta64, timedelta),
+        SimpleType.STRING: (str, numpy.str_, numpy.bytes_, numpy.object_),
+    }
+    return {t: LiteralType(simple=kind) for kind, types in simple.items() for t in types}
+
+
 class _Handling:
     """What Alula looks a handler up by."""
 
@@ -181,6 +198,11 @@ class StructuredDatasetTransformerEngine(LentTransformer):
 
     serves = tabular.StructuredDataset
     Renderers: ClassVar[dict[Any, Any]] = {}
+    _registered: ClassVar[set[Any]] = set()
+
+    def get_literal_type(self, t: Any = None) -> LiteralType:
+        """The type of a table, whatever kind of frame is declared."""
+        return LiteralType(structured_dataset_type=StructuredDatasetType.from_flyte_idl(dataset_type(t)))
 
     @classmethod
     def register(
@@ -191,18 +213,30 @@ class StructuredDatasetTransformerEngine(LentTransformer):
         default_format_for_type: bool = False,
         default_storage_for_type: bool = False,
     ) -> None:
-        """Use an encoder or decoder from now on. DuplicateHandlerError: there is one."""
+        """Use an encoder or decoder from now on.
+
+        One for any storage that comes second is left out, as flytekit does; but Alula's own, of frames that flytekit
+        itself knows nothing of, make way.
+
+        Raises:
+            DuplicateHandlerError: there is one for this type, storage and format.
+        """
         ours = _BorrowedEncoder(h) if isinstance(h, StructuredDatasetEncoder) else _BorrowedDecoder(h)
+        key = (type(ours), ours.python_type, ours.protocol, ours.format)
+        first = key not in cls._registered
+        cls._registered.add(key)
+        theirs_too = getattr(ours.python_type, "__module__", "").partition(".")[0] in ("pandas", "pyarrow")
         try:
             with adopted():
                 tabular.register(
                     ours,
                     default_format=default_for_type or default_format_for_type,
                     default_protocol=bool(ours.protocol) and (default_for_type or default_storage_for_type),
-                    override=override,
+                    override=override or (first and not theirs_too),
                 )
         except UnsupportedType as exc:
-            raise DuplicateHandlerError(exc.what) from exc
+            if ours.protocol:
+                raise DuplicateHandlerError(exc.what) from exc
 
     @classmethod
     def register_for_protocol(cls, h: Any, protocol: str, *flags: bool) -> None:
