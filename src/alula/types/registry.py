@@ -125,9 +125,8 @@ class Registry:
         return self.converter(t).literal_type
 
     def guess(self, lt: LiteralType) -> Any:
-        """A Python type for a literal type that no one declared: the first family that knows it."""
-        self._open_built_in()
-        for transformer in tuple(dict.fromkeys(self._by_type.values())):
+        """A Python type for a literal type that no one declared: the first family that knows it, built-in ones last."""
+        for transformer in sorted(self.transformers(), key=_built_in):
             t = transformer.guess(lt, self)
             if t is not None:
                 return t
@@ -230,6 +229,11 @@ class Registry:
             self._by_type.setdefault(transformer.python_type, transformer)
             for t in transformer.more_types:
                 self._by_type.setdefault(t, transformer)
+
+
+def _built_in(transformer: TypeTransformer[Any]) -> bool:
+    """Built-in families know whole kinds of literals (any blob is a file), others what is theirs alone."""
+    return type(transformer).__module__.startswith("alula.types.")
 
 
 def _key(t: Any) -> Any:

@@ -23,13 +23,14 @@ import html
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NewType, Protocol, TypeVar, get_args, get_origin
 from typing import Literal as Choice
 
 from alula.data.objects import ObjectStore
 from alula.errors import ConversionError
-from alula.idl import Literal, LiteralType
+from alula.idl import Literal, LiteralType, SimpleType
 from alula.idl import packing as plain
 
 T = TypeVar("T")
@@ -166,12 +167,18 @@ class TypeTransformer(ABC, Generic[T]):
             check(value, t)
             return to_literal(value, t, at)
 
+        lt = self.literal_type(t, types)
+        whole = lt.WhichOneof("type") == "simple" and lt.simple in (SimpleType.STRUCT, SimpleType.BINARY)
+
         def take(lit: Literal, at: Place) -> Any:
+            if not whole and plain.is_packed(lit):  # a field of a dataclass, cut out by an attribute path
+                with suppress(ConversionError):  # a form of its own, which the transformer knows
+                    lit = plain.literal_of(plain.unpacked(lit), lt)
             return to_python(lit, t, at)
 
         return Converter(
             declared=t,
-            literal_type=self.literal_type(t, types),
+            literal_type=lt,
             to_literal=_awaited(put) if awaits else put,
             to_python=_awaited(take) if awaits else take,
             awaits=awaits,
