@@ -109,9 +109,11 @@ class _Schemas:
         self.made: dict[str, type] = {}
 
     def record(self, schema: Mapping[str, Any]) -> type:
-        required = schema.get("required", [])
+        properties = schema.get("properties", {})
+        required = [name for name in schema.get("required", []) if name in properties]
         fields: list[Any] = []
-        for name, part in schema.get("properties", {}).items():
+        for name in [*required, *sorted(properties.keys() - set(required))]:  # the wire keeps no other order
+            part = properties[name]
             t = self.type(part)
             if name in required:
                 fields.append((name, t))
