@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.meta.source import ROOT, name
 
 HERE = Path(__file__)
-MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|opt|tmp|home|Users)/[\w.-]+|\.pyenv")
+# `/opt/venv` is where the images of Flyte have their Python, whatever the machine.
+MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|opt(?!/venv)|tmp|home|Users)/[\w.-]+|\.pyenv")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|download\.pytorch\.org")
 OPEN_END = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\))")
 

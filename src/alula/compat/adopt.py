@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from alula.compat.flytekit.exceptions.user import (
     FlyteDisapprovalException,
@@ -59,15 +60,18 @@ def adopted() -> Iterator[None]:
 def adopt(exc: BaseException) -> None:
     """Make an error of Alula one of flytekit's as well: it gets a class that is both."""
     if isinstance(exc, AlulaError) and not isinstance(exc, PromiseError):
-        both = _both(type(exc))
+        kind: Any = type(exc)
+        both = _both(kind)
         if both is not None:
             exc.__class__ = both
 
 
 @cache
-def _both(ours: type[AlulaError]) -> type[AlulaError] | None:
+def _both(ours: Any) -> type[AlulaError] | None:
     theirs = next((_THEIRS[base] for base in ours.__mro__ if base in _THEIRS), None)
     if theirs is None or issubclass(ours, theirs):
         return None
     body = {"__module__": theirs.__module__, "__qualname__": theirs.__qualname__}
-    return type(theirs)(theirs.__name__, (ours, theirs), body)
+    metaclass: Any = type(theirs)
+    made: type[AlulaError] = metaclass(theirs.__name__, (ours, theirs), body)
+    return made

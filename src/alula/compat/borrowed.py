@@ -9,6 +9,7 @@ from alula.compat.flytekit.core.context_manager import FlyteContext, FlyteContex
 from alula.compat.flytekit.models.literals import Literal as LiteralModel
 from alula.compat.flytekit.models.types import LiteralType as TypeModel
 from alula.compat.model import message_of
+from alula.compat.transformers import AsyncTypeTransformer
 from alula.compat.transformers import TypeTransformer as Theirs
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType
@@ -54,6 +55,8 @@ class Borrowed(TypeTransformer[Any]):
 
 class BorrowedAsync(Borrowed):
     """A transformer of flytekit's kind that awaits."""
+
+    theirs: AsyncTypeTransformer[Any]
 
     async def to_literal(self, value: Any, t: Any, at: Place) -> Literal:  # type: ignore[override]
         expected = TypeModel.from_flyte_idl(self.literal_type(t, at.types))

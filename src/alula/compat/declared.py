@@ -16,13 +16,14 @@ from alula.compat.borrowed import borrow
 from alula.compat.flytekit.loggers import logger
 from alula.compat.transformers import TypeTransformer
 from alula.errors import RestrictedType, UnsupportedType
-from alula.types.pickle import Pickle
+from alula.types.pickle import PickleTransformer
 from alula.types.registry import default
 from alula.types.transformer import split, type_name
 
 _WARNED: set[str] = set()
 _CONTAINERS: dict[Any, Any] = {list: list, dict: dict, tuple: tuple, abc.Iterator: abc.Iterator}
 _ANYTHING = (Any, object)
+_SPELT: dict[Any, Any] = {list: typing.List, dict: typing.Dict}  # noqa: UP006 - as flytekit spells what it guesses
 
 
 def declared(t: Any) -> Any:
@@ -81,16 +82,14 @@ def _pickled(shown: Any, t: Any) -> Any:
     if name not in _WARNED:
         _WARNED.add(name)
         logger.warning("no transformer takes the type %s: its values are pickled", name)
-    return Pickle[t]  # type: ignore[valid-type]
+    return Annotated[(t, PickleTransformer())]
 
 
 def shown(t: Any) -> Any:
     """A type that Alula has guessed, as flytekit would name it: `typing.List[FlyteFile]` for `list[File]`."""
     origin, args = get_origin(t), tuple(shown(arg) for arg in get_args(t))
-    if origin is list:
-        return typing.List[args]  # noqa: UP006
-    if origin is dict:
-        return typing.Dict[args]  # noqa: UP006
+    if origin in _SPELT:
+        return _SPELT[origin][args]
     if origin is Union or origin is types.UnionType:
         return Union[args]  # noqa: UP007
     if isinstance(t, type):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Dressing(TaskPlugin[Any]):
     """What a task of flytekit's kind says about itself, for its template."""
 
-    def __init__(self, theirs: Theirs) -> None:
+    def __init__(self, theirs: Theirs[Any]) -> None:
         self._theirs = theirs
         self.task_type = theirs.task_type  # type: ignore[misc]  # of each task here
         self.task_type_version = theirs.task_type_version  # type: ignore[misc]
@@ -49,7 +49,7 @@ class Dressing(TaskPlugin[Any]):
 class _Finder(Resolver):
     """A resolver of flytekit's kind, for Alula's compiler."""
 
-    def __init__(self, theirs: Theirs) -> None:
+    def __init__(self, theirs: Theirs[Any]) -> None:
         self._theirs = theirs
         self.location = theirs.task_resolver.location
 
@@ -64,7 +64,7 @@ class _Finder(Resolver):
 class _Inner(PythonTask[..., Any]):
     """What all of them share: they know the object of the program that they belong to."""
 
-    theirs: Theirs
+    theirs: Theirs[Any]
 
     @property
     def resolver(self) -> Resolver:
@@ -80,7 +80,7 @@ class _Inner(PythonTask[..., Any]):
 class PlainTask(_Inner):
     """A function that nobody has put anything around."""
 
-    def __init__(self, theirs: Theirs, fn: Callable[..., Any], options: TaskOptions) -> None:
+    def __init__(self, theirs: Theirs[Any], fn: Callable[..., Any], options: TaskOptions) -> None:
         self.theirs = theirs
         super().__init__(named(fn, theirs), options, name=theirs.name, interface=theirs.python_interface.ours)
 
@@ -91,7 +91,7 @@ class PlainTask(_Inner):
 class HookedTask(_Inner):
     """A task whose class says what happens before, instead of and after the function."""
 
-    def __init__(self, theirs: Theirs, fn: Callable[..., Any] | None, options: TaskOptions) -> None:
+    def __init__(self, theirs: Theirs[Any], fn: Callable[..., Any] | None, options: TaskOptions) -> None:
         self.theirs = theirs
         body = fn if fn is not None else _body_of(theirs)
         PythonTask.__init__(self, body, options, name=theirs.name, interface=theirs.python_interface.ours)
@@ -138,7 +138,7 @@ class TemplateTask(HookedTask, InstanceTask):
 
     runs_user_code = False
 
-    def __init__(self, theirs: Theirs, options: TaskOptions) -> None:
+    def __init__(self, theirs: Theirs[Any], options: TaskOptions) -> None:
         HookedTask.__init__(self, theirs, None, options)
 
     def execute(self, **inputs: Any) -> Any:
@@ -158,7 +158,7 @@ class TemplateTask(HookedTask, InstanceTask):
 class InnerDynamic(DynamicTask[..., Any]):
     """A function whose calls become nodes when it runs."""
 
-    def __init__(self, theirs: Theirs, fn: Callable[..., Any], options: TaskOptions) -> None:
+    def __init__(self, theirs: Theirs[Any], fn: Callable[..., Any], options: TaskOptions) -> None:
         self.theirs = theirs
         body = named(fn, theirs, result=unwrapped)
         PythonTask.__init__(self, body, options, name=theirs.name, interface=theirs.python_interface.ours)
@@ -173,7 +173,7 @@ class InnerDynamic(DynamicTask[..., Any]):
 class InnerEager(EagerTask[..., Any]):
     """An async function that awaits others."""
 
-    def __init__(self, theirs: Theirs, fn: Callable[..., Any], options: TaskOptions) -> None:
+    def __init__(self, theirs: Theirs[Any], fn: Callable[..., Any], options: TaskOptions) -> None:
         self.theirs = theirs
         PythonTask.__init__(self, fn, options, name=theirs.name, interface=theirs.python_interface.ours)
 
@@ -182,7 +182,9 @@ class InnerEager(EagerTask[..., Any]):
     around = _Inner.around
 
 
-def named(fn: Callable[..., Any], theirs: Theirs, result: Callable[[Any], Any] | None = None) -> Callable[..., Any]:
+def named(
+    fn: Callable[..., Any], theirs: Theirs[Any], result: Callable[[Any], Any] | None = None
+) -> Callable[..., Any]:
     """The function of a task, whose errors say which task raised them, as flytekit's do in a local run.
 
     A test may put another `execute` onto the task; then that is called.
@@ -232,7 +234,7 @@ def _said(exc: Exception) -> str:
     return exc.what if isinstance(exc, AlulaError) and not isinstance(exc, FlyteException) else str(exc)
 
 
-def _body_of(theirs: Theirs) -> Callable[..., Any]:
+def _body_of(theirs: Theirs[Any]) -> Callable[..., Any]:
     """A function for a task that has none, which names the module where the task is made."""
 
     def body(**values: Any) -> Any:

@@ -9,9 +9,9 @@ It holds plain attributes, and turns into the message and back as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.json_format import MessageToDict
@@ -24,7 +24,7 @@ _MODELS: dict[str, type[Model]] = {}
 class Model:
     """A message with flytekit's shape. See the module's text."""
 
-    idl: ClassVar[Callable[[], Any]]
+    idl: ClassVar[Any]
     fields: ClassVar[tuple[str, ...]] = ()
     renamed: ClassVar[Mapping[str, str]] = {}
     """Fields that the message calls otherwise."""
@@ -61,6 +61,10 @@ class Model:
         if name[:1] == "_" and name[1:] in self.fields:
             return getattr(self, name[1:])  # tests of flytekit's look behind the properties
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}; it has {', '.join(self.fields)}")
+
+    if TYPE_CHECKING:  # fields are attributes like any other
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def to_flyte_idl(self) -> Any:
         """The message."""
@@ -228,7 +232,7 @@ def constants(enum: Any, doc: str) -> Any:
     numbers = dict(enum.items())
     names = {number: name for name, number in numbers.items()}
 
-    def enum_to_string(cls: Any, value: int) -> str:
+    def enum_to_string(cls: Any, value: int) -> Any:
         return names.get(value, "{unknown}")
 
     name = enum.DESCRIPTOR.name

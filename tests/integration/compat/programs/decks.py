@@ -66,7 +66,10 @@ if __name__ == "__main__":
     print(report(n=3), seen, "table" in TopFrameRenderer().to_html(pd.DataFrame({"a": [1]})))
     print(secret(), wf())
     print("def" in SourceCodeRenderer().to_html("def f(): pass"))
-    print(report.enable_deck if hasattr(report, "enable_deck") else not report.disable_deck, secret.security_context.secrets[0].key)
+    print(
+        report.enable_deck if hasattr(report, "enable_deck") else not report.disable_deck,
+        secret.security_context.secrets[0].key,
+    )
     try:
         current_context().secrets.get("nothing", "here")
     except ValueError:

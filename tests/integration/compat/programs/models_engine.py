@@ -122,21 +122,61 @@ if __name__ == "__main__":
             print(type(e).__name__ if "Restricted" in type(e).__name__ else "other")
     i = Literal(scalar=Scalar(primitive=Primitive(integer=3)))
     s = Literal(scalar=Scalar(primitive=Primitive(string_value="x")), hash="h", metadata={"k": "v"})
-    blob = Literal(scalar=Scalar(blob=Blob(metadata=BlobMetadata(type=BlobType("csv", BlobType.BlobDimensionality.SINGLE)), uri="s3://b")))
-    u = Literal(scalar=Scalar(union=Union(value=i, stored_type=LiteralType(simple=SimpleType.INTEGER, structure=TypeStructure(tag="int")))))
+    blob = Literal(
+        scalar=Scalar(
+            blob=Blob(metadata=BlobMetadata(type=BlobType("csv", BlobType.BlobDimensionality.SINGLE)), uri="s3://b")
+        )
+    )
+    u = Literal(
+        scalar=Scalar(
+            union=Union(value=i, stored_type=LiteralType(simple=SimpleType.INTEGER, structure=TypeStructure(tag="int")))
+        )
+    )
     none = Literal(scalar=Scalar(none_type=Void()))
-    sd = Literal(scalar=Scalar(structured_dataset=StructuredDataset("s3://d", StructuredDatasetMetadata(StructuredDatasetType(format="parquet")))))
-    when = Literal(scalar=Scalar(primitive=Primitive(datetime=datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc))))
+    sd = Literal(
+        scalar=Scalar(
+            structured_dataset=StructuredDataset(
+                "s3://d", StructuredDatasetMetadata(StructuredDatasetType(format="parquet"))
+            )
+        )
+    )
+    when = Literal(
+        scalar=Scalar(primitive=Primitive(datetime=datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)))
+    )
     packed = Literal(scalar=Scalar(binary=Binary(b"\x80", "msgpack")))
     coll = Literal(collection=LiteralCollection([i, s]))
     m = Literal(map=LiteralMap({"a": i, "b": coll}))
     print([rt(x) for x in (i, s, blob, u, none, sd, when, packed, coll, m)])
-    print(i.scalar.primitive.value, i.collection, i.hash, s.hash, s.metadata, blob.scalar.value.uri, i.value.primitive.integer)
-    print(u.scalar.union.stored_type.structure.tag, none.scalar.none_type is not None, i.scalar.none_type, when.scalar.primitive.datetime)
-    print(sd.scalar.structured_dataset.metadata.structured_dataset_type.format, m.map.literals["b"].collection.literals[1].hash)
+    print(
+        i.scalar.primitive.value,
+        i.collection,
+        i.hash,
+        s.hash,
+        s.metadata,
+        blob.scalar.value.uri,
+        i.value.primitive.integer,
+    )
+    print(
+        u.scalar.union.stored_type.structure.tag,
+        none.scalar.none_type is not None,
+        i.scalar.none_type,
+        when.scalar.primitive.datetime,
+    )
+    print(
+        sd.scalar.structured_dataset.metadata.structured_dataset_type.format,
+        m.map.literals["b"].collection.literals[1].hash,
+    )
     lt = LiteralType(map_value_type=LiteralType(collection_type=LiteralType(simple=SimpleType.STRUCT)))
-    print(lt.simple, lt.map_value_type.collection_type.simple, lt.blob, rt(lt), lt == LiteralType.from_flyte_idl(lt.to_flyte_idl()))
-    print(LiteralType(union_type=UnionType([LiteralType(simple=0), lt])).union_type.variants[0].simple == SimpleType.NONE)
+    print(
+        lt.simple,
+        lt.map_value_type.collection_type.simple,
+        lt.blob,
+        rt(lt),
+        lt == LiteralType.from_flyte_idl(lt.to_flyte_idl()),
+    )
+    print(
+        LiteralType(union_type=UnionType([LiteralType(simple=0), lt])).union_type.variants[0].simple == SimpleType.NONE
+    )
     print(rt(Variable(lt, "d")), rt(Parameter(Variable(lt, "d"), required=True)), Variable(lt, "text").description)
     print(TypeEngine.to_literal_type(Annotated[int, FlyteAnnotation({"k": 1})]).annotation.annotations)
     pt = TypeEngine.to_literal_type(Point)
@@ -144,10 +184,26 @@ if __name__ == "__main__":
     lv = TypeEngine.to_literal(ctx, Point(1), Point, pt)
     print(lv.scalar.binary.tag, TypeEngine.to_python_value(ctx, lv, Point))
     h = TypeEngine.to_literal(ctx, 3, Annotated[int, HashMethod(lambda x: f"hash{x}")], LiteralType(simple=1))
-    print(h.hash, TypeEngine.to_literal(ctx, None, Optional[int], TypeEngine.to_literal_type(Optional[int])).scalar.union.value.scalar.none_type is not None)
-    print(TypeEngine.guess_python_type(LiteralType(simple=SimpleType.DURATION)), TypeEngine.guess_python_types({"a": Variable(TypeEngine.to_literal_type(typing.List[bool]), "")}))
-    print(UnionTransformer.is_optional_type(Optional[int]) if hasattr(UnionTransformer, "is_optional_type") else True, DictTransformer().name)
-    print(LiteralsResolver({"a": i}).get("a", int), TypeEngine.get_transformer(Even).name, TypeEngine.get_transformer(Later).is_async)
+    print(
+        h.hash,
+        TypeEngine.to_literal(
+            ctx, None, Optional[int], TypeEngine.to_literal_type(Optional[int])
+        ).scalar.union.value.scalar.none_type
+        is not None,
+    )
+    print(
+        TypeEngine.guess_python_type(LiteralType(simple=SimpleType.DURATION)),
+        TypeEngine.guess_python_types({"a": Variable(TypeEngine.to_literal_type(typing.List[bool]), "")}),
+    )
+    print(
+        UnionTransformer.is_optional_type(Optional[int]) if hasattr(UnionTransformer, "is_optional_type") else True,
+        DictTransformer().name,
+    )
+    print(
+        LiteralsResolver({"a": i}).get("a", int),
+        TypeEngine.get_transformer(Even).name,
+        TypeEngine.get_transformer(Later).is_async,
+    )
 
     def f(a: int, b: str = "x") -> typing.NamedTuple("Out", [("y", float)]):
         return (1.0,)
@@ -164,4 +220,8 @@ if __name__ == "__main__":
             print("no error")
         except (TypeError, ValueError, AssertionError):
             print("refused")
-    print(isinstance(TypeEngine.get_transformer(int), TypeTransformer), issubclass(RestrictedTypeTransformer, TypeTransformer), isinstance(ctx, FlyteContext))
+    print(
+        isinstance(TypeEngine.get_transformer(int), TypeTransformer),
+        issubclass(RestrictedTypeTransformer, TypeTransformer),
+        isinstance(ctx, FlyteContext),
+    )

@@ -48,7 +48,9 @@ def wf(name: str) -> str:
 if __name__ == "__main__":
     print(wf(name="you"))
     print(greet(name="x"))
-    settings = SerializationSettings(project="p", domain="d", version="v", image_config=PythonCustomizedContainerTask.SERIALIZE_SETTINGS.image_config)
+    settings = SerializationSettings(
+        project="p", domain="d", version="v", image_config=PythonCustomizedContainerTask.SERIALIZE_SETTINGS.image_config
+    )
     tt = greet.serialize_to_model(settings)
     print(tt.type, tt.custom["greeting"], tt.container.image, tt.container.args[-2:])
     print(greet.executor_type.__name__, greet.container_image, greet.task_type)

@@ -31,7 +31,9 @@ settings = SerializationSettings(
     project="proj",
     domain="dev",
     version="v1",
-    image_config=ImageConfig(Image(name="default", fqn="example.org/app", tag="1"), [Image("other", "example.org/b", "2")]),
+    image_config=ImageConfig(
+        Image(name="default", fqn="example.org/app", tag="1"), [Image("other", "example.org/b", "2")]
+    ),
     env={"FOO": "bar"},
 )
 
@@ -57,7 +59,10 @@ def t1(a: int, b: str = "x") -> int:
     return a
 
 
-@task(container_image="{{.image.other.fqn}}:latest", pod_template=PodTemplate(labels={"l": "v"}, primary_container_name="main"))
+@task(
+    container_image="{{.image.other.fqn}}:latest",
+    pod_template=PodTemplate(labels={"l": "v"}, primary_container_name="main"),
+)
 def t2(a: int) -> str:
     return str(a)
 
@@ -105,8 +110,16 @@ if __name__ == "__main__":
     tt = spec.template
     print(tt.id.project, tt.id.domain, tt.id.name, tt.id.version, tt.type, tt.metadata.retries.retries)
     print(tt.container.image, tt.container.env, tt.metadata.timeout, tt.metadata.interruptible)
-    print([(r.name, r.value) for r in tt.container.resources.requests], [(r.name, r.value) for r in tt.container.resources.limits])
-    print(tt.metadata.discoverable, tt.metadata.discovery_version, tt.security_context.secrets[0].key, tt.container.args[-4:])
+    print(
+        [(r.name, r.value) for r in tt.container.resources.requests],
+        [(r.name, r.value) for r in tt.container.resources.limits],
+    )
+    print(
+        tt.metadata.discoverable,
+        tt.metadata.discovery_version,
+        tt.security_context.secrets[0].key,
+        tt.container.args[-4:],
+    )
     print(tt.interface.inputs["a"].description, tt.interface.inputs["a"].type.simple == SimpleType.INTEGER)
     pod = get_serializable(OrderedDict(), settings, t2).template
     print(pod.container, pod.k8s_pod.metadata.labels, pod.config, pod.k8s_pod.pod_spec["containers"][0]["image"])
@@ -114,12 +127,25 @@ if __name__ == "__main__":
     w = same(entities, settings, wf)
     nodes = w.template.nodes
     print([n.id for n in nodes], [sorted(n.upstream_node_ids) for n in nodes])
-    print(nodes[0].metadata.retries.retries, nodes[0].task_node.overrides.resources.limits[0].value, nodes[0].inputs[0].binding.promise.var)
+    print(
+        nodes[0].metadata.retries.retries,
+        nodes[0].task_node.overrides.resources.limits[0].value,
+        nodes[0].inputs[0].binding.promise.var,
+    )
     print(nodes[1].workflow_node.sub_workflow_ref.name, len(w.sub_workflows), nodes[1].task_node)
     print(nodes[2].array_node.node.task_node.reference_id.name.startswith("registration.map_t3_"))
     block = nodes[3].branch_node.if_else
-    print(block.case.condition.comparison.right_value.primitive.integer, len(block.other), block.error.message, block.else_node)
-    print(w.template.outputs[0].var, w.template.outputs[1].binding.promise.node_id, w.template.metadata_defaults.interruptible)
+    print(
+        block.case.condition.comparison.right_value.primitive.integer,
+        len(block.other),
+        block.error.message,
+        block.else_node,
+    )
+    print(
+        w.template.outputs[0].var,
+        w.template.outputs[1].binding.promise.node_id,
+        w.template.metadata_defaults.interruptible,
+    )
     plan = get_serializable(OrderedDict(), settings, lp)
     print(plan.id.name, plan.spec.workflow_id.name, plan.spec.fixed_inputs.literals["b"].scalar.primitive.string_value)
     print(sorted(plan.spec.default_inputs.parameters), bool(plan.spec.default_inputs.parameters["a"].required))
@@ -130,11 +156,11 @@ if __name__ == "__main__":
         FlyteContextManager.current_context().with_serialization_settings(settings)
     ) as ctx:
         with FlyteContextManager.with_context(
-            ctx.with_execution_state(
-                ctx.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION)
-            )
+            ctx.with_execution_state(ctx.new_execution_state().with_params(mode=ExecutionState.Mode.TASK_EXECUTION))
         ) as ctx:
-            lm = literals.LiteralMap({"n": literals.Literal(scalar=literals.Scalar(primitive=literals.Primitive(integer=3)))})
+            lm = literals.LiteralMap(
+                {"n": literals.Literal(scalar=literals.Scalar(primitive=literals.Primitive(integer=3)))}
+            )
             made = dyn.dispatch_execute(ctx, lm)
             print(len(made.nodes), [n.id for n in made.nodes], made.outputs[0].var, len(made.tasks))
             made = t3.dispatch_execute(ctx, literals.LiteralMap({"a": lm.literals["n"]}))

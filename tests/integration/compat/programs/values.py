@@ -173,7 +173,13 @@ def attributes() -> tuple[str, str]:
 
 if __name__ == "__main__":
     utc = datetime.timezone.utc
-    print(times(when=datetime.datetime(2024, 2, 29, 1, tzinfo=utc), day=datetime.date(2024, 2, 29), length=datetime.timedelta(hours=1)))
+    print(
+        times(
+            when=datetime.datetime(2024, 2, 29, 1, tzinfo=utc),
+            day=datetime.date(2024, 2, 29),
+            length=datetime.timedelta(hours=1),
+        )
+    )
     print(later(when=datetime.datetime(2024, 1, 1, tzinfo=utc), by=datetime.timedelta(days=1)))
     print(coffee(kind=Color.RED), color_wf(), color_wf(kind=Color.BLUE), mode(how="fast"))
     print(unions(a=1, b=2, c=[1.5]), unions(a="x", b=None))

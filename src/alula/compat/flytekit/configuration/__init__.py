@@ -16,7 +16,7 @@ from alula.sdk.compiler import SerializationSettings as OurSettings
 from alula.sdk.image import Image, ImageConfig
 
 SERIALIZED_CONTEXT_ENV_VAR = "_F_SS_C"
-DEFAULT_RUNTIME_PYTHON_INTERPRETER = "/opt/venv/bin/python3"
+DEFAULT_RUNTIME_PYTHON_INTERPRETER = "python3"
 DEFAULT_IN_CONTAINER_SRC_PATH = "/root"
 DEFAULT_IMAGE_NAME = "default"
 

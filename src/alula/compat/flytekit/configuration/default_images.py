@@ -27,9 +27,7 @@ class DefaultImages:
         return cls.find_image_for()
 
     @classmethod
-    def find_image_for(
-        cls, python_version: PythonVersion | None = None, flytekit_version: str | None = None
-    ) -> str:
+    def find_image_for(cls, python_version: PythonVersion | None = None, flytekit_version: str | None = None) -> str:
         """The image for a Python version, by default this one; empty if the plugin has none."""
         wanted = python_version.value if python_version is not None else sys.version_info[:2]
         prefix = next((p for v, p in cls._DEFAULT_IMAGE_PREFIXES.items() if v.value == wanted), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, List  # noqa: UP035 - as flytekit names types
+from typing import Any, List, Optional  # noqa: UP035 - as flytekit spells types
 
 from alula.compat.adopt import adopted
 from alula.compat.flytekit.core.base_task import TaskResolverMixin
@@ -15,6 +15,9 @@ from alula.compat.names import mirror
 from alula.sdk import resolver
 from alula.sdk.map import ArrayTask
 from alula.sdk.map import map_task as our_map_task
+
+_LIST: Any = List  # noqa: UP006
+_OPTIONAL: Any = Optional
 
 
 class ArrayNodeMapTask(Mirror):
@@ -61,9 +64,9 @@ class ArrayNodeMapTask(Mirror):
     @property
     def python_interface(self) -> Interface:
         inner: Interface = self._target.python_interface
-        inputs = {k: t if k in self._bound else List[t] for k, t in inner.inputs.items()}  # noqa: UP006
+        inputs = {name: t if name in self._bound else _LIST[t] for name, t in inner.inputs.items()}
         tolerant = self._held.tolerant
-        outputs = {k: List[t | None if tolerant else t] for k, t in inner.outputs.items()}  # noqa: UP006
+        outputs = {name: _LIST[_OPTIONAL[t] if tolerant else t] for name, t in inner.outputs.items()}
         return Interface(inputs, outputs)
 
     @property
@@ -84,7 +87,7 @@ def map_task(
     target: Any,
     concurrency: int | None = None,
     min_successes: int | None = None,
-    min_success_ratio: float = 1.0,
+    min_success_ratio: float | None = 1.0,
     run_all_sub_nodes: bool = False,
     **kwargs: Any,
 ) -> ArrayNodeMapTask:
@@ -118,7 +121,7 @@ class ArrayNodeMapTaskResolver(TaskResolverMixin):
         return "flytekit.core.array_node_map_task.ArrayNodeMapTaskResolver"
 
     @staticmethod
-    def load_task(loader_args: list[str], max_concurrency: int = 0) -> Any:  # type: ignore[override]
+    def load_task(loader_args: list[str], max_concurrency: int = 0) -> Any:
         found = resolver.load_mapped(loader_args)
         return found.target
 

@@ -28,7 +28,12 @@ class SQLTask(PythonTask[T]):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            task_type, name, task_config, interface=Interface(inputs, outputs), metadata=metadata, **kwargs
+            task_type=task_type,
+            name=name,
+            task_config=task_config,
+            interface=Interface(inputs, outputs),
+            metadata=metadata,
+            **kwargs,
         )
         self._query_template = one_line(query_template)
 

@@ -15,7 +15,7 @@ class ConditionalSection:
 
     def __init__(self, name: str) -> None:
         with adopted():
-            self._section: ours.ConditionalSection = ours.conditional(name)
+            self._section: ours.ConditionalSection[Any] = ours.conditional(name)
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ Condition = ConditionalSection
 class Case:
     """One branch as it is being written."""
 
-    def __init__(self, section: ConditionalSection, case: ours.Case) -> None:
+    def __init__(self, section: ConditionalSection, case: Any) -> None:
         self._section, self._case = section, case
 
     def then(self, p: Any) -> Any:
@@ -63,6 +63,7 @@ def conditional(name: str) -> ConditionalSection:
 __getattr__, __dir__ = mirror(
     __name__,
     {
-        "alula.compat.flytekit.core.promise": "ComparisonExpression ComparisonOps ConjunctionExpression ConjunctionOps Promise VoidPromise NodeOutput"
+        "alula.compat.flytekit.core.promise": "ComparisonExpression ComparisonOps ConjunctionExpression ConjunctionOps "
+        "NodeOutput Promise VoidPromise"
     },
 )

@@ -184,9 +184,7 @@ class FileAccessProvider:
         if local is not None:
             local.parent.mkdir(parents=True, exist_ok=True)
             return open(local, mode, **kwargs)
-        opened: IO[Any] = bridge.run(
-            self.objects.open_reader(path) if "r" in mode else self.objects.open_writer(path)  # type: ignore[arg-type]
-        )
+        opened: IO[Any] = bridge.run(self.objects.open_reader(path) if "r" in mode else self.objects.open_writer(path))
         return opened
 
     def get_filesystem(self, protocol: str | None = None, anonymous: bool = False, **kwargs: Any) -> Any:

@@ -102,7 +102,7 @@ class LaunchPlan(Mirror):
 
     @property
     def name(self) -> str:
-        return self._held.name
+        return str(self._held.name)
 
     @property
     def workflow(self) -> Any:
@@ -145,7 +145,7 @@ class LaunchPlan(Mirror):
 
     @property
     def should_auto_activate(self) -> bool:
-        return self._held.settings.auto_activate
+        return bool(self._held.settings.auto_activate)
 
     def __getattr__(self, name: str) -> Any:
         if name in _SETTINGS:

@@ -96,7 +96,8 @@ class Node:
     @property
     def metadata(self) -> NodeMetadata:
         message = Compilation(SerializationSettings()).node(self._ours)
-        return NodeMetadata.from_flyte_idl(message.metadata)
+        made: NodeMetadata = NodeMetadata.from_flyte_idl(message.metadata)
+        return made
 
     def with_overrides(self, *args: Any, **kwargs: Any) -> Node:
         _guard(lambda: self._ours.with_overrides(**_overrides(args, kwargs)))

@@ -236,10 +236,10 @@ class VoidPromise:
         return bool(self._ours)  # raises, as all that follows
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._ours)  # type: ignore[call-overload, no-any-return]
+        return iter(self._ours)
 
     def __getitem__(self, key: Any) -> Any:
-        return self._ours[key]  # type: ignore[index]
+        return self._ours[key]
 
     def __repr__(self) -> str:
         return f"VoidPromise(task_name={self.task_name})"
@@ -337,7 +337,9 @@ def _overrides(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     if "timeout" in given:
         timeout = given["timeout"] or timedelta(0)
         if not isinstance(timeout, timedelta | int):
-            raise ValueError(f"timeout should be duration represented as either a datetime.timedelta or int seconds, got {timeout!r}")
+            raise ValueError(
+                f"timeout should be duration represented as either a datetime.timedelta or int seconds, got {timeout!r}"
+            )
         given["timeout"] = timeout
     return given
 

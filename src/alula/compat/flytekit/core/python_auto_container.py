@@ -47,7 +47,14 @@ class PythonAutoContainerTask(PythonTask[T]):
         if any(not isinstance(one, Secret) for one in secret_requests or ()):
             raise AssertionError(f"Secret {secret_requests!r} should be of type flytekit.Secret")
         context = SecurityContext(secrets=list(secret_requests)) if secret_requests else None
-        super().__init__(task_type or "python-task", name, task_config, environment=environment, security_ctx=context, **kwargs)
+        super().__init__(
+            task_type=task_type or "python-task",
+            name=name,
+            task_config=task_config,
+            environment=environment,
+            security_ctx=context,
+            **kwargs,
+        )
         self._container_image = container_image
         self._task_resolver = task_resolver if task_resolver is not None else adopt_task(self)
         self._pod_template_name = pod_template_name

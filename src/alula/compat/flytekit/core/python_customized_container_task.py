@@ -44,7 +44,7 @@ class PythonCustomizedContainerTask(PythonTask[TC]):
         secret_requests: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(task_type, name, task_config, environment=environment, **kwargs)
+        super().__init__(task_type=task_type, name=name, task_config=task_config, environment=environment, **kwargs)
         self._container_image, self._executor_type = container_image, executor_type
         self._task_resolver = task_resolver
         self._rest = {"requests": requests, "limits": limits, "resources": resources}

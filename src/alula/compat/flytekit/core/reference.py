@@ -92,7 +92,7 @@ class ReferenceLaunchPlan(ReferenceEntity, LaunchPlan):
 
 def _decorator(cls: type[Any], project: str, domain: str, name: str, version: str) -> Callable[..., Any]:
     def wrapper(fn: Callable[..., Any]) -> Any:
-        made = cls.__new__(cls)
+        made: Any = object.__new__(cls)
         interface = transform_function_to_interface(fn, is_reference_entity=True)
         made._set(cls._reference(project, domain, name, version), interface)
         functools.update_wrapper(made, fn, updated=())

@@ -30,7 +30,7 @@ class ExecutableTemplateShimTask(Mirror):
 
     def __init__(self, tt: TaskTemplate, executor_type: type[ShimTaskExecutor[Any]], *args: Any, **kwargs: Any) -> None:
         self._executor_type, self._task_template = executor_type, tt
-        self._executor = executor_type()
+        self._executor: ShimTaskExecutor[Any] = executor_type()
         self._hold(_Shim(self))
 
     @property

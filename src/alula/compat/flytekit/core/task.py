@@ -32,8 +32,8 @@ class TaskPlugins:
         known = cls._PYTHONFUNCTION_TASK_PLUGINS.get(plugin_config_type)
         if known is not None and known is not plugin:
             raise TypeError(
-                f"Requesting to register plugin {plugin.__name__} for {plugin_config_type.__name__}, which is served by "
-                f"{known.__name__} already"
+                f"cannot register {plugin.__name__} for {plugin_config_type.__name__}, which {known.__name__} serves "
+                "already"
             )
         cls._PYTHONFUNCTION_TASK_PLUGINS[plugin_config_type] = plugin
 

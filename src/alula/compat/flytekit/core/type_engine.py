@@ -51,7 +51,8 @@ class TypeEngine:
             known = _registered(t)
             if isinstance(known, Borrowed) or (known is not None and t in _THEIR_OWN):
                 raise ValueError(
-                    f"Transformer {known.name} for type {t} is already registered. Cannot override with {transformer.name}"
+                    f"Transformer {known.name} for type {t} is already registered: "
+                    f"cannot override with {transformer.name}"
                 )
         restricted = isinstance(transformer, RestrictedTypeTransformer)
         if restricted:

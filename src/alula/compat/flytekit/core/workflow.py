@@ -147,7 +147,7 @@ class _Body:
             return unwrapped(self.fn(**{name: wrapped(each) for name, each in promises.items()}))
 
 
-class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):
+class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):  # type: ignore[misc]  # `name` is a property
     """A workflow around a function, which is read once with promises in place of values."""
 
     def __init__(

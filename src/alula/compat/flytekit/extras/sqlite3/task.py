@@ -30,11 +30,11 @@ class SQLite3Task(SQLTask[SQLite3Config]):
         if task_config is None or task_config.uri is None:
             raise ValueError("SQLite DB uri is required.")
         super().__init__(
-            name,
-            query_template,
-            task_config,
-            self._SQLITE_TASK_TYPE,
-            inputs,
+            name=name,
+            query_template=query_template,
+            task_config=task_config,
+            task_type=self._SQLITE_TASK_TYPE,
+            inputs=inputs,
             outputs={"results": output_schema_type or FlyteSchema},
             **kwargs,
         )

@@ -37,8 +37,8 @@ class ShellTask(PythonInstanceTask[Any]):
             raise ValueError("Either a script or script_file is needed")
         outputs = {one.var: one.var_type for one in output_locs or ()}
         super().__init__(
-            name,
-            task_config,
+            name=name,
+            task_config=task_config,
             task_type=kwargs.pop("task_type", "shell"),
             interface=Interface(inputs, outputs),
             **kwargs,

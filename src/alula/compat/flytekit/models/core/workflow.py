@@ -37,8 +37,9 @@ class NodeMetadata(
 
     def _fill(self) -> None:
         """A node without limits says so."""
-        self.timeout = timedelta(0) if self.timeout is None else self.timeout
-        self.retries = RetryStrategy(0) if self.retries is None else self.retries
+        fields = vars(self)
+        fields["timeout"] = timedelta(0) if fields["timeout"] is None else fields["timeout"]
+        fields["retries"] = RetryStrategy(0) if fields["retries"] is None else fields["retries"]
 
 
 class SignalCondition(Model, idl=idl.SignalCondition, fields="signal_id type output_variable_name"): ...

@@ -2,9 +2,10 @@
 
 from alula.compat.flytekit.types.directory.types import FlyteDirectory
 from alula.compat.names import mirror
+from alula.types.files import specific
 
-TensorboardLogs = FlyteDirectory["tensorboard"]
-TFRecordsDirectory = FlyteDirectory["tfrecords_dir"]
+TensorboardLogs = specific(FlyteDirectory, "tensorboard")
+TFRecordsDirectory = specific(FlyteDirectory, "tfrecords_dir")
 
 __all__ = ["FlyteDirectory"]
 __getattr__, __dir__ = mirror(

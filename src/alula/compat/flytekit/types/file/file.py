@@ -31,13 +31,13 @@ class Later:
     @property
     def path(self: Any) -> Any:
         """A path on this machine."""
-        return self._target() if self._local is None and _elsewhere(self.uri) else super().path
+        return self._target() if self._local is None and _elsewhere(self.uri) else super().path  # type: ignore[misc]
 
     def download(self: Any) -> Any:
-        return super().path
+        return super().path  # type: ignore[misc]
 
     def __fspath__(self: Any) -> Any:
-        return super().path
+        return super().path  # type: ignore[misc]
 
     def __str__(self) -> str:
         return str(self.path)
@@ -54,7 +54,7 @@ class Later:
         if _elsewhere(self.uri):
             bridge.run(self.objects.download(self.uri, Path(self._target())))
             return self._target()
-        return super()._fetch()
+        return super()._fetch()  # type: ignore[misc]
 
     def to_dict(self: Any, **kwargs: Any) -> dict[str, Any]:
         fields: dict[str, Any] = self._as_field()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from alula.compat.flytekit.core.type_engine import LentTransformer
 from alula.compat.names import mirror
-from alula.types.pickle import Pickle
+from alula.types.pickle import PickleTransformer
 
 
 class FlytePickle:
     """In an annotation: pickle the value."""
 
-    __alula_type__ = Pickle[Any]
+    __alula_type__ = Annotated[Any, PickleTransformer()]
 
     def __class_getitem__(cls, t: Any) -> Any:
-        return Pickle[t]  # type: ignore[valid-type]
+        return Annotated[(t, PickleTransformer())]
 
 
 class FlytePickleTransformer(LentTransformer):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from alula._kits import bridge, lazy
+from alula._kits.aio import to_thread
 from alula.compat.flytekit.types.structured.structured_dataset import StructuredDataset
 from alula.compat.names import mirror
 from alula.data.workspace import fetch, workspace
@@ -113,7 +114,8 @@ class FlyteSchema:
             raise AssertionError(
                 f"Columns should be specified as an ordered dict of column names and their types, received {columns}"
             )
-        return _with_columns(cls, tuple(columns.items()))
+        base: Any = cls
+        return _with_columns(base, tuple(columns.items()))
 
     @classmethod
     def columns(cls) -> dict[str, Any]:
@@ -236,8 +238,9 @@ class FlyteSchemaTransformer(TypeTransformer[Any]):
         if schema.remote_path is not None and schema.supported_mode is SchemaOpenMode.READ:
             return schema.remote_path
         uri = schema.remote_path or at.new_uri()
-        Path(schema.local_path).mkdir(parents=True, exist_ok=True)
-        await at.objects.upload(Path(schema.local_path), uri)
+        path = Path(schema.local_path)
+        await to_thread(lambda: path.mkdir(parents=True, exist_ok=True))
+        await at.objects.upload(path, uri)
         return uri
 
     @staticmethod

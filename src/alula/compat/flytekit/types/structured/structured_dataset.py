@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -70,7 +69,8 @@ class StructuredDataset(tabular.StructuredDataset):
         """The whole table, as the kind of frame that `open` was called with."""
         return self._chosen().all()
 
-    def iter(self) -> Iterator[Any]:
+    def iter(self) -> Any:
+        """The table in pieces."""
         return self._chosen().iter()
 
     def _chosen(self) -> Any:
