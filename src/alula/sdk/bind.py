@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin
 
 from alula.errors import AlulaError, CallError, ConversionError
@@ -92,7 +92,7 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
     _refuse_non_values(value, what)
     if isinstance(value, list | dict) and next(promises_in(value), None) is not None:
         return _structure(value, t, converter, what, registry)
-    if isinstance(value, tuple) and next(promises_in(value), None) is not None:
+    if isinstance(value, tuple) and hasattr(value, "_node"):
         raise CallError(
             f"{what} is given all outputs of a task as one tuple, expected {_shown(t)}",
             where=caller(),
@@ -100,10 +100,12 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
         )
     copy = converter.copy or registry.converter(t).copy  # an input may be kept as a literal although it can be copied
     if copy is None:
+        _refuse_hidden(value, what)
         return Constant(value, converter)
     try:
         return Constant(copy(value), converter)
     except AlulaError as exc:
+        _refuse_hidden(value, what)
         raise CallError(exc.about(what), where=caller(), fix=exc.fix or fix_of(value, t)) from exc
 
 
@@ -120,6 +122,30 @@ def _refuse_non_values(value: Any, what: str) -> None:
             where=caller(),
             fix="compare inside a @task, or use it in conditional(...).if_(...)",
         )
+
+
+def _refuse_hidden(value: Any, what: str) -> None:
+    hidden = next(_hidden(value), None)
+    if hidden is not None:
+        kind = type(value).__qualname__
+        raise CallError(
+            f"{what} is given a {kind} that holds {described(hidden)}, which has no value yet",
+            where=caller(),
+            fix=f"make the {kind} inside a @task; only lists and dicts may hold promises",
+        )
+
+
+def _hidden(value: Any) -> Iterator[Promise]:
+    """Promises where none may be: inside tuples, sets and dataclasses, at any depth."""
+    if isinstance(value, Promise):
+        yield value
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _hidden(item)
+    elif isinstance(value, dict):
+        yield from _hidden([*value, *value.values()])
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _hidden([getattr(value, f.name, None) for f in fields(value)])
 
 
 def _reference(promise: Promise, t: Any, converter: Converter, what: str, registry: Registry) -> Reference:

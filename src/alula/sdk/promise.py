@@ -132,6 +132,7 @@ class Promise:
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __neg__ = __pos__ = __abs__ = _arithmetic
+    __round__ = __trunc__ = __floor__ = __ceil__ = _arithmetic
     __matmul__ = __rmatmul__ = __divmod__ = __rdivmod__ = __invert__ = __xor__ = __rxor__ = _arithmetic
 
     def __and__(self, other: Any) -> NoReturn:

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, get_args
 
-from alula.errors import CompileError, ConversionError
+from alula.errors import AlulaError, CompileError, ConversionError
 from alula.idl import Literal, literals
 from alula.sdk.bind import Bound, Constant, DictOf, ListOf, Reference
 from alula.sdk.conditional import Arm, Branch
 from alula.sdk.graph import Node, Trace
 from alula.sdk.local import Kept, LocalRun, fresh, keep, kept_of, literal_of, transfer
-from alula.sdk.promise import Comparison, Condition, Promise
+from alula.sdk.promise import Comparison, Condition, Promise, described
 from alula.types.errors import TaskError
 from alula.types.transformer import split
 
@@ -267,7 +267,10 @@ def _reference(bound: Reference) -> Fetch:
 
     def inside(results: Results, run: LocalRun) -> Kept:
         whole = literal_of(results[node][var], source, run.place)
-        return kept_of(literals.resolve(whole, path), target, run.place)
+        try:
+            return kept_of(literals.resolve(whole, path), target, run.place)
+        except ConversionError as exc:
+            raise type(exc)(exc.about(described(promise)), where=exc.where, fix=exc.fix) from exc
 
     return inside
 
@@ -366,4 +369,6 @@ def _all(nodes: Iterable[Node]) -> Iterator[Node]:
 
 def _mark(exc: Exception, node: Node) -> None:
     """Remember on the error at which node it came up; the innermost one counts."""
+    if isinstance(exc, AlulaError) and not exc.where:
+        exc.where = f"call of '{node.title}' ({node.where})"
     exc.__dict__.setdefault("node_id", node.id)  # no attribute is set: a frozen exception refuses that
