@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from alula._kits import lazy
@@ -119,9 +120,7 @@ def find(location: str) -> Resolver:
     The dialect of its top-level package is installed first, so that command lines of another SDK are understood
     without it.
     """
-    package = location.partition(".")[0]
-    if package in lazy.entry_points(DIALECTS):
-        lazy.load(DIALECTS, package)()
+    _speak(location)
     module, _, name = location.rpartition(".")
     found = _attribute(module, name)
     if not callable(getattr(found, "load_task", None)):
@@ -186,7 +185,7 @@ def _attribute(module: str, name: str) -> Any:
     if not module:
         raise _unreadable([name], "a dotted path")
     try:
-        found: Any = import_module(module)
+        found: Any = _module(module)
     except ModuleNotFoundError as exc:
         if not exc.name or not (module == exc.name or module.startswith(exc.name + ".")):
             raise
@@ -204,6 +203,24 @@ def _attribute(module: str, name: str) -> Any:
             )
         found = getattr(found, part)
     return found
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as exc:
+        if not _speak(exc.name or ""):
+            raise
+    return import_module(name)  # it is written for another SDK, which is not installed
+
+
+def _speak(path: str) -> bool:
+    """Install the dialect of the top-level package of a path, if there is one."""
+    package = path.partition(".")[0]
+    if package not in lazy.entry_points(DIALECTS):
+        return False
+    lazy.load(DIALECTS, package)()
+    return True
 
 
 def _word(words: Mapping[str, str], key: str) -> str:
