@@ -14,21 +14,23 @@ from alula.compat.names import NoSuchName, NotMirrored
 
 COMMON = {
     "flytekit": "task workflow dynamic eager map_task conditional kwtypes current_context new_context "
-    "ExecutionParameters FlyteContext FlyteContextManager Workflow ImperativeWorkflow WorkflowFailurePolicy LaunchPlan "
-    "FixedRate Email Slack PagerDuty approve sleep wait_for_input reference_task reference_workflow "
-    "reference_launch_plan get_reference_entity TaskReference WorkflowReference LaunchPlanReference ContainerTask SQLTask "
-    "PythonFunctionTask PythonInstanceTask TaskMetadata Resources PodTemplate Secret SecurityContext Options Labels Annotations "
-    "AuthRole Cache CachePolicy VersionParameters HashMethod Environment Checkpoint Deck ImageSpec FlyteFile "
-    "FlyteDirectory StructuredDataset StructuredDatasetFormat StructuredDatasetTransformerEngine StructuredDatasetType "
-    "Blob BlobMetadata BlobType Literal LiteralType Scalar WorkflowExecutionPhase ConcurrencyPolicy "
-    "ConcurrencyLimitBehavior Description Documentation SourceCode BatchSize Artifact OnSchedule Config logger "
-    "load_implicit_plugins lazy_module",
+    "ExecutionParameters FlyteContext FlyteContextManager Workflow ImperativeWorkflow "
+    "WorkflowFailurePolicy LaunchPlan CronSchedule FixedRate Email Slack PagerDuty approve sleep "
+    "wait_for_input reference_task reference_workflow reference_launch_plan get_reference_entity "
+    "TaskReference WorkflowReference LaunchPlanReference ContainerTask SQLTask PythonFunctionTask "
+    "PythonInstanceTask TaskMetadata Resources PodTemplate Secret SecurityContext Options Labels "
+    "Annotations AuthRole Cache CachePolicy VersionParameters HashMethod Environment Checkpoint Deck "
+    "ImageSpec FlyteFile FlyteDirectory StructuredDataset StructuredDatasetFormat "
+    "StructuredDatasetTransformerEngine StructuredDatasetType Blob BlobMetadata BlobType Literal "
+    "LiteralType Scalar WorkflowExecutionPhase ConcurrencyPolicy ConcurrencyLimitBehavior Description "
+    "Documentation SourceCode BatchSize Artifact OnSchedule Config logger load_implicit_plugins "
+    "lazy_module",
     "flytekit.extend": "Image ImageConfig SerializationSettings context_manager SQLTask IgnoreOutputs PythonTask "
-    "TaskResolverMixin ClassStorageTaskResolver ExecutionState SecretsManager FileAccessProvider Interface Promise "
-    "PythonCustomizedContainerTask ShimTaskExecutor ExecutableTemplateShimTask TaskPlugins DictTransformer T "
-    "TypeEngine TypeTransformer get_serializable",
-    "flytekit.types.file": "FlyteFile CSVFile HDF5File HTMLPage JoblibSerializedFile JPEGImageFile PDFFile "
-    "PNGImageFile PythonPickledFile PythonNotebook SVGImageFile ONNXFile TFRecordFile HDF5EncodedFile JSONLFile",
+    "TaskResolverMixin ClassStorageTaskResolver ExecutionState SecretsManager FileAccessProvider "
+    "Interface Promise PythonCustomizedContainerTask ShimTaskExecutor ExecutableTemplateShimTask "
+    "TaskPlugins DictTransformer T TypeEngine TypeTransformer get_serializable",
+    "flytekit.types.file": "FlyteFile CSVFile HDF5File HTMLPage JoblibSerializedFile JPEGImageFile PDFFile PNGImageFile "
+    "PythonPickledFile PythonNotebook SVGImageFile ONNXFile TFRecordFile HDF5EncodedFile JSONLFile",
     "flytekit.types.directory": "FlyteDirectory TFRecordsDirectory TensorboardLogs",
     "flytekit.types.structured": "StructuredDataset StructuredDatasetEncoder StructuredDatasetDecoder",
     "flytekit.types.structured.structured_dataset": "PARQUET CSV StructuredDatasetTransformerEngine",
@@ -52,11 +54,11 @@ COMMON = {
     "flytekit.extras.sqlite3.task": "SQLite3Task SQLite3Config",
     "flytekit.extras.pytorch": "PyTorchCheckpoint",
     "flytekit.image_spec": "ImageSpec ImageBuildEngine",
-    "flytekit.configuration": "Config PlatformConfig SerializationSettings Image ImageConfig FastSerializationSettings "
-    "LocalConfig SecretsConfig S3Config GCSConfig AzureBlobStorageConfig DataConfig",
-    "flytekit.exceptions.user": "FlyteUserException FlyteTypeException FlyteValueException FlyteAssertion "
-    "FlyteValidationException FlyteDisapprovalException FlyteTimeout FlyteRecoverableException "
-    "FlyteMissingTypeException FlyteMissingReturnValueException FlyteEntityNotExistException",
+    "flytekit.configuration": "Config PlatformConfig SerializationSettings Image ImageConfig FastSerializationSettings LocalConfig "
+    "SecretsConfig S3Config GCSConfig AzureBlobStorageConfig DataConfig",
+    "flytekit.exceptions.user": "FlyteUserException FlyteTypeException FlyteValueException FlyteAssertion FlyteValidationException "
+    "FlyteDisapprovalException FlyteTimeout FlyteRecoverableException FlyteMissingTypeException "
+    "FlyteMissingReturnValueException FlyteEntityNotExistException",
     "flytekit.exceptions.system": "FlyteSystemException FlyteNotImplementedException FlyteEntrypointNotLoadable",
     "flytekit.exceptions.base": "FlyteException FlyteRecoverableException",
     "flytekit.tools.translator": "get_serializable",
