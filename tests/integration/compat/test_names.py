@@ -29,8 +29,9 @@ COMMON = {
     "TaskResolverMixin ClassStorageTaskResolver ExecutionState SecretsManager FileAccessProvider "
     "Interface Promise PythonCustomizedContainerTask ShimTaskExecutor ExecutableTemplateShimTask "
     "TaskPlugins DictTransformer T TypeEngine TypeTransformer get_serializable",
-    "flytekit.types.file": "FlyteFile CSVFile HDF5File HTMLPage JoblibSerializedFile JPEGImageFile PDFFile PNGImageFile "
-    "PythonPickledFile PythonNotebook SVGImageFile ONNXFile TFRecordFile HDF5EncodedFile JSONLFile",
+    "flytekit.types.file": "FlyteFile CSVFile HDF5File HTMLPage JoblibSerializedFile JPEGImageFile PDFFile "
+    "PNGImageFile PythonPickledFile PythonNotebook SVGImageFile ONNXFile TFRecordFile "
+    "HDF5EncodedFile JSONLFile",
     "flytekit.types.directory": "FlyteDirectory TFRecordsDirectory TensorboardLogs",
     "flytekit.types.structured": "StructuredDataset StructuredDatasetEncoder StructuredDatasetDecoder",
     "flytekit.types.structured.structured_dataset": "PARQUET CSV StructuredDatasetTransformerEngine",
@@ -54,11 +55,13 @@ COMMON = {
     "flytekit.extras.sqlite3.task": "SQLite3Task SQLite3Config",
     "flytekit.extras.pytorch": "PyTorchCheckpoint",
     "flytekit.image_spec": "ImageSpec ImageBuildEngine",
-    "flytekit.configuration": "Config PlatformConfig SerializationSettings Image ImageConfig FastSerializationSettings LocalConfig "
-    "SecretsConfig S3Config GCSConfig AzureBlobStorageConfig DataConfig",
-    "flytekit.exceptions.user": "FlyteUserException FlyteTypeException FlyteValueException FlyteAssertion FlyteValidationException "
-    "FlyteDisapprovalException FlyteTimeout FlyteRecoverableException FlyteMissingTypeException "
-    "FlyteMissingReturnValueException FlyteEntityNotExistException",
+    "flytekit.configuration": "Config PlatformConfig SerializationSettings Image ImageConfig "
+    "FastSerializationSettings LocalConfig SecretsConfig S3Config GCSConfig "
+    "AzureBlobStorageConfig DataConfig",
+    "flytekit.exceptions.user": "FlyteUserException FlyteTypeException FlyteValueException FlyteAssertion "
+    "FlyteValidationException FlyteDisapprovalException FlyteTimeout "
+    "FlyteRecoverableException FlyteMissingTypeException FlyteMissingReturnValueException "
+    "FlyteEntityNotExistException",
     "flytekit.exceptions.system": "FlyteSystemException FlyteNotImplementedException FlyteEntrypointNotLoadable",
     "flytekit.exceptions.base": "FlyteException FlyteRecoverableException",
     "flytekit.tools.translator": "get_serializable",
