@@ -20,6 +20,7 @@ import importlib
 import threading
 import types as pytypes
 import typing
+from collections import abc
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import Any, TypeVar, get_origin
@@ -258,6 +259,10 @@ def _packages(t: Any) -> Iterable[str]:
 def _unsupported(t: Any) -> AlulaError:
     if t is Any or isinstance(t, TypeVar):
         fix = "name a concrete type, or annotate with alula.Pickle to have it pickled"
+    elif (get_origin(t) or t) in (abc.Sequence, abc.MutableSequence, abc.Collection, abc.Iterable, abc.Generator):
+        fix = "name the concrete type: list[...], or Iterator[...] for what is made one by one"
+    elif (get_origin(t) or t) in (abc.Mapping, abc.MutableMapping):
+        fix = "name the concrete type: dict[...]"
     elif t in (list, dict, tuple, set):
         fix = f"name the element type, such as {t.__name__}[int]" if t is not dict else "use dict[str, int]"
     else:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import enum
+import re
 import subprocess
 import sys
 import typing
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
@@ -338,6 +340,8 @@ class Unknown: ...
         (Annotated[list[Unknown], "x"], "Unknown"),
         (list, "what it holds"),
         (object, "object"),
+        (Sequence[int], r"Sequence\[int\].*list\[\.\.\.\]"),
+        (dict[str, Mapping[str, int]], r"value of dict.*dict\[\.\.\.\]"),
     ],
     ids=str,
 )
@@ -349,8 +353,9 @@ def test_an_unknown_type_anywhere_is_an_error_at_declaration_that_says_where(t: 
 
         f.__annotations__ = {"x": int, "return": int} | {place: t}
         what = "parameter 'x'" if place == "x" else "(the return value|output 'o1')"
-        with pytest.raises(UnsupportedType, match=rf"(?s)'f'.*{what}.*{path}.*test_declarations\.py"):
+        with pytest.raises(UnsupportedType, match=rf"(?s)'f'.*{what}.*{path}") as caught:
             task(f)
+        assert re.search(r"where: .*test_declarations\.py:\d+", str(caught.value))
 
 
 def test_an_unknown_field_of_a_dataclass_is_named_with_its_path() -> None:
