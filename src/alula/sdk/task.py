@@ -159,12 +159,12 @@ class PythonTask(Entity, Generic[P, R]):
         token = current.enter(current.Context(run.execution, self.name))
         try:
             result = self.fn(**{key: copy(inputs[key]) for key, copy in self._copies})  # type: ignore[call-arg]
+            return keep_outputs(self.function, self.where, self.interface, result, run.place)
         except Exception as exc:
             self._note(exc)
             raise
         finally:
             current.leave(token)
-        return keep_outputs(self.function, self.where, self.interface, result, run.place)
 
     def _perform_fully(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         if self.awaits and type(self).invoke is PythonTask.invoke:

@@ -436,6 +436,27 @@ def test_a_wrong_output_is_named_with_the_task_and_the_line() -> None:
         wf()
 
 
+@dataclasses.dataclass
+class Picky:
+    x: int
+
+    def __post_init__(self) -> None:
+        if self.x < 0:
+            raise RuntimeError("too picky")
+
+
+def test_an_error_of_the_authors_own_class_while_a_result_is_taken_names_the_task() -> None:
+    @task
+    def spoilt() -> Picky:
+        made = Picky(1)
+        made.x = -1
+        return made
+
+    with pytest.raises(RuntimeError, match="too picky") as caught:
+        spoilt()
+    assert any("spoilt" in note for note in caught.value.__notes__)
+
+
 def test_a_wrong_input_of_a_workflow_is_named_with_its_path() -> None:
     @workflow
     def wf(d: dict[str, list[int]]) -> int:
