@@ -7,6 +7,7 @@ from typing import Any
 
 from alula.compat.names import mirror
 from alula.sdk import docstring
+from alula.sdk.docs import Description, Documentation
 
 
 class Docstring:
@@ -30,6 +31,15 @@ class Docstring:
     @property
     def input_descriptions(self) -> dict[str, str]:
         return dict(self._doc.inputs)
+
+
+def documentation(of: Callable[..., Any], given: Documentation | None) -> Documentation:
+    """What is said about a function: what was given, and for the rest its docstring."""
+    said, given = Docstring(callable_=of), given or Documentation()
+    long = Description(value=said.long_description) if said.long_description else None
+    return Documentation(
+        given.short_description or said.short_description, given.long_description or long, given.source_code
+    )
 
 
 def _documented(text: str) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from alula.compat.flytekit.core.base_task import PythonTask, Task, TaskResolverMixin, hooked
-from alula.compat.flytekit.core.docstring import Docstring
+from alula.compat.flytekit.core.docstring import Docstring, documentation
 from alula.compat.flytekit.core.interface import transform_function_to_interface
 from alula.compat.flytekit.core.python_auto_container import PythonAutoContainerTask
 from alula.compat.flytekit.core.tracker import (
@@ -21,7 +21,6 @@ from alula.compat.flytekit.core.tracker import (
 from alula.compat.flytekit.core.type_engine import TypeEngine
 from alula.compat.inner import DispatchedTask, HookedTask, InnerDynamic, InnerEager, PlainTask, TemplateTask
 from alula.compat.names import mirror
-from alula.sdk.docs import Description, Documentation
 from alula.sdk.graph import Entity
 from alula.sdk.local import wait_for
 
@@ -91,12 +90,8 @@ class PythonFunctionTask(PythonAutoContainerTask[T]):
 
     @property
     def docs(self) -> Any:
-        """What was given, else what the docstring says."""
-        if self._docs is not None or not self._task_function.__doc__:
-            return self._docs
-        said = Docstring(callable_=self._task_function)
-        long = Description(value=said.long_description) if said.long_description else None
-        return Documentation(short_description=said.short_description, long_description=long)
+        """What was given, and for the rest what the docstring says."""
+        return documentation(self._task_function, self._docs)
 
     @property
     def execution_mode(self) -> ExecutionBehavior:

@@ -11,7 +11,7 @@ from typing import Any
 from alula.compat.adopt import adopted
 from alula.compat.declared import declared
 from alula.compat.flytekit.core.class_based_resolver import ClassStorageTaskResolver, reading
-from alula.compat.flytekit.core.docstring import Docstring
+from alula.compat.flytekit.core.docstring import Docstring, documentation
 from alula.compat.flytekit.core.interface import Interface, transform_function_to_interface, typed_interface
 from alula.compat.flytekit.core.node import Mirror, Node
 from alula.compat.flytekit.core.promise import Promise, call, unwrapped, wrapped
@@ -164,7 +164,7 @@ class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):  # type: i
         ClassStorageTaskResolver.__init__(self)
         self._function, self._on_failure = workflow_function, on_failure
         self._python_interface = transform_function_to_interface(
-            workflow_function, docstring, is_reference_entity=True, pickle_untyped=pickle_untyped
+            workflow_function, docstring, pickle_untyped=pickle_untyped
         )
         ours = PythonWorkflow(
             _Body(workflow_function, self),
@@ -180,6 +180,11 @@ class PythonFunctionWorkflow(WorkflowBase, ClassStorageTaskResolver):  # type: i
     @property
     def function(self) -> Callable[..., Any]:
         return self._function
+
+    @property
+    def docs(self) -> Any:
+        """What was given, and for the rest what the docstring says."""
+        return documentation(self._function, self._held.docs)
 
 
 class ImperativeWorkflow(WorkflowBase):
