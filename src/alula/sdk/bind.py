@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin
@@ -198,6 +199,8 @@ def _element(t: Any, kind: type) -> Any:
 def fix_of(value: Any, t: Any) -> str:
     """What to do about a value that is not of the declared type."""
     base = split(t)[0]
+    if inspect.iscoroutine(value):
+        return f"write `await` before the call of '{value.__qualname__}'"
     if base is float and type(value) is int:
         return f"write {value}.0"
     if value is None and not optional(t):

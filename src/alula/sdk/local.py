@@ -6,6 +6,7 @@ copied (`Converter.copy`), else the literal itself. Every consumer gets a fresh 
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 import threading
@@ -253,6 +254,8 @@ def _none_hint(exc: ConversionError, value: Any, name: str) -> ConversionError:
     fix = "return a value of the declared type, or change the return annotation"
     if value is None:
         fix = f"return a value on every path of '{name}', or declare `| None`"
+    if inspect.iscoroutine(value):
+        fix = f"write `await` before the call of '{value.__qualname__}'"
     exc.fix = fix
     return exc
 

@@ -110,9 +110,13 @@ class PythonTask(Entity, Generic[P, R]):
         run = current_run()
         given = arguments(self.function, self.interface, args, kwargs)
         if len(self._copies) < len(self._inputs):
-            return self._run_here_later(given, run, caller())
+            return self._named(self._run_here_later(given, run, caller()))
         # Taken now: until somebody awaits the coroutine, the caller may change what he passed.
-        return self._run_here_async(keep_inputs(self.function, self.interface, given, run), run)
+        return self._named(self._run_here_async(keep_inputs(self.function, self.interface, given, run), run))
+
+    def _named(self, made: Any) -> Any:
+        made.__qualname__ = self.function  # Python's warning about a forgotten `await` shows it
+        return made
 
     async def _run_here_later(self, given: dict[str, Any], run: LocalRun, where: str) -> Any:
         kept = await to_thread(keep_inputs, self.function, self.interface, given, run, where)
@@ -243,7 +247,7 @@ class PythonTask(Entity, Generic[P, R]):
         return await result if inspect.isawaitable(result) else result
 
     async def _in_time(self, made: Awaitable[Any], seconds: float) -> Any:
-        limit = asyncio.timeout(seconds or None)
+        limit, begun = asyncio.timeout(seconds or None), asyncio.get_running_loop().time()
         try:
             async with limit:
                 result = await made
@@ -251,7 +255,8 @@ class PythonTask(Entity, Generic[P, R]):
             if not limit.expired():
                 raise
             raise timed_out(self.function, self.where, seconds) from None
-        if limit.expired():  # it swallowed the interruption
+        if limit.expired() or (seconds and asyncio.get_running_loop().time() > begun + seconds):
+            # It swallowed the interruption, or kept the loop so busy that none could come.
             raise timed_out(self.function, self.where, seconds)
         return result
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import gc
 import threading
 import time
 
@@ -19,7 +20,7 @@ from alula import (
     task,
     workflow,
 )
-from alula.errors import AlulaError, CallError, ConversionError, SignatureError
+from alula.errors import AlulaError, CallError, ConversionError, SignatureError, TaskTimeout
 
 VAR: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="none")
 
@@ -390,6 +391,36 @@ def test_a_body_that_only_collects_calls_cannot_be_async() -> None:
 @task
 async def length(xs: list[int]) -> int:
     return len(xs)
+
+
+@task
+def forgets(x: int) -> int:
+    return double(x=x)
+
+
+@eager
+async def forgets_too(x: int) -> int:
+    return inc(x=double(x=x))
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'double' was never awaited")
+def test_a_forgotten_await_is_named() -> None:
+    with pytest.raises(ConversionError, match=r"(?s)'forgets'.*`await` before the call of 'double'"):
+        forgets(x=1)
+    with pytest.raises(ConversionError, match=r"(?s)'x' of 'inc'.*`await` before the call of 'double'"):
+        asyncio.run(forgets_too(x=1))
+    gc.collect()  # the warnings come now, and not in another test
+
+
+@task(timeout=0.01)
+async def blocks_the_loop() -> int:
+    time.sleep(0.05)
+    return 1
+
+
+def test_an_async_task_that_blocks_its_loop_is_late_too() -> None:
+    with pytest.raises(TaskTimeout, match="blocks_the_loop"):
+        asyncio.run(blocks_the_loop())
 
 
 def test_a_coroutine_has_the_values_as_they_were_at_the_call() -> None:
