@@ -22,6 +22,13 @@ AlulaError
     - ObjectNotFound
     - DamagedData           the bytes are there, and are not what they should be
     - UnsafeArchive
+  x StoreError            the durable store could not do what was asked
+    - StoreUnavailable      locked, full or unreachable; later it may work
+    - StoreDamaged          corrupt, or of a newer version; it will not
+    - FenceLost             another engine has the execution now
+  x RequestError          what was asked for cannot be, whoever asks
+    - NameTaken             the name stands for something else
+    - Unknown               there is no such execution, entity, version, node or signal
   x ConfigError           settings or command-line input are wrong
 
 Some of them are also the builtin that Python programmers expect (`TypeError`, `ValueError`, ...), so that
@@ -194,3 +201,24 @@ class UnsafeArchive(DataError): ...
 
 
 class ConfigError(AlulaError, ValueError): ...
+
+
+class StoreError(AlulaError): ...
+
+
+class StoreUnavailable(StoreError): ...
+
+
+class StoreDamaged(StoreError): ...
+
+
+class FenceLost(StoreError): ...
+
+
+class RequestError(AlulaError): ...
+
+
+class NameTaken(RequestError, ValueError): ...
+
+
+class Unknown(RequestError, LookupError): ...

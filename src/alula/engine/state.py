@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from alula.idl import Literal, LiteralMap, WorkflowExecution
+from alula.plugin.failure import FailureKind as FailureKind
 
 ROOT = ""
 """The path of the execution itself. Below it: `n0`, `n2/n1` (in a sub-workflow), `n3[7]` (of an array)."""
@@ -89,15 +90,6 @@ class AttemptPhase(StrEnum):
     def live(self) -> bool:
         """Whether its outcome is still awaited."""
         return self is AttemptPhase.QUEUED or self is AttemptPhase.RUNNING
-
-
-class FailureKind(StrEnum):
-    """Who caused a failure, hence which budget pays for the next attempt."""
-
-    USER = "user"
-    SYSTEM = "system"
-    INTERRUPTED = "interrupted"
-    """The machine was taken away, as spot machines are."""
 
 
 class CacheStatus(StrEnum):

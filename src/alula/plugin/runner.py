@@ -1,0 +1,143 @@
+"""What the engine asks of whatever runs attempts: start one, close one, and tell what happens.
+
+The engine and its runners share one event loop. Everything here is called on that loop and returns at once; an
+attempt that waits costs its runner some memory and nothing else, so there is no coroutine per attempt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from alula.idl import TaskNodeOverrides, TaskTemplate
+from alula.plugin.failure import AttemptFailure
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptId:
+    """One attempt of one node of one execution."""
+
+    project: str
+    domain: str
+    execution: str
+    path: str
+    """The node's path: `n0`, `n2/n1` (in a sub-workflow), `n3[7]` (of an array)."""
+    number: int
+    """From 0."""
+
+    @property
+    def name(self) -> str:
+        """A name for whatever the attempt makes outside: DNS-1123, 41 characters, the same in every process.
+
+        160 bits of a digest, so that no two attempts ever share one.
+        """
+        parts = (self.project, self.domain, self.execution, self.path, str(self.number))
+        return "a" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that is needed to run one attempt. Messages are shared: never change them."""
+
+    id: AttemptId
+    template: TaskTemplate
+    inputs: bytes
+    """A serialized LiteralMap, complete."""
+    prefix: str
+    """Where its files go (`data.layout.Attempt`): outputs, report, log, raw data. No two attempts share one."""
+    overrides: TaskNodeOverrides | None = None
+    """What the node changes in the task's resources and image."""
+    interruptible: bool = False
+    """It may run on a machine that can be taken away."""
+    checkpoint: str = ""
+    """The checkpoint prefix of the former attempt; empty if there was none."""
+    index: int = -1
+    """The place in the array; -1: not in one."""
+    attempts: int = 1
+    """How many attempts the task may have in all, as far as its author says."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that the execution adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """User code runs now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """The attempt got further, or its log did. What is None has not changed."""
+
+    done: float | None = None
+    """From 0 to 1."""
+    message: str | None = None
+    checkpoint: str | None = None
+    """A prefix that the next attempt can go on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The attempt does not run yet, and why: for those who ask. Empty: it waits no more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The attempt is over, and its outputs are durable or here."""
+
+    outputs: bytes = b""
+    """A serialized LiteralMap."""
+    futures: bytes = b""
+    """A serialized DynamicJobSpec, from a dynamic task in place of outputs."""
+    closed: bool = True
+    """Nothing is left to clean up, so `close` need not be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt is over."""
+
+    failure: AttemptFailure
+    checkpoint: str = ""
+    closed: bool = True
+
+
+Report = Started | Progressed | Waits | Succeeded | Failed
+Tell = Callable[[Report], None]
+
+
+class Runner(Protocol):
+    """Runs attempts. Lent to the engine by whoever puts the two together."""
+
+    async def open(self) -> None:
+        """Get ready. Called once, on the engine's loop, before anything else."""
+        ...
+
+    async def aclose(self) -> None:
+        """Leave nothing running: attempts that are under way are stopped without a report. Called once."""
+        ...
+
+    def accepts(self, template: TaskTemplate) -> str:
+        """Why tasks like this one cannot run here, in a sentence with a way out; empty if they can."""
+        ...
+
+    def start(self, job: Job, tell: Tell) -> None:
+        """Run an attempt, or take up the one that runs already under `job.id`.
+
+        Returns at once and never raises: what goes wrong is told. `tell` is called on the loop: any number of
+        `Waits` and `Progressed`, at most one `Started`, and then exactly one `Succeeded` or `Failed`, unless `close`
+        comes first. It may be called before `start` returns.
+        """
+        ...
+
+    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        """Stop what still runs of an attempt if `abort`, and clean up after it. May be called again at any time.
+
+        `done` is called on the loop: with an empty string once nothing of the attempt is left, which is also right for
+        one that this runner never saw; with a message if that failed, and the engine comes again later. After `close`
+        nothing more is told about the attempt.
+        """
+        ...

@@ -1,0 +1,254 @@
+"""The rows, as frozen values. Bodies are bytes that the engine packs and reads; what people ask for has a field.
+
+Times are aware and UTC. Nothing here knows SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionKey:
+    """The name of an execution: unique in the store."""
+
+    project: str
+    domain: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The attempt whose work an execution is."""
+
+    execution: int
+    path: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """What an execution is created with, and keeps."""
+
+    key: ExecutionKey
+    entity: str
+    """What runs, for people: `workflow project:domain:name:version`."""
+    closure: bytes
+    """A serialized CompiledWorkflowClosure; stored once however many executions share it."""
+    inputs: bytes
+    """A serialized LiteralMap, complete: defaults filled in."""
+    fingerprint: str
+    """Of the interface's inputs and what runs: creation again under the same name must agree in it."""
+    settings: bytes = b""
+    """As the engine packs its `Settings`."""
+    reference: int = 0
+    """The execution that this one recovers; 0: none."""
+    parent: Parent | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """For whoever runs or shows it, opaque to the engine: where the program lies, who asked for it, ..."""
+    signals: Mapping[str, bytes] = field(default_factory=dict)
+    """Answers given beforehand: serialized literals by signal id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRecord:
+    """One execution as it stands."""
+
+    id: int
+    key: ExecutionKey
+    entity: str
+    fingerprint: str
+    phase: str
+    """`queued` until it has begun, then that of its root node."""
+    open: bool
+    """Something is left to do: it has not ended, or some attempt is not closed."""
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    inputs: bytes = b""
+    outputs: bytes = b""
+    """As the engine packs values; empty until it has succeeded."""
+    error: str = ""
+    """Why it failed, cut to some thousand characters."""
+    settings: bytes = b""
+    closure: str = ""
+    """Digest of its closure."""
+    reference: int = 0
+    parent: Parent | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    """The engine that has it; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """One node that has begun. Key: `path`."""
+
+    path: str
+    phase: str
+    since: datetime
+    ended_at: datetime | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt. Key: `path` and `number`."""
+
+    path: str
+    number: int
+    phase: str
+    open: bool
+    since: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExpansionRecord:
+    """The workflow that a dynamic task made. Key: `path`. Written once."""
+
+    path: str
+    closure: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRecord:
+    """The answer to a gate. Key: `signal_id`. Written once."""
+
+    signal_id: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRecord:
+    """How far an attempt says it is. Key: `path` and `number`. Not a decision: may be lost, may come late."""
+
+    path: str
+    number: int
+    done: float | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an execution's own row becomes when it begins and when it ends."""
+
+    phase: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outputs: bytes = b""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one commit writes, all or nothing. Every row replaces the one with its key."""
+
+    nodes: tuple[NodeRecord, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    expansions: tuple[ExpansionRecord, ...] = ()
+    signals: tuple[SignalRecord, ...] = ()
+    progress: tuple[ProgressRecord, ...] = ()
+    execution: Ending | None = None
+    """Present when the phase of the execution changed."""
+    closed: bool = False
+    """Nothing is left to do: the execution is no longer given to engines, and the claim ends with this commit."""
+    commands_done: tuple[int, ...] = ()
+    """Ids of commands that these changes carry out; they are removed."""
+    tell_parent: bool = False
+    """The execution has ended: put a `child_ended` command into its parent, if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What somebody asks of an execution: the durable inbox of its engine, in order of `id`."""
+
+    id: int
+    execution: int
+    kind: str
+    """`abort` (body: the reason), `signal` (path: signal id, body: a serialized Literal), `child_ended` (path and
+    attempt: of the node whose child ended)."""
+    path: str = ""
+    attempt: int = 0
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to change one execution. `fence` grows with every new owner; a commit under an older one fails."""
+
+    execution: int
+    owner: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All that an engine needs to go on with an execution."""
+
+    record: ExecutionRecord
+    closure: bytes
+    nodes: tuple[NodeRecord, ...]
+    attempts: tuple[AttemptRecord, ...]
+    """Those that are open."""
+    expansions: tuple[ExpansionRecord, ...]
+    signals: tuple[SignalRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRecord:
+    """Something registered. Key: kind, project, domain, name, version. Never changed after it was written."""
+
+    kind: str
+    """`task`, `workflow` or `launch_plan`."""
+    project: str
+    domain: str
+    name: str
+    version: str
+    digest: str
+    """Of `spec`: registering the same again is fine, something else under the same version is not."""
+    spec: bytes
+    """A serialized TaskSpec, WorkflowSpec or LaunchPlan."""
+    closure: bytes = b""
+    """Of a workflow: a serialized CompiledWorkflowClosure."""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRecord:
+    """Outputs of a task, kept for the next one that asks with the same inputs."""
+
+    key: str
+    task: str
+    outputs: bytes
+    """As the engine packs values."""
+    source: str
+    """The execution and node that made them: `project:domain:name path`."""
+    size_bytes: int
+    created_at: datetime
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions; all that is given must hold."""
+
+    project: str = ""
+    domain: str = ""
+    phases: tuple[str, ...] = ()
+    entity: str = ""
+    """A part of the name of what runs."""
+    name: str = ""
+    """A part of the execution's name."""
+    open: bool | None = None
+    top: bool = False
+    """Only those that nobody launched as a part of another one."""
+    parent: int = 0
+    created_after: datetime | None = None
+    created_before: datetime | None = None

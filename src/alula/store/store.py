@@ -1,0 +1,201 @@
+"""The protocols of durable state, one for each room that looks at it.
+
+All methods are safe to call from several tasks of one loop at once, and to call again after a failure. Every one may
+raise StoreUnavailable (locked, full, unreachable: trying again later may help) and StoreDamaged (corrupt, or of a newer
+version: it will not). "Durable" means what the store was opened with: see `config.Durability`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from alula.store.records import (
+    AttemptRecord,
+    CacheRecord,
+    Changes,
+    Claim,
+    Command,
+    EntityRecord,
+    ExecutionFilter,
+    ExecutionKey,
+    ExecutionRecord,
+    ExpansionRecord,
+    Loaded,
+    NewExecution,
+    NodeRecord,
+    ProgressRecord,
+    SignalRecord,
+)
+
+Wake = Callable[[Collection[int]], None]
+"""Told which executions have something new: commands, changes, their creation. Empty: any of them may."""
+
+
+class EngineStore(Protocol):
+    """What an engine reads and writes. It is the only writer of nodes, attempts, expansions and signals."""
+
+    async def beat(self, owner: str, *, lease: timedelta) -> None:
+        """Say that an engine lives. Without it for `lease`, others may claim what it has. The store's clock counts."""
+        ...
+
+    async def retire(self, owner: str) -> None:
+        """Give back all that an engine has, at once: it ends in good order."""
+        ...
+
+    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+        """Take open executions that no living engine has, oldest first; of `only`, if given.
+
+        An engine whose process is known to be gone (same machine, no such process) does not live, lease or not.
+        """
+        ...
+
+    async def load(self, claim: Claim) -> Loaded:
+        """All that is needed to go on. Raises FenceLost."""
+        ...
+
+    async def commit(self, claim: Claim, changes: Changes) -> None:
+        """Write changes, all or nothing, and return when they are durable. Commits of one claim keep their order.
+
+        Commits of many executions may share a transaction; what goes wrong with one of them does not touch the others.
+
+        Raises:
+            FenceLost: Another engine has the execution; nothing was written.
+        """
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Give one execution back, open as it is, for another engine to take."""
+        ...
+
+    async def commands(self, executions: Collection[int]) -> Sequence[Command]:
+        """What is asked of these executions, in order. They stay until a commit names them as done."""
+        ...
+
+    async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
+        """Create an execution, and say whether it is new: the same name with the same fingerprint gives what is there.
+
+        Raises:
+            NameTaken: The name stands for something else.
+        """
+        ...
+
+    async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
+        """Put a command into the inbox of an execution, and wake its engine. Raises Unknown."""
+        ...
+
+    def watch(self, wake: Wake) -> AbstractContextManager[None]:
+        """Inside the block `wake` is called on this loop when something new is there, within a second at most, also
+        when another process wrote it. It may be called for nothing."""
+        ...
+
+
+class QueryStore(Protocol):
+    """What people and consoles read. Never writes, never waits for a writer."""
+
+    async def execution(self, key: ExecutionKey) -> ExecutionRecord:
+        """Raises Unknown, with names that are close."""
+        ...
+
+    async def execution_by_id(self, id: int) -> ExecutionRecord: ...
+
+    async def executions(
+        self, filter: ExecutionFilter | None = None, *, limit: int = 100, before: int = 0
+    ) -> Sequence[ExecutionRecord]:
+        """Newest first; from those whose id is below `before`, if it is given."""
+        ...
+
+    async def closure(self, digest: str) -> bytes: ...
+
+    async def nodes(
+        self, execution: int, *, after: str = "", limit: int = 0, phases: Collection[str] = ()
+    ) -> Sequence[NodeRecord]:
+        """By path, in the order of its bytes; from those after the path `after`. Limit 0: all."""
+        ...
+
+    async def node(self, execution: int, path: str) -> NodeRecord | None: ...
+
+    async def attempts(self, execution: int, path: str | None = None) -> Sequence[AttemptRecord]: ...
+
+    async def expansions(self, execution: int) -> Sequence[ExpansionRecord]: ...
+
+    async def signals(self, execution: int) -> Sequence[SignalRecord]: ...
+
+    async def progress(self, execution: int) -> Sequence[ProgressRecord]:
+        """Of attempts that are open."""
+        ...
+
+    async def owners(self) -> Sequence[tuple[str, datetime, bool]]:
+        """Engines: name, when its lease ends, whether it lives."""
+        ...
+
+
+class EntityStore(Protocol):
+    """What is registered."""
+
+    async def register(self, entities: Sequence[EntityRecord]) -> None:
+        """Keep entities, all or nothing; those that are there with the same digest stay as they are.
+
+        Raises:
+            NameTaken: A version is there with another content.
+        """
+        ...
+
+    async def entity(self, kind: str, project: str, domain: str, name: str, version: str = "") -> EntityRecord:
+        """One version, or the newest. Raises Unknown, with what there is."""
+        ...
+
+    async def entities(
+        self, kind: str, *, project: str = "", domain: str = "", name: str = "", limit: int = 100
+    ) -> Sequence[EntityRecord]:
+        """Newest first, without their specs and closures."""
+        ...
+
+
+class CacheStore(Protocol):
+    """Outputs of tasks by key, and who is making which one right now."""
+
+    async def find(self, key: str) -> CacheRecord | None:
+        """The entry, which counts as used now."""
+        ...
+
+    async def put(self, record: CacheRecord, *, overwrite: bool = False) -> None:
+        """Keep an entry. One that is there stays, unless it is to be overwritten."""
+        ...
+
+    async def reserve(self, key: str, owner: str, *, lease: timedelta) -> datetime | None:
+        """Take or extend the reservation of a key; None: `owner` has it, else until when another one does."""
+        ...
+
+    async def free(self, key: str, owner: str) -> None:
+        """Give a reservation back; one that is not `owner`'s stays. Whoever watches is woken."""
+        ...
+
+    async def evict(
+        self,
+        *,
+        older_than: timedelta | None = None,
+        unused_for: timedelta | None = None,
+        above_bytes: int | None = None,
+    ) -> Sequence[CacheRecord]:
+        """Remove entries by age, by last use, and the longest unused above a total size; gives those that went."""
+        ...
+
+
+class Keeper(Protocol):
+    """What goes away with time."""
+
+    async def delete(self, execution: int) -> None:
+        """Remove an execution that is not open, with all its rows. Children stay. Raises Unknown, and NameTaken while
+        it is open."""
+        ...
+
+
+class Store(EngineStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
+    """A whole store, as it is opened: `alula.store.open_store`."""
+
+    async def aclose(self) -> None:
+        """Finish what was begun, and let go of the database."""
+        ...
