@@ -109,6 +109,8 @@ class CacheHit:
     path: str
     generation: int
     outputs: Values
+    source: str = ""
+    """Who made them: the execution and node, as `CacheRecord.source`."""
 
 
 @dataclass(frozen=True, slots=True)

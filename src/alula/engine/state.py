@@ -191,6 +191,8 @@ class NodeState:
     size: int = 0
     """Of an array: how many elements it has."""
     cache: CacheStatus = CacheStatus.DISABLED
+    cache_source: str = ""
+    """Of a hit: the execution and node that made the outputs."""
     reserved: bool = False
     checkpoint: str = ""
     """Where the last attempt left its state for the next one."""

@@ -179,8 +179,16 @@ class CacheStore(Protocol):
         older_than: timedelta | None = None,
         unused_for: timedelta | None = None,
         above_bytes: int | None = None,
+        dry_run: bool = False,
     ) -> Sequence[CacheRecord]:
-        """Remove entries by age, by last use, and the longest unused above a total size; gives those that went."""
+        """Remove entries by age, by last use, and the longest unused above a total size; gives those that went.
+
+        With `dry_run` nothing is removed: those that would go.
+        """
+        ...
+
+    async def cached(self, *, after: str = "", limit: int = 1_000) -> Sequence[CacheRecord]:
+        """Entries in the order of their keys, from those after the key `after`. They do not count as used."""
         ...
 
 

@@ -45,7 +45,8 @@ def ask(turn: Turn, row: NodeState, plan: NodePlan) -> None:
 def hit(turn: Turn, event: CacheHit) -> None:
     row = _asking(turn, event.path, event.generation)
     if row is not None:
-        turn.end(replace(row, cache=CacheStatus.HIT), NodePhase.SUCCEEDED, outputs=event.outputs)
+        row = replace(row, cache=CacheStatus.HIT, cache_source=event.source)
+        turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs)
 
 
 def miss(turn: Turn, event: CacheMiss) -> None:
