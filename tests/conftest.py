@@ -6,7 +6,9 @@ they fail it. A test that needs something a machine may lack asks through `needs
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -116,6 +118,16 @@ class LeftOut:
             f"{len(tests):4} x {reason}  (first: {tests[0] or 'a whole file'})"
             for reason, tests in sorted(self.by_reason.items())
         ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine on a loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    return True
 
 
 def pytest_configure(config: pytest.Config) -> None:

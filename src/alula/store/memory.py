@@ -1,0 +1,471 @@
+"""A store in this process's memory, for tests and simulation: the contract of `store.store`, and nothing survives.
+
+One event loop, no threads, no waiting: what a call does, it does before it returns. The same calls in the same order
+give the same ids, the same order of rows and the same wakes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from alula._kits.clock import Clock, SystemClock
+from alula.errors import FenceLost, NameTaken, Unknown
+from alula.store.records import (
+    AttemptRecord,
+    CacheRecord,
+    Changes,
+    Claim,
+    Command,
+    EntityRecord,
+    ExecutionFilter,
+    ExecutionKey,
+    ExecutionRecord,
+    ExpansionRecord,
+    Loaded,
+    NewExecution,
+    NodeRecord,
+    ProgressRecord,
+    SignalRecord,
+)
+from alula.store.store import Wake
+
+_NO_FILTER = ExecutionFilter()
+
+
+@dataclass(slots=True)
+class _Execution:
+    """All rows of one execution."""
+
+    record: ExecutionRecord
+    fence: int = 0
+    nodes: dict[str, NodeRecord] = field(default_factory=dict)
+    attempts: dict[tuple[str, int], AttemptRecord] = field(default_factory=dict)
+    open_attempts: dict[tuple[str, int], None] = field(default_factory=dict)
+    expansions: dict[str, ExpansionRecord] = field(default_factory=dict)
+    signals: dict[str, SignalRecord] = field(default_factory=dict)
+    progress: dict[tuple[str, int], ProgressRecord] = field(default_factory=dict)
+    inbox: dict[int, Command] = field(default_factory=dict)
+
+    def write(self, changes: Changes) -> None:
+        for node in changes.nodes:
+            self.nodes[node.path] = node
+        for attempt in changes.attempts:
+            key = attempt.path, attempt.number
+            self.attempts[key] = attempt
+            if attempt.open:
+                self.open_attempts[key] = None
+            else:
+                self.open_attempts.pop(key, None)
+                self.progress.pop(key, None)
+        for expansion in changes.expansions:
+            self.expansions.setdefault(expansion.path, expansion)
+        for signal in changes.signals:
+            self.signals.setdefault(signal.signal_id, signal)
+        for progress in changes.progress:
+            if (progress.path, progress.number) in self.open_attempts:
+                self.progress[progress.path, progress.number] = progress
+        for done in changes.commands_done:
+            self.inbox.pop(done, None)
+        if changes.execution is not None:
+            ending = changes.execution
+            self.record = replace(
+                self.record,
+                phase=ending.phase,
+                started_at=ending.started_at or self.record.started_at,
+                ended_at=ending.ended_at,
+                outputs=ending.outputs,
+                error=ending.error,
+            )
+        if changes.closed:
+            self.record = replace(self.record, open=False, owner="")
+            self.inbox.clear()
+
+
+class _Rows:
+    """What all parts of the store share."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self._executions: dict[int, _Execution] = {}
+        self._open: dict[int, None] = {}
+        self._ids: dict[ExecutionKey, int] = {}
+        self._closures: dict[str, bytes] = {}
+        self._leases: dict[str, tuple[float, datetime]] = {}
+        """By engine: when its lease ends, on the monotonic clock and on the wall."""
+        self._created = self._commands = 0
+        self._watchers: list[Wake] = []
+        self._news: dict[int, None] | None = None
+        """What the watchers are told next; None: nothing is under way."""
+
+    async def aclose(self) -> None:
+        self._watchers.clear()
+
+    def _at(self, execution: int) -> _Execution:
+        try:
+            return self._executions[execution]
+        except KeyError:
+            raise Unknown(
+                f"there is no execution with the id {execution}", fix="alula get executions lists what there is"
+            ) from None
+
+    def _lives(self, owner: str) -> bool:
+        lease = self._leases.get(owner)
+        return lease is not None and lease[0] > self.clock.monotonic()
+
+    def _put(self, execution: int, kind: str, path: str, attempt: int, body: bytes) -> None:
+        self._commands += 1
+        command = Command(self._commands, execution, kind, path, attempt, body)
+        self._executions[execution].inbox[command.id] = command
+        self._tell(execution)
+
+    def _tell(self, *executions: int) -> None:
+        """Wake the watchers once the loop gets to it, with all that has come together by then."""
+        if not self._watchers:
+            return
+        if self._news is None:
+            self._news = {}
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._news.update(dict.fromkeys(executions or self._open))
+
+    def _deliver(self) -> None:
+        news, self._news = self._news, None
+        for wake in list(self._watchers):
+            wake(list(news or ()))
+
+
+class _Engines(_Rows):
+    """`EngineStore`"""
+
+    async def beat(self, owner: str, *, lease: timedelta) -> None:
+        seconds = lease.total_seconds()
+        self._leases[owner] = self.clock.monotonic() + seconds, self.clock.now() + lease
+
+    async def retire(self, owner: str) -> None:
+        self._leases.pop(owner, None)
+        left = [id for id in self._open if self._executions[id].record.owner == owner]
+        for id in left:
+            row = self._executions[id]
+            row.record = replace(row.record, owner="")
+        if left:
+            self._tell(*left)
+
+    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+        among = self._open if only is None else sorted(set(only) & self._open.keys())
+        found = list(islice((id for id in among if not self._held(id)), limit))
+        claims = []
+        for id in found:
+            row = self._executions[id]
+            row.fence += 1
+            row.record = replace(row.record, owner=owner)
+            claims.append(Claim(id, owner, row.fence))
+        return claims
+
+    def _held(self, execution: int) -> bool:
+        owner = self._executions[execution].record.owner
+        return bool(owner) and self._lives(owner)
+
+    async def load(self, claim: Claim) -> Loaded:
+        row = self._claimed(claim)
+        return Loaded(
+            record=row.record,
+            closure=self._closures[row.record.closure],
+            nodes=tuple(row.nodes.values()),
+            attempts=tuple(row.attempts[key] for key in row.open_attempts),
+            expansions=tuple(row.expansions.values()),
+            signals=tuple(row.signals.values()),
+        )
+
+    async def commit(self, claim: Claim, changes: Changes) -> None:
+        row = self._claimed(claim)
+        row.write(changes)
+        if changes.closed:
+            self._open.pop(claim.execution, None)
+        parent = row.record.parent
+        if changes.tell_parent and parent is not None and parent.execution in self._open:
+            self._put(parent.execution, "child_ended", parent.path, parent.attempt, b"")
+        if changes.closed or changes.execution is not None:
+            self._tell(claim.execution)
+
+    async def release(self, claim: Claim) -> None:
+        row = self._executions.get(claim.execution)
+        if row is not None and (row.record.owner, row.fence) == (claim.owner, claim.fence):
+            row.record = replace(row.record, owner="")
+            self._tell(claim.execution)
+
+    def _claimed(self, claim: Claim) -> _Execution:
+        row = self._executions.get(claim.execution)
+        if row is None or not row.record.open or (row.record.owner, row.fence) != (claim.owner, claim.fence):
+            raise FenceLost(
+                f"engine {claim.owner!r} has lost execution {claim.execution} (its fence is {claim.fence})",
+                where="nobody" if row is None or not row.record.owner else f"engine {row.record.owner!r} has it",
+                fix="nothing: whoever has it now goes on with it",
+            )
+        return row
+
+    async def commands(self, executions: Collection[int]) -> Sequence[Command]:
+        rows = (self._executions[id] for id in executions if id in self._open)
+        return sorted((command for row in rows for command in row.inbox.values()), key=lambda command: command.id)
+
+    async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
+        known = self._ids.get(new.key)
+        if known is not None:
+            record = self._executions[known].record
+            if record.fingerprint != new.fingerprint:
+                raise NameTaken(
+                    f"execution {new.key.name!r} is there already, of {record.entity} or with other inputs",
+                    where=f"project {new.key.project}, domain {new.key.domain}",
+                    fix="give another name, or the same inputs",
+                )
+            return record, False
+        digest = hashlib.sha256(new.closure).hexdigest()
+        self._closures.setdefault(digest, new.closure)
+        self._created += 1
+        id = self._created
+        record = ExecutionRecord(
+            id=id,
+            key=new.key,
+            entity=new.entity,
+            fingerprint=new.fingerprint,
+            phase="queued",
+            open=True,
+            created_at=self.clock.now(),
+            inputs=new.inputs,
+            settings=new.settings,
+            closure=digest,
+            reference=new.reference,
+            parent=new.parent,
+            labels=dict(new.labels),
+            facts=dict(new.facts),
+        )
+        signals = {name: SignalRecord(name, value) for name, value in new.signals.items()}
+        self._executions[id] = _Execution(record, signals=signals)
+        self._ids[new.key] = id
+        self._open[id] = None
+        self._tell(id)
+        return record, True
+
+    async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
+        if self._at(execution).record.open:
+            self._put(execution, kind, path, attempt, body)
+
+    @contextmanager
+    def watch(self, wake: Wake) -> Iterator[None]:
+        self._watchers.append(wake)
+        try:
+            yield
+        finally:
+            if wake in self._watchers:
+                self._watchers.remove(wake)
+
+
+class _Queries(_Rows):
+    """`QueryStore` and `Keeper`"""
+
+    async def execution(self, key: ExecutionKey) -> ExecutionRecord:
+        known = self._ids.get(key)
+        if known is not None:
+            return self._executions[known].record
+        names = [one.name for one in self._ids if (one.project, one.domain) == (key.project, key.domain)]
+        close = difflib.get_close_matches(key.name, names)
+        raise Unknown(
+            f"there is no execution {key.name!r}",
+            where=f"project {key.project}, domain {key.domain}",
+            fix=f"did you mean {' or '.join(close)}?" if close else "alula get executions lists what there is",
+        )
+
+    async def execution_by_id(self, id: int) -> ExecutionRecord:
+        return self._at(id).record
+
+    async def executions(
+        self, filter: ExecutionFilter | None = None, *, limit: int = 100, before: int = 0
+    ) -> Sequence[ExecutionRecord]:
+        wanted = filter or _NO_FILTER
+        records = (row.record for row in reversed(self._executions.values()))
+        found = (record for record in records if (not before or record.id < before) and _fits(record, wanted))
+        return list(islice(found, limit))
+
+    async def closure(self, digest: str) -> bytes:
+        try:
+            return self._closures[digest]
+        except KeyError:
+            raise Unknown(f"there is no closure {digest!r}", fix="take the digest from an execution") from None
+
+    async def nodes(
+        self, execution: int, *, after: str = "", limit: int = 0, phases: Collection[str] = ()
+    ) -> Sequence[NodeRecord]:
+        rows = self._at(execution).nodes
+        paths = (path for path in sorted(rows) if not after or path > after)
+        found = (rows[path] for path in paths if not phases or rows[path].phase in phases)
+        return list(islice(found, limit or None))
+
+    async def node(self, execution: int, path: str) -> NodeRecord | None:
+        return self._at(execution).nodes.get(path)
+
+    async def attempts(self, execution: int, path: str | None = None) -> Sequence[AttemptRecord]:
+        rows = self._at(execution).attempts
+        return [rows[key] for key in sorted(rows) if path is None or key[0] == path]
+
+    async def expansions(self, execution: int) -> Sequence[ExpansionRecord]:
+        return list(self._at(execution).expansions.values())
+
+    async def signals(self, execution: int) -> Sequence[SignalRecord]:
+        return list(self._at(execution).signals.values())
+
+    async def progress(self, execution: int) -> Sequence[ProgressRecord]:
+        return list(self._at(execution).progress.values())
+
+    async def owners(self) -> Sequence[tuple[str, datetime, bool]]:
+        return [(owner, ends, self._lives(owner)) for owner, (_, ends) in self._leases.items()]
+
+    async def delete(self, execution: int) -> None:
+        row = self._at(execution)
+        if row.record.open:
+            raise NameTaken(
+                f"execution {row.record.key.name!r} has not come to its end",
+                fix="abort it, and delete it when it is closed",
+            )
+        del self._executions[execution], self._ids[row.record.key]
+
+
+def _fits(record: ExecutionRecord, wanted: ExecutionFilter) -> bool:
+    return (
+        wanted.project in ("", record.key.project)
+        and wanted.domain in ("", record.key.domain)
+        and (not wanted.phases or record.phase in wanted.phases)
+        and wanted.entity in record.entity
+        and wanted.name in record.key.name
+        and (wanted.open is None or record.open == wanted.open)
+        and not (wanted.top and record.parent is not None)
+        and (not wanted.parent or (record.parent is not None and record.parent.execution == wanted.parent))
+        and (wanted.created_after is None or record.created_at > wanted.created_after)
+        and (wanted.created_before is None or record.created_at < wanted.created_before)
+    )
+
+
+class _Entities(_Rows):
+    """`EntityStore`"""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._entities: dict[tuple[str, str, str, str, str], EntityRecord] = {}
+
+    async def register(self, entities: Sequence[EntityRecord]) -> None:
+        fresh: dict[tuple[str, str, str, str, str], EntityRecord] = {}
+        for entity in entities:
+            key = entity.kind, entity.project, entity.domain, entity.name, entity.version
+            known = self._entities.get(key) or fresh.get(key)
+            if known is None:
+                fresh[key] = replace(entity, created_at=entity.created_at or self.clock.now())
+            elif known.digest != entity.digest:
+                raise NameTaken(
+                    f"{entity.kind} {entity.name!r} has a version {entity.version!r} with another content",
+                    where=f"project {entity.project}, domain {entity.domain}",
+                    fix="register it under another version",
+                )
+        self._entities.update(fresh)
+
+    async def entity(self, kind: str, project: str, domain: str, name: str, version: str = "") -> EntityRecord:
+        known = [one for key, one in self._entities.items() if key[:4] == (kind, project, domain, name)]
+        found = [one for one in known if not version or one.version == version]
+        if found:
+            return found[-1]
+        names = [key[3] for key in self._entities if key[:3] == (kind, project, domain)]
+        there = [one.version for one in known] or difflib.get_close_matches(name, names)
+        raise Unknown(
+            f"there is no {kind} {name!r}" + (f" with the version {version!r}" if version else ""),
+            where=f"project {project}, domain {domain}",
+            fix=f"there is: {', '.join(there)}" if there else "register it first",
+        )
+
+    async def entities(
+        self, kind: str, *, project: str = "", domain: str = "", name: str = "", limit: int = 100
+    ) -> Sequence[EntityRecord]:
+        found = (
+            replace(one, spec=b"", closure=b"")
+            for one in reversed(self._entities.values())
+            if one.kind == kind
+            and project in ("", one.project)
+            and domain in ("", one.domain)
+            and name in ("", one.name)
+        )
+        return list(islice(found, limit))
+
+
+class _Cache(_Rows):
+    """`CacheStore`"""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._cache: dict[str, CacheRecord] = {}
+        self._reservations: dict[str, tuple[str, float, datetime]] = {}
+
+    async def find(self, key: str) -> CacheRecord | None:
+        record = self._cache.get(key)
+        if record is not None:
+            record = self._cache[key] = replace(record, used_at=self.clock.now())
+        return record
+
+    async def put(self, record: CacheRecord, *, overwrite: bool = False) -> None:
+        if overwrite or record.key not in self._cache:
+            self._cache[record.key] = record
+
+    async def reserve(self, key: str, owner: str, *, lease: timedelta) -> datetime | None:
+        holder, ends, until = self._reservations.get(key, ("", 0.0, None))
+        if holder not in ("", owner) and ends > self.clock.monotonic():
+            return until
+        seconds = lease.total_seconds()
+        self._reservations[key] = owner, self.clock.monotonic() + seconds, self.clock.now() + lease
+        return None
+
+    async def free(self, key: str, owner: str) -> None:
+        if self._reservations.get(key, ("", 0.0, None))[0] == owner:
+            del self._reservations[key]
+            self._tell()
+
+    async def evict(
+        self,
+        *,
+        older_than: timedelta | None = None,
+        unused_for: timedelta | None = None,
+        above_bytes: int | None = None,
+    ) -> Sequence[CacheRecord]:
+        now = self.clock.now()
+        gone = [
+            record
+            for record in self._cache.values()
+            if (older_than is not None and now - record.created_at > older_than)
+            or (unused_for is not None and now - record.used_at > unused_for)
+        ]
+        for record in gone:
+            del self._cache[record.key]
+        total = sum(record.size_bytes for record in self._cache.values())
+        for record in sorted(self._cache.values(), key=lambda record: record.used_at):
+            if above_bytes is None or total <= above_bytes:
+                break
+            total -= record.size_bytes
+            gone.append(self._cache.pop(record.key))
+        return gone
+
+
+class MemoryStore(_Engines, _Queries, _Entities, _Cache):
+    """A whole store in memory.
+
+    Args:
+        clock: What leases and times go by; the machine's if none is given.
+    """
+
+    def open_reservations(self) -> Mapping[str, str]:
+        """Who holds which cache reservation that has not run out."""
+        now = self.clock.monotonic()
+        return {key: owner for key, (owner, ends, _) in self._reservations.items() if ends > now}
+
+    def open_commands(self) -> Sequence[Command]:
+        """What is asked of executions and was not carried out."""
+        return [command for row in self._executions.values() for command in row.inbox.values()]
