@@ -435,23 +435,32 @@ class _Cache(_Rows):
         older_than: timedelta | None = None,
         unused_for: timedelta | None = None,
         above_bytes: int | None = None,
+        dry_run: bool = False,
     ) -> Sequence[CacheRecord]:
         now = self.clock.now()
+        kept = sorted(self._cache.values(), key=lambda record: record.used_at)
         gone = [
             record
-            for record in self._cache.values()
+            for record in kept
             if (older_than is not None and now - record.created_at > older_than)
             or (unused_for is not None and now - record.used_at > unused_for)
         ]
-        for record in gone:
-            del self._cache[record.key]
-        total = sum(record.size_bytes for record in self._cache.values())
-        for record in sorted(self._cache.values(), key=lambda record: record.used_at):
+        going = {record.key for record in gone}
+        left = [record for record in kept if record.key not in going]
+        total = sum(record.size_bytes for record in left)
+        for record in left:
             if above_bytes is None or total <= above_bytes:
                 break
             total -= record.size_bytes
-            gone.append(self._cache.pop(record.key))
+            gone.append(record)
+        if not dry_run:
+            for record in gone:
+                del self._cache[record.key]
         return gone
+
+    async def cached(self, *, after: str = "", limit: int = 1_000) -> Sequence[CacheRecord]:
+        keys = sorted(key for key in self._cache if key > after)
+        return [self._cache[key] for key in keys[:limit]]
 
 
 class MemoryStore(_Engines, _Queries, _Entities, _Cache):

@@ -237,6 +237,8 @@ async def test_the_cache_keeps_the_first_and_evicts_the_longest_unused(store: Me
     assert found is not None
     assert found.outputs == b"first"
     await store.put(entry("b", b"second"), overwrite=True)
+    assert [one.key for one in await store.evict(above_bytes=20, dry_run=True)] == ["c"]
+    assert [one.key for one in await store.cached(after="a")] == ["b", "c"]
     assert [one.key for one in await store.evict(above_bytes=20)] == ["c"]
     clock.seconds += 100
     assert await store.find("b") is not None
