@@ -1,15 +1,32 @@
 """Settings: frozen dataclasses with defaults in code, filled from `alula.toml` and the environment.
 
-One comment per key. Every class that needs settings is handed its section; nobody looks them up.
+One comment per key. Every class that needs settings is handed its section; nobody looks them up. `load` reads them,
+once, in whatever puts an engine or a client together.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alula._kits import lazy
+from alula._kits.units import duration, size
+from alula.errors import ConfigError
+
+if TYPE_CHECKING:
+    import tomllib
+else:
+    tomllib = lazy.module("tomllib")  # only where there is a file to read
+
+FILE = "alula.toml"
+ENVIRONMENT = "ALULA__"
+"""Before the names of variables that set one key: `ALULA__STORE__URL`."""
 
 
 class Durability(StrEnum):
@@ -98,6 +115,167 @@ class Config:
         return self.data or str(self.home / "data")
 
 
-def home() -> Path:
+def home(environ: Mapping[str, str] = os.environ) -> Path:
     """Where Alula keeps what is a user's own: `$ALULA_HOME`, else `~/.alula`."""
-    return Path(os.environ.get("ALULA_HOME") or Path.home() / ".alula")
+    return Path(environ.get("ALULA_HOME") or Path.home() / ".alula").absolute()
+
+
+# --- Reading --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value, and where it was written."""
+
+    key: tuple[str, ...]
+    value: object
+    where: str
+    base: Path
+    """What relative paths in it start from."""
+
+
+def load(directory: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The settings for a working directory: defaults, over them `alula.toml` there or in the nearest directory above,
+    over that the environment.
+
+    Raises:
+        ConfigError: With every fault of the file and the environment.
+    """
+    here = directory or Path.cwd()
+    environ = os.environ if environ is None else environ
+    given, faults = _from_file(here)
+    given += _from_environment(environ, here)
+    config = Config(home=home(environ))
+    for one in given:
+        try:
+            config = _put(config, one)
+        except ValueError as exc:
+            faults.append(f"{one.where}: {exc}")
+    if faults:
+        raise ConfigError(
+            faults[0] if len(faults) == 1 else "\n".join([f"{len(faults)} settings are wrong", *faults]),
+            fix="docs/reference/config.md lists the keys and what they take",
+        )
+    return config
+
+
+def file_for(directory: Path) -> Path | None:
+    """The `alula.toml` that counts in a directory; None: there is none."""
+    for at in (directory, *directory.parents):
+        path = at / FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def _from_file(here: Path) -> tuple[list[_Given], list[str]]:
+    path = file_for(here)
+    if path is None:
+        return [], []
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        return [], [f"{path}: {exc}"]
+    found = []
+    for key, value in document.items():
+        if isinstance(value, dict):
+            found += [
+                _Given((key, name), inner, f"{path}: [{key}] {name}", path.parent) for name, inner in value.items()
+            ]
+        else:
+            found.append(_Given((key,), value, f"{path}: {key}", path.parent))
+    return found, []
+
+
+def _from_environment(environ: Mapping[str, str], here: Path) -> list[_Given]:
+    return [
+        _Given(tuple(name.removeprefix(ENVIRONMENT).lower().split("__")), value, name, here)
+        for name, value in sorted(environ.items())
+        if name.startswith(ENVIRONMENT)
+    ]
+
+
+def _put(config: Config, one: _Given) -> Config:
+    """The settings with one more of them given. Raises ValueError."""
+    section, *rest = one.key
+    known = {f.name: getattr(config, f.name) for f in fields(config)}
+    if section not in known:
+        raise ValueError(f"there is no {'section' if rest else 'key'} {section!r}{_hint(section, known)}")
+    if not rest:
+        if is_dataclass(known[section]):
+            raise ValueError(f"{section} is a section: write [{section}] and its keys below")
+        return replace(config, **{section: _value(config, section, one)})
+    if not is_dataclass(known[section]) or len(rest) > 1:
+        raise ValueError(f"{'.'.join(one.key)} is no key: {section} is {'one' if len(rest) == 1 else 'a section'}")
+    inner: Any = known[section]
+    if rest[0] not in {f.name for f in fields(inner)}:
+        raise ValueError(f"[{section}] has no key {rest[0]!r}{_hint(rest[0], [f.name for f in fields(inner)])}")
+    return replace(config, **{section: replace(inner, **{rest[0]: _value(inner, rest[0], one)})})
+
+
+def _hint(word: str, known: Any) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+
+
+def _value(section: Any, name: str, one: _Given) -> Any:
+    kind = next(str(f.type) for f in fields(section) if f.name == name)
+    if name in ("url", "data", "home"):
+        return _location(one, as_path=kind == "Path")
+    if name.endswith("_bytes"):
+        return size(one.value) if isinstance(one.value, str) else _whole(one.value)
+    return _READERS[kind](one.value)
+
+
+def _location(one: _Given, *, as_path: bool) -> str | Path:
+    """A URI as it is, a path from where it was written."""
+    if not isinstance(one.value, str):
+        raise ValueError(f"{one.value!r} is no text")
+    if "://" in one.value or not one.value:
+        if as_path:
+            raise ValueError(f"{one.value!r} is no directory of this machine")
+        return one.value
+    path = one.base / Path(one.value).expanduser()
+    return path if as_path else str(path)
+
+
+def _duration(value: object) -> timedelta:
+    made = duration(str(value) if not isinstance(value, bool) else "")
+    if made <= timedelta(0):
+        raise ValueError(f"{value!r} is not above zero")
+    return made
+
+
+def _durability(value: object) -> Durability:
+    try:
+        return Durability(str(value).lower())
+    except ValueError:
+        raise ValueError(f"{value!r} is none of {', '.join(Durability)}") from None
+
+
+def _whole(value: object) -> int:
+    number = _number(value)
+    if number != int(number):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(number)
+
+
+def _number(value: object) -> float:
+    try:
+        made = float("" if isinstance(value, bool) else str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no number") from None
+    if not 0 <= made < float("inf"):
+        raise ValueError(f"{value!r} is not a number from 0 on")
+    return made
+
+
+_READERS: Mapping[str, Callable[[object], object]] = {
+    "str": str,
+    "int": _whole,
+    "float": _number,
+    "timedelta": _duration,
+    "timedelta | None": lambda value: None if value in ("", "none") else _duration(value),
+    "Durability": _durability,
+}
+"""By declared type."""

@@ -6,6 +6,7 @@ import shutil
 
 import click
 
+from alula import config
 from alula.errors import ConfigError
 from alula.sdk import local_cache
 
@@ -25,7 +26,7 @@ def clear(runs: bool) -> None:
         raise click.ClickException(str(exc)) from exc
     click.echo("the cache is empty")
     if runs:
-        directory = local_cache.home() / "runs"
+        directory = config.home() / "runs"
         count = len(list(directory.iterdir())) if directory.is_dir() else 0
         shutil.rmtree(directory, ignore_errors=True)
         click.echo(f"removed the files of {count} run{'' if count == 1 else 's'}")

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from alula._kits import lazy
+from alula.config import home
 from alula.errors import PluginError
-from alula.sdk.local_cache import home
 
 _GROUPS = {
     "alula.types": "types",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alula._kits import bridge, lazy
+from alula.config import home
 from alula.data import uris
 from alula.data.objects import ObjectStore
 from alula.data.workspace import use, workspace
@@ -21,7 +22,6 @@ from alula.idl import LiteralMap, WorkflowExecutionIdentifier
 from alula.sdk import current
 from alula.sdk.graph import Entity
 from alula.sdk.local import LocalRun, keep, kept_of, literal_of, place_at, running
-from alula.sdk.local_cache import home
 from alula.types.transformer import Place
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ not protect is its own files: whoever opens a cached file may read it, and if he
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -22,11 +21,10 @@ from google.protobuf.message import DecodeError
 
 from alula._kits import lazy
 from alula._kits.clock import Clock, SystemClock
-from alula.data import uris
+from alula.config import home
+from alula.data import fingerprint, uris
 from alula.errors import AlulaError, ConfigError
 from alula.idl import LiteralMap, TypedInterface
-from alula.idl.literals import digest
-from alula.sdk import cache_blobs as blobs
 from alula.sdk.cache_store import CacheStore, Entry
 from alula.sdk.caching import CacheSettings
 from alula.sdk.flights import Flights
@@ -44,11 +42,6 @@ LIMIT_BYTES = 10 << 30
 _TRUE, _FALSE = frozenset({"1", "true", "t", "yes", "y", "on"}), frozenset({"0", "false", "f", "no", "n", "off"})
 
 
-def home() -> Path:
-    """Where Alula keeps what is a user's own: `$ALULA_HOME`, else `~/.alula`."""
-    return Path(os.environ.get("ALULA_HOME") or Path.home() / ".alula")
-
-
 def enabled() -> bool:
     """Whether local runs use the cache. Raises ConfigError."""
     return _switch("LOCAL_CACHE_ENABLED", default=True)
@@ -62,29 +55,15 @@ def overwrite() -> bool:
 def key(
     task: str, settings: CacheSettings, interface: TypedInterface, inputs: LiteralMap, *, produced_below: str = ""
 ) -> str:
-    """What one result is kept under: changes with the task, its version, its types, and its inputs.
-
-    Descriptions and ignored inputs do not matter. Of local files the content counts, not the name.
-
-    Args:
-        task: The task's full name.
-        settings: Its version, and the inputs that do not matter.
-        interface: Its types.
-        inputs: Left as they are.
-        produced_below: The prefix of files that the run itself made, whose names mean nothing.
-    """
-    counted = LiteralMap()
-    counted.CopyFrom(inputs)
-    for name in settings.ignored_inputs:
-        counted.literals.pop(name, None)
-    blobs.rewrite(counted.literals.values(), blobs.content_or_name, below=produced_below)
-    types = TypedInterface()
-    types.CopyFrom(interface)
-    for variables in (types.inputs.variables, types.outputs.variables):
-        for variable in variables.values():
-            variable.description = ""
-    shape = hashlib.sha256(types.SerializeToString(deterministic=True)).hexdigest()
-    return hashlib.sha256("\0".join([task, settings.version, shape, digest(counted)]).encode()).hexdigest()
+    """What one result is kept under: `fingerprint.key` of a task with these settings."""
+    return fingerprint.key(
+        task,
+        settings.version,
+        interface,
+        inputs,
+        ignored=settings.ignored_inputs,
+        produced_below=produced_below,
+    )
 
 
 class LocalCache:
@@ -151,7 +130,7 @@ class LocalCache:
 
     def _get(self, key: str) -> LiteralMap | None:
         entry = self._store.find(key)
-        if entry is None or any(blobs.stamp(Path(path)) != stamped for path, stamped in entry.files.items()):
+        if entry is None or any(fingerprint.stamp(Path(path)) != stamped for path, stamped in entry.files.items()):
             return None
         return LiteralMap.FromString(entry.outputs)
 
@@ -159,12 +138,12 @@ class LocalCache:
         kept = LiteralMap()
         kept.CopyFrom(outputs)
         home = self.directory / "blobs" / key[:2] / key / uuid.uuid4().hex
-        files: dict[str, blobs.Stamp] = {}
+        files: dict[str, fingerprint.Stamp] = {}
         fleeting: list[str] = []
         """URIs that another process would not find: with one of them nothing is kept."""
 
         def adopt(uri: str) -> str:
-            path = blobs.local_path(uri)
+            path = fingerprint.local_path(uri)
             if path is None:
                 if uris.scheme(uri) == "memory":
                     fleeting.append(uri)
@@ -174,18 +153,18 @@ class LocalCache:
                 return uri
             if produced_below and uri.startswith(uris.base(produced_below)):
                 target = home / f"{len(files)}" / path.name
-                blobs.copy(path, target)
+                fingerprint.copy(path, target)
                 path = target
-            files[str(path)] = blobs.stamp(path) or []
+            files[str(path)] = fingerprint.stamp(path) or []
             return str(path)
 
-        blobs.rewrite(kept.literals.values(), adopt, below=produced_below)
+        fingerprint.rewrite(kept.literals.values(), adopt, below=produced_below)
         if fleeting:
             shutil.rmtree(home, ignore_errors=True)
             return outputs
         below_home = [stamped for path, stamped in files.items() if path.startswith(f"{home}/")]
         data = kept.SerializeToString(deterministic=True)
-        size = len(data) + sum(blobs.size(stamped) for stamped in below_home)
+        size = len(data) + sum(fingerprint.size(stamped) for stamped in below_home)
         gone = self._store.put(key, Entry(task, data, files, str(home) if below_home else "", size), self._limit)
         for directory in gone:
             shutil.rmtree(directory, ignore_errors=True)
