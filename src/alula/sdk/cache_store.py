@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from alula._kits import lazy
 from alula._kits.clock import Clock
-from alula.sdk.cache_blobs import Stamp
+from alula.data.fingerprint import Stamp
 
 if TYPE_CHECKING:
     import sqlite3

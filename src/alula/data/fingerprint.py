@@ -1,4 +1,4 @@
-"""Files that cached values refer to: what is in them, whether they are still the same, and copies that last."""
+"""What cached values are kept under, and the files they refer to: their content, and whether it is the same still."""
 
 from __future__ import annotations
 
@@ -12,11 +12,59 @@ from typing import Any
 
 from alula.data import uris
 from alula.data.local import path_of, tree
-from alula.idl import Literal
+from alula.idl import Literal, LiteralMap, TypedInterface
+from alula.idl.literals import digest
 from alula.idl.packing import MSGPACK, packed, unpacked
 
 Stamp = list[list[str | int]]
 """Each file below a path: relative name, size, time of the last change in nanoseconds."""
+
+
+def key(
+    task: str,
+    version: str,
+    interface: TypedInterface,
+    inputs: LiteralMap,
+    *,
+    ignored: Iterable[str] = (),
+    produced_below: str = "",
+) -> str:
+    """What one result is kept under: changes with the task, its version, its types, and its inputs.
+
+    Descriptions and ignored inputs do not matter. Of local files the content counts, not the name; reading them blocks.
+
+    Args:
+        task: The task's full name.
+        version: What its author changes when the outputs for the same inputs change.
+        interface: Its types.
+        inputs: Left as they are.
+        ignored: Names of inputs that do not matter.
+        produced_below: The prefix of files that runs themselves made, whose names mean nothing.
+    """
+    counted = LiteralMap()
+    counted.CopyFrom(inputs)
+    for name in ignored:
+        counted.literals.pop(name, None)
+    rewrite(counted.literals.values(), content_or_name, below=produced_below)
+    types = TypedInterface()
+    types.CopyFrom(interface)
+    for variables in (types.inputs.variables, types.outputs.variables):
+        for variable in variables.values():
+            variable.description = ""
+    shape = hashlib.sha256(types.SerializeToString(deterministic=True)).hexdigest()
+    return hashlib.sha256("\0".join([task, version, shape, digest(counted)]).encode()).hexdigest()
+
+
+def uris_in(values: Iterable[Literal], *, below: str) -> list[str]:
+    """Every URI in the literals, in their order; in plain data those below the prefix `below`."""
+    found: list[str] = []
+
+    def note(uri: str) -> str:
+        found.append(uri)
+        return uri
+
+    rewrite(values, note, below=below)
+    return found
 
 
 def local_path(uri: str) -> Path | None:
