@@ -35,6 +35,11 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on with what did not fit into the last decision. Harmless at any time."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStarted:
     """User code runs now, or the child execution does."""
 
@@ -170,6 +175,7 @@ class AbortRequested:
 
 Event = (
     Begin
+    | Continue
     | AttemptStarted
     | AttemptProgressed
     | AttemptSucceeded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from alula.engine.agenda import Agenda
 from alula.engine.plan import LEAVES, Graph, Kind, NodePlan, Policy, compile_plan
 from alula.engine.state import (
     HOLDS_SLOT,
@@ -23,7 +25,7 @@ from alula.engine.state import (
     last_id,
     parent,
 )
-from alula.idl import CompiledWorkflowClosure, Node
+from alula.idl import CompiledWorkflowClosure, Literal, Node
 
 _OPEN = frozenset({NodePhase.RUNNING, NodePhase.FAILING, NodePhase.STOPPING, NodePhase.HANDLING, NodePhase.GATHERING})
 
@@ -46,6 +48,11 @@ class Scope:
     next: int = 0
     succeeded: int = 0
     failed: int = 0
+
+    @property
+    def failure(self) -> NodePlan | None:
+        """The failure node, of a workflow that has one."""
+        return self.graph.failure if self.graph is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +90,24 @@ class Execution:
         self.expansions: dict[str, Graph] = {}
         self.signals: dict[str, bytes] = {}
         self.scopes: dict[str, Scope] = {}
-        self.ready: dict[str, None] = {}
+        # A plain dict takes the longer to find its first key, the more keys were taken from its front.
+        self.ready: OrderedDict[str, None] = OrderedDict()
         """Paths of the nodes that wait for a slot, first come first."""
+        self.unbound: OrderedDict[str, None] = OrderedDict()
+        """Paths of those that wait and take no slot."""
         self.holding: set[str] = set()
         """Paths of the nodes that count towards max parallelism."""
         self.gates: dict[str, dict[str, None]] = {}
         """Paths of the gates that wait for a signal, by its id."""
         self.orders = 0
+        self.agenda = Agenda()
         self.fetched: dict[str, bytes] = {}
         self.fetching: dict[str, dict[str, None]] = {}
         """By URI, who waits for its bytes."""
         self.given: dict[str, Values] = {}
         """Inputs of composites, once worked out."""
+        self.lists: dict[str, Mapping[str, Literal]] = {}
+        """What arrays map over, once worked out: by path, then by input."""
         self.prepared: dict[str, Values] = {}
         """Inputs of tasks that have not started, where working them out again would mean to fetch again."""
 
@@ -197,6 +210,7 @@ class Execution:
     def close_scope(self, path: str) -> None:
         self.scopes.pop(path, None)
         self.given.pop(path, None)
+        self.lists.pop(path, None)
 
     def takes_slot(self, path: str) -> bool:
         """Whether a node counts towards max parallelism: elements of an array with a limit of its own do not."""
@@ -209,6 +223,13 @@ class Execution:
         """How many elements of an array may be under way; 0: no limit."""
         spec = array.node.array_node
         return spec.parallelism if spec.HasField("parallelism") else self.settings.max_parallelism
+
+    def startable(self) -> str:
+        """The next node that may start an attempt; empty if there is none."""
+        limit = self.settings.max_parallelism
+        if self.ready and (not limit or len(self.holding) < limit):
+            return next(iter(self.ready))
+        return next(iter(self.unbound), "")
 
     def live_attempt(self, path: str, number: int) -> AttemptState | None:
         """The attempt, if it is the present one of its node and its outcome is still awaited."""
@@ -230,9 +251,9 @@ class Execution:
         if path == ROOT:
             return
         if row.phase is NodePhase.READY:
-            self.ready.setdefault(path)
-        else:
-            self.ready.pop(path, None)
+            (self.ready if self.takes_slot(path) else self.unbound).setdefault(path)
+        elif self.ready.pop(path, self) is self:
+            self.unbound.pop(path, None)
         if row.phase in HOLDS_SLOT and self.takes_slot(path):
             self.holding.add(path)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from alula.engine.execution import Execution
+from alula.engine.execution import Execution, Scope
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptPhase, AttemptState, NodePhase, NodeState, Row, parent
 from alula.engine.turn import RowKey
@@ -60,7 +60,7 @@ def state_faults(x: Execution) -> list[str]:
     for path, row in x.nodes.items():
         inside = x.nodes[parent(path)].phase if path != ROOT else NodePhase.RUNNING
         ends = row.phase in (NodePhase.STOPPING, NodePhase.CLOSING) and row.then is not NodePhase.BACKOFF
-        if not row.phase.terminal and (inside.terminal or (inside in _ENDING and not ends)):
+        if not row.phase.terminal and (inside.terminal or (inside in _ENDING and not ends and not x.agenda)):
             faults.append(f"{path!r} is {row.phase}, but what it is part of is {inside}")
         idle = path not in live and path not in x.scopes and x.plan_of(path).kind in (Kind.TASK, Kind.LAUNCH_PLAN)
         if idle and row.phase in (NodePhase.QUEUED, NodePhase.RUNNING):
@@ -79,20 +79,23 @@ def index_faults(x: Execution, again: Execution) -> list[str]:
         mine, theirs = getattr(x, name), getattr(again, name)
         if mine != theirs:
             faults.append(f"{name} differ after a restart: {mine} and {theirs}")
-    if list(x.ready) != list(again.ready):
-        faults.append(f"those that wait for a slot differ after a restart: {list(x.ready)} and {list(again.ready)}")
-    for path in x.scopes.keys() | again.scopes.keys():
+    for mine, theirs in ((x.ready, again.ready), (x.unbound, again.unbound)):
+        if list(mine) != list(theirs):
+            faults.append(f"those that wait to start differ after a restart: {list(mine)} and {list(theirs)}")
+    for path in dict.fromkeys([*x.scopes, *again.scopes]):
         mine, theirs = x.scopes.get(path), again.scopes.get(path)
         if mine is None or theirs is None:
             faults.append(f"scope {path!r} is there only {'before' if theirs is None else 'after'} a restart")
-        elif x.nodes[path].phase is NodePhase.RUNNING and (
-            (mine.waiting, mine.unfinished, mine.size, mine.next, mine.succeeded, mine.failed)
-            != (theirs.waiting, theirs.unfinished, theirs.size, theirs.next, theirs.succeeded, theirs.failed)
-        ):
+        elif x.nodes[path].phase is NodePhase.RUNNING and _counts(mine, x) != _counts(theirs, x):
             faults.append(f"scope {path!r} counts differently after a restart: {mine} and {theirs}")
         elif mine.live.keys() != theirs.live.keys():
             faults.append(f"scope {path!r} has other live nodes after a restart: {mine.live} and {theirs.live}")
     return faults
+
+
+def _counts(scope: Scope, x: Execution) -> tuple[object, ...]:
+    begun = 0 if x.agenda else scope.next  # elements on the agenda have no rows yet
+    return scope.waiting, scope.unfinished, scope.size, begun, scope.succeeded, scope.failed
 
 
 def end_faults(x: Execution, rows: Mapping[RowKey, Row]) -> list[str]:
@@ -106,9 +109,9 @@ def end_faults(x: Execution, rows: Mapping[RowKey, Row]) -> list[str]:
         for row in rows.values()
         if isinstance(row, NodeState) and not row.phase.terminal
     ]
-    for name in ("ready", "holding", "gates", "scopes", "attempts", "prepared"):
+    for name in ("ready", "unbound", "holding", "gates", "scopes", "attempts", "prepared", "agenda", "lists"):
         if left := getattr(x, name):
-            faults.append(f"{name} are left at the end: {list(left)}")
+            faults.append(f"{name} are left at the end: {left}")
     return faults
 
 

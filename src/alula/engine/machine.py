@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from alula.engine.agenda import Act, Work
 from alula.engine.events import (
     AbortRequested,
     AttemptClosed,
@@ -21,6 +22,7 @@ from alula.engine.events import (
     CacheHit,
     CacheMiss,
     CacheStored,
+    Continue,
     Event,
     Fetched,
     FetchFailed,
@@ -38,6 +40,7 @@ from alula.engine.execution import Execution
 from alula.engine.nodes import array, branch, cache, gate, task, workflow
 from alula.engine.nodes.common import halt, queue, unreadable
 from alula.engine.plan import LEAVES, Kind
+from alula.engine.redrive import debts, owed
 from alula.engine.state import (
     ROOT,
     AttemptPhase,
@@ -47,28 +50,30 @@ from alula.engine.state import (
     NodeState,
     parent,
 )
-from alula.engine.turn import Act, Decision, Turn, Work
+from alula.engine.turn import Decision, Turn
 
 __all__ = ["Decision", "decide", "redrive"]
 
 
-def decide(x: Execution, event: Event, now: datetime) -> Decision:
+BUDGET = 512
+"""How many rows and commands a decision has, about; what is above it is left to the next one (`Decision.more`)."""
+
+
+def decide(x: Execution, event: Event, now: datetime, *, budget: int = BUDGET) -> Decision:
     """Take one event in. One that is late, doubled or of an unknown node changes nothing."""
     turn = Turn(x, now)
     _take(turn, event)
-    _run(turn)
+    _run(turn, budget)
     return turn.decision()
 
 
-def redrive(x: Execution, now: datetime) -> Decision:
+def redrive(x: Execution, now: datetime, *, budget: int = BUDGET) -> Decision:
     """All commands that an execution just loaded waits for an answer to. Before it has begun, send `Begin` instead."""
     turn = Turn(x, now)
-    for row in list(x.nodes.values()):
-        _owed(turn, row)
-    task.redeliver(turn, x)
+    debts(turn)
     if x.phase is not None and x.phase.terminal:
         turn.emit(Finished())
-    _run(turn)
+    _run(turn, budget)
     return turn.decision()
 
 
@@ -76,6 +81,8 @@ def _take(turn: Turn, event: Event) -> None:
     match event:
         case Begin():
             workflow.begin_execution(turn)
+        case Continue():
+            pass
         case AttemptStarted():
             task.started(turn, event)
         case AttemptProgressed():
@@ -112,33 +119,48 @@ def _take(turn: Turn, event: Event) -> None:
             assert_never(event)
 
 
-def _run(turn: Turn) -> None:
-    """Work the agenda off, then fill free slots, until neither gives more to do."""
-    x = turn.x
-    limit = x.settings.max_parallelism
+def _run(turn: Turn, budget: int) -> None:
+    """Work the agenda off and fill free slots, until neither gives more to do or the decision is large enough."""
+    x, agenda, steps = turn.x, turn.x.agenda, 0
     while True:
-        while turn.agenda:
-            _work(turn, turn.agenda.popleft())
-        if not x.ready or (limit and len(x.holding) >= limit):
+        if agenda.urgent:
+            _work(turn, agenda.urgent.popleft())
+        elif turn.size() >= budget or steps >= 8 * budget:
             break
-        path = next(iter(x.ready))
-        task.start(turn, path)
-    if not x.fetching:
+        elif agenda.stops:
+            _work(turn, agenda.stops.popleft())
+        elif path := x.startable():
+            task.start(turn, path)
+        elif agenda.bulk:
+            _work(turn, agenda.bulk.popleft())
+        else:
+            break
+        steps += 1
+    turn.more = bool(agenda) or bool(x.startable())
+    if not x.fetching and not agenda.bulk:
         x.fetched.clear()
 
 
 def _work(turn: Turn, work: Work) -> None:
     match work.act:
-        case Act.ACTIVATE:
-            _activate(turn, work.path)
         case Act.ENDED:
             _ended(turn, work.path)
-        case Act.STOP:
-            _stop(turn, work)
         case Act.HALTED:
             _halted(turn, work.path)
+        case Act.STOP:
+            _stop(turn, work)
+        case Act.ACTIVATE:
+            _activate(turn, work.path)
+        case Act.SKIP:
+            workflow.skip(turn, work.path)
         case Act.RESUME:
             _resume(turn, work.path)
+        case Act.OWED:
+            owed(turn, turn.x.nodes[work.path])
+        case Act.DELIVER:
+            task.redeliver(turn, work.path, work.attempt)
+        case _:
+            assert_never(work.act)
 
 
 def _activate(turn: Turn, path: str) -> None:
@@ -148,6 +170,8 @@ def _activate(turn: Turn, path: str) -> None:
     if path in x.nodes or inside not in (NodePhase.RUNNING, NodePhase.HANDLING):
         return
     plan = x.plan_of(path)
+    if inside is NodePhase.HANDLING and plan is not x.scopes[parent(path)].failure:
+        return
     former = x.reference.nodes.get(path)
     if former is not None and former.phase.good and inside is NodePhase.RUNNING:
         row = NodeState(path, NodePhase.RECOVERED, since=turn.now, arm=former.arm, size=former.size)
@@ -260,7 +284,7 @@ def _fetched(turn: Turn, event: Fetched | FetchFailed) -> None:
         turn.x.fetched[event.uri] = event.data
     for path in waiting:
         if isinstance(event, FetchFailed):
-            turn.stop(path, NodePhase.FAILED, unreadable(event.uri, event.message))
+            turn.stop_soon(path, NodePhase.FAILED, unreadable(event.uri, event.message))
         else:
             turn.later(Act.RESUME, path)
 
@@ -290,17 +314,3 @@ def _resume(turn: Turn, path: str) -> None:
             gate.resume(turn, row, plan)
         case NodePhase.QUEUED | NodePhase.RUNNING, _ if path not in x.scopes and plan.kind in LEAVES:
             task.deliver(turn, row, plan)
-
-
-def _owed(turn: Turn, row: NodeState) -> None:
-    """What one node waits for an answer to, attempts apart."""
-    if row.phase.terminal:
-        if row.cache is CacheStatus.PENDING:
-            turn.later(Act.RESUME, row.path)
-        return
-    if row.deadline is not None:
-        turn.emit(SetTimer(TimerKind.NODE, row.path, 0, row.deadline))
-    if row.wake_at is not None and row.then is not NodePhase.BACKOFF:
-        turn.emit(SetTimer(TimerKind.WAKE, row.path, row.generation, row.wake_at))
-    elif row.phase in (NodePhase.RESOLVING, NodePhase.LOOKUP, NodePhase.RESERVING, NodePhase.GATHERING):
-        turn.later(Act.RESUME, row.path)

@@ -199,6 +199,8 @@ class NodeState:
     outputs: Values | None = None
     """None unless it ended well."""
     failure: Failure | None = None
+    started_at: datetime | None = None
+    """When something of it first ran; of a composite or a gate: when it had its inputs."""
     ended_at: datetime | None = None
 
 
@@ -210,11 +212,16 @@ class AttemptState:
     number: int
     phase: AttemptPhase
     since: datetime
+    """When it was handed to its backend."""
     interruptible: bool = False
     open: bool = True
     deadline: datetime | None = None
     """To start by while QUEUED, to end by while RUNNING."""
     failure: Failure | None = None
+    started_at: datetime | None = None
+    """When it was told to run; None if that was never told."""
+    ended_at: datetime | None = None
+    """When its outcome was known, or the engine gave it up."""
 
 
 @dataclass(frozen=True, slots=True)

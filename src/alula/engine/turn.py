@@ -1,17 +1,13 @@
-"""One decision while it is being made: the rows that it changed, the commands, and what is still to be looked at.
-
-Nodes do not call each other: they leave work on the agenda, so that a long chain is a loop and never deep recursion.
-"""
+"""One decision while it is being made: the rows that it changed, and the commands."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from typing import assert_never
 
+from alula.engine.agenda import Act, Work
 from alula.engine.events import CancelTimer, Command, Fetch, Finished, Release, SetTimer, TimerKind
 from alula.engine.execution import Execution
 from alula.engine.state import (
@@ -28,33 +24,13 @@ from alula.engine.state import (
 )
 
 
-class Act(Enum):
-    ACTIVATE = "activate"
-    """All that the node waits for has ended well."""
-    ENDED = "ended"
-    """The node is terminal: tell what it is part of."""
-    STOP = "stop"
-    """The node must end before its time."""
-    HALTED = "halted"
-    """Nothing in the composite is live any more."""
-    RESUME = "resume"
-    """Bytes that the node waited for have come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    act: Act
-    path: str
-    then: NodePhase = NodePhase.ABORTED
-    """What a node that is stopped becomes."""
-    failure: Failure | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     changes: tuple[Row, ...]
     """To be committed together, before any command is performed. Each row once, as it is at the end."""
     commands: tuple[Command, ...]
+    more: bool = False
+    """There is more to do than fits into one decision: send `Continue` at once."""
 
 
 RowKey = tuple[str, str, int]
@@ -78,12 +54,16 @@ def row_key(row: Row) -> RowKey:
 class Turn:
     def __init__(self, x: Execution, now: datetime) -> None:
         self.x, self.now = x, now
-        self.agenda: deque[Work] = deque()
         self.commands: list[Command] = []
+        self.more = False
         self._changes: dict[RowKey, Row] = {}
 
     def decision(self) -> Decision:
-        return Decision(tuple(self._changes.values()), tuple(self.commands))
+        return Decision(tuple(self._changes.values()), tuple(self.commands), self.more)
+
+    def size(self) -> int:
+        """How many rows and commands the decision has so far."""
+        return len(self._changes) + len(self.commands)
 
     def put(self, row: Row) -> None:
         self._changes[row_key(row)] = row
@@ -92,12 +72,18 @@ class Turn:
     def emit(self, command: Command) -> None:
         self.commands.append(command)
 
-    def later(self, act: Act, path: str) -> None:
-        self.agenda.append(Work(act, path))
+    def later(self, act: Act, path: str, attempt: int = 0) -> None:
+        agenda = self.x.agenda
+        queue = agenda.urgent if act in (Act.ENDED, Act.HALTED) else agenda.bulk
+        queue.append(Work(act, path, attempt=attempt))
 
     def stop(self, path: str, then: NodePhase = NodePhase.ABORTED, failure: Failure | None = None) -> None:
-        """End a node before its time."""
-        self.agenda.append(Work(Act.STOP, path, then, failure))
+        """End a node before its time, within this decision."""
+        self.x.agenda.urgent.append(Work(Act.STOP, path, then, failure))
+
+    def stop_soon(self, path: str, then: NodePhase = NodePhase.ABORTED, failure: Failure | None = None) -> None:
+        """End one of many nodes. What it is for must follow from the rows: a crash forgets it."""
+        self.x.agenda.stops.append(Work(Act.STOP, path, then, failure))
 
     def wake(self, row: NodeState, at: datetime) -> NodeState:
         """The row with a timer set; the row is still to be put."""

@@ -21,6 +21,7 @@ from alula.engine.events import (
     CacheStored,
     CloseAttempt,
     Command,
+    Continue,
     Event,
     Fetch,
     Fetched,
@@ -38,7 +39,7 @@ from alula.engine.events import (
 )
 from alula.engine.execution import Execution, Reference
 from alula.engine.invariants import change_faults, end_faults, index_faults, state_faults
-from alula.engine.machine import decide, redrive
+from alula.engine.machine import BUDGET, decide, redrive
 from alula.engine.nodes.array import together
 from alula.engine.state import (
     NOTHING,
@@ -182,6 +183,7 @@ class Stage:
         self.unclosable: set[str] = set()
         """Paths whose clean-up never returns."""
         self.careful = True
+        self.budget = BUDGET
 
     # --- what tests do ---
 
@@ -210,7 +212,7 @@ class Stage:
 
     def take(self, event: Event) -> Decision:
         """One event, at once."""
-        return self._performed(decide(self.x, event, self.now))
+        return self._performed(decide(self.x, event, self.now, budget=self.budget))
 
     def abort(self, reason: str = "enough") -> Stage:
         self.take(AbortRequested(reason))
@@ -223,7 +225,7 @@ class Stage:
         if self.x.phase is None:
             self.send(Begin())
         else:
-            self._performed(redrive(self.x, self.now))
+            self._performed(redrive(self.x, self.now, budget=self.budget))
 
     def loaded(self) -> Execution:
         rows = [row for row in self.rows.values() if not (isinstance(row, AttemptState) and not row.open)]
@@ -274,6 +276,8 @@ class Stage:
         self.commands.extend(decision.commands)
         for command in decision.commands:
             self.perform(command)
+        if decision.more:
+            self.send(Continue())
         return decision
 
     def perform(self, command: Command) -> None:

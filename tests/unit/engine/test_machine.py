@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from alula.engine.events import AttemptClosed, AttemptFailed, AttemptStarted, AttemptSucceeded, Begin, StartAttempt
+from alula.engine.machine import BUDGET
 from alula.engine.state import ROOT, AttemptPhase, Failure, NodePhase, Settings, execution_phase
 from alula.idl import Literal, WorkflowExecution
 from tests.unit.compiler.build import const, plan_node, ref, sub_node, task_node, workflow
@@ -291,7 +292,8 @@ def test_m47_a_fan_out_and_a_join_touch_a_few_rows_per_node(size: int) -> None:
     stage.run()
     assert stage.phase is NodePhase.SUCCEEDED
     assert sum(stage.touched) <= 8 * size + 10
-    assert sorted(stage.touched)[-3] <= 4  # but for the fan-out itself
+    assert max(stage.touched) <= BUDGET + 8  # the fan-out, in portions
+    assert sum(touched > 4 for touched in stage.touched) <= 2 + size // 200
 
 
 def test_a_workflow_deadline_ends_everything() -> None:

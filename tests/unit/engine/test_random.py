@@ -21,6 +21,7 @@ from alula.engine.events import (
     Begin,
     CloseAttempt,
     Command,
+    Continue,
     Event,
     SignalSet,
     StartAttempt,
@@ -111,6 +112,7 @@ class Chaos(Stage):
         limit = random.Random(seed).choice([0, 1, 2, 3])
         settings = Settings(max_parallelism=limit, user_backoff=timedelta(seconds=3), grace=timedelta(seconds=5))
         super().__init__(closure, settings=settings, default=self.outcome, reference=reference)
+        self.budget = random.Random(seed).choice([1, 4, 512])
 
     def outcome(self, start: StartAttempt) -> Iterable[tuple[float, Event]]:
         """What an attempt does: the same whenever it is asked."""
@@ -137,7 +139,7 @@ class Chaos(Stage):
         return True
 
     def send(self, event: Event, after: float = 0) -> None:
-        if isinstance(event, TimerFired | Begin):
+        if isinstance(event, TimerFired | Begin | Continue):
             super().send(event, after)
             return
         if self.trouble(0.1):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from alula.engine.agenda import Act
 from alula.engine.events import Gather, Gathered
 from alula.engine.execution import Scope
 from alula.engine.nodes.bind import Missing, lists, scope_inputs
 from alula.engine.nodes.common import first_row, halt, origin, unbound
 from alula.engine.plan import NodePlan
 from alula.engine.state import Failure, NodePhase, NodeState, Values, element
-from alula.engine.turn import Act, Turn
+from alula.engine.turn import Turn
 from alula.errors import ConversionError
 from alula.idl import Literal, literals
 
@@ -35,7 +36,7 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     if isinstance(size, Failure):
         turn.end(row, NodePhase.FAILED, failure=size)
         return
-    row = replace(row, phase=NodePhase.RUNNING, size=size)
+    row = replace(row, phase=NodePhase.RUNNING, size=size, started_at=turn.now)
     turn.put(row)
     scope = turn.x.open_scope(row)
     if size:
@@ -85,7 +86,7 @@ def needed(scope: Scope) -> int:
 
 def gather(turn: Turn, row: NodeState) -> None:
     """Make lists of what the elements gave: here if it is little and at hand, else by the driver."""
-    names = tuple(turn.x.plan_of(row.path).interface.outputs.variables)
+    names = tuple(sorted(turn.x.plan_of(row.path).interface.outputs.variables))
     given = [one.outputs if one is not None else None for one in turn.x.elements(row.path, row.size)]
     size = sum(len(one.data) for one in given if one is not None)
     if size <= turn.x.settings.inline_limit_bytes and not any(one.refs for one in given if one is not None):

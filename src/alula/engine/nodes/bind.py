@@ -75,10 +75,11 @@ def mapped(array: NodePlan) -> Look:
 
 def lists(x: Execution, path: str) -> Mapping[str, Literal]:
     """The lists that an array maps over, by input."""
-    plan = x.plan_of(path)
-    wanted = mapped(plan)
-    values = scope_inputs(x, path).literals()
-    return {name: lit for name, lit in values.items() if wanted(name) and lit.HasField("collection")}
+    if path not in x.lists:
+        wanted = mapped(x.plan_of(path))
+        values = sorted(scope_inputs(x, path).literals().items())
+        x.lists[path] = {name: lit for name, lit in values if wanted(name) and lit.HasField("collection")}
+    return x.lists[path]
 
 
 def _element_inputs(x: Execution, path: str) -> Values:
@@ -121,7 +122,7 @@ def _value(x: Execution, scope: str, data: BindingData, look: bool) -> Literal |
         case "collection":
             return literals.collection(_parts(x, scope, data.collection.bindings))
         case "map":
-            names = list(data.map.bindings)
+            names = sorted(data.map.bindings)  # the message keeps no order
             parts = _parts(x, scope, [data.map.bindings[name] for name in names])
             return literals.mapping(dict(zip(names, parts, strict=True)))
         case _:

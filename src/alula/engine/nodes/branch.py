@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from alula.engine.agenda import Act
 from alula.engine.execution import Scope
 from alula.engine.nodes.bind import always
 from alula.engine.nodes.common import first_row, inputs, origin, unbound
 from alula.engine.plan import NodePlan
 from alula.engine.state import Failure, NodePhase, NodeState, child
-from alula.engine.turn import Act, Turn
+from alula.engine.turn import Turn
 from alula.errors import ConversionError
 from alula.idl import BooleanExpression, ComparisonExpression, ConjunctionExpression, Literal, Operand, literals
 
@@ -48,7 +49,7 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     if taken is None:
         turn.end(row, NodePhase.FAILED, failure=_no_match(plan))
         return
-    row = replace(row, phase=NodePhase.RUNNING, arm=taken)
+    row = replace(row, phase=NodePhase.RUNNING, arm=taken, started_at=turn.now)
     turn.put(row)
     turn.x.open_scope(row)
     for nth, arm in enumerate(plan.arms):

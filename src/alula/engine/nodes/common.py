@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from alula.engine.agenda import Act
 from alula.engine.execution import Execution
 from alula.engine.nodes.bind import Look, Missing, never, node_inputs
 from alula.engine.plan import LEAVES, NodePlan
 from alula.engine.state import Failure, FailureKind, NodePhase, NodeState, Values
-from alula.engine.turn import Act, Turn
+from alula.engine.turn import Turn
 from alula.errors import ConversionError
 
 
@@ -57,8 +58,8 @@ def halt(turn: Turn, row: NodeState, phase: NodePhase, then: NodePhase, failure:
     """
     turn.put(replace(row, phase=phase, then=then, failure=row.failure or failure))
     scope = turn.x.scopes[row.path]
-    for path in list(scope.live):
-        turn.stop(path)
+    for path in scope.live:
+        turn.stop_soon(path)
     if not scope.live:
         turn.later(Act.HALTED, row.path)
 

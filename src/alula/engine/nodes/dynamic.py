@@ -65,6 +65,6 @@ def compiled(x: Execution, plan: NodePlan, spec: DynamicJobSpec) -> bytes:
 
 
 def _enter(turn: Turn, row: NodeState) -> None:
-    row = replace(row, phase=NodePhase.RUNNING)
+    row = replace(row, phase=NodePhase.RUNNING, started_at=row.started_at or turn.now)
     turn.put(row)
     workflow.enter(turn, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from alula.engine.agenda import Act
 from alula.engine.events import RefuseSignal, SignalSet
 from alula.engine.nodes.common import first_row, inputs
 from alula.engine.plan import NodePlan
@@ -27,7 +28,7 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     """Wait, unless the answer has come before the question."""
     if inputs(turn, row, plan) is None:
         return
-    row = replace(row, phase=NodePhase.RUNNING)
+    row = replace(row, phase=NodePhase.RUNNING, started_at=turn.now)
     gate = plan.node.gate_node
     if gate.HasField("sleep"):
         span = timedelta(seconds=gate.sleep.duration.seconds, microseconds=gate.sleep.duration.nanos // 1_000)
@@ -47,8 +48,8 @@ def signalled(turn: Turn, event: SignalSet) -> None:
         turn.emit(RefuseSignal(event.signal_id, reason))
         return
     turn.put(SignalState(event.signal_id, event.value))
-    for path in list(turn.x.gates.get(event.signal_id, ())):
-        opened(turn, turn.x.nodes[path], turn.x.plan_of(path), event.value)
+    for path in turn.x.gates.get(event.signal_id, ()):
+        turn.later(Act.RESUME, path)
 
 
 def opened(turn: Turn, row: NodeState, plan: NodePlan, answer: bytes) -> None:
@@ -77,7 +78,7 @@ def slept(turn: Turn, row: NodeState) -> None:
 
 
 def resume(turn: Turn, row: NodeState, plan: NodePlan) -> None:
-    """The bytes of what was approved have come."""
+    """The answer has come, or the bytes of what was approved."""
     answer = turn.x.signals.get(turn.x.signal_id(plan))
     if answer is not None:
         opened(turn, row, plan, answer)

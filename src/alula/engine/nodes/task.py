@@ -18,7 +18,6 @@ from alula.engine.events import (
     StartAttempt,
     TimerKind,
 )
-from alula.engine.execution import Execution
 from alula.engine.nodes import cache, dynamic
 from alula.engine.nodes.common import first_row, inputs, queue
 from alula.engine.plan import Kind, NodePlan
@@ -112,9 +111,11 @@ def started(turn: Turn, event: AttemptStarted) -> None:
         return
     _cancel_deadline(turn, attempt)
     limit = turn.x.plan_of(event.path).policy.timeout or turn.x.settings.attempt_timeout
-    attempt = replace(attempt, phase=AttemptPhase.RUNNING, deadline=turn.now + limit if limit is not None else None)
+    deadline = turn.now + limit if limit is not None else None
+    attempt = replace(attempt, phase=AttemptPhase.RUNNING, deadline=deadline, started_at=turn.now)
     turn.put(attempt)
-    turn.put(replace(turn.x.nodes[event.path], phase=NodePhase.RUNNING))
+    row = turn.x.nodes[event.path]
+    turn.put(replace(row, phase=NodePhase.RUNNING, started_at=row.started_at or turn.now))
     set_deadline(turn, attempt)
 
 
@@ -198,14 +199,16 @@ def closed(turn: Turn, event: AttemptClosed) -> None:
     _closed(turn, event.path, event.attempt)
 
 
-def redeliver(turn: Turn, x: Execution) -> None:
-    """Give all commands about open attempts again."""
-    for attempt in list(x.attempts.values()):
-        if x.live_attempt(attempt.path, attempt.number) is not None:
-            set_deadline(turn, attempt)
-            deliver(turn, x.nodes[attempt.path], x.plan_of(attempt.path))
-        else:
-            _close(turn, attempt, "it was being closed when the engine stopped")
+def redeliver(turn: Turn, path: str, number: int) -> None:
+    """Give all commands about an open attempt again."""
+    x, attempt = turn.x, turn.x.attempts.get((path, number))
+    if attempt is None:
+        return
+    if x.live_attempt(path, number) is not None:
+        set_deadline(turn, attempt)
+        deliver(turn, x.nodes[path], x.plan_of(path))
+    else:
+        _close(turn, attempt, "it was being closed when the engine stopped")
 
 
 def _late(turn: Turn, event: AttemptSucceeded | AttemptFailed) -> None:
@@ -253,7 +256,7 @@ def _settle(
 ) -> None:
     """Note how an attempt ended by itself, and have it closed."""
     _cancel_deadline(turn, attempt)
-    attempt = replace(attempt, phase=phase, deadline=None, open=not closed, failure=failure)
+    attempt = replace(attempt, phase=phase, deadline=None, open=not closed, failure=failure, ended_at=turn.now)
     turn.put(attempt)
     if not closed:
         _close(turn, attempt, "it failed")
@@ -262,7 +265,7 @@ def _settle(
 def _abandon(turn: Turn, attempt: AttemptState, reason: str, failure: Failure | None) -> None:
     """Give an attempt up: what it says from now on does not count."""
     _cancel_deadline(turn, attempt)
-    attempt = replace(attempt, phase=AttemptPhase.STOPPING, deadline=None, failure=failure)
+    attempt = replace(attempt, phase=AttemptPhase.STOPPING, deadline=None, failure=failure, ended_at=turn.now)
     turn.put(attempt)
     _close(turn, attempt, reason)
 

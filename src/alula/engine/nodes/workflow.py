@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from alula.engine.agenda import Act
 from alula.engine.execution import Scope
 from alula.engine.nodes.bind import Missing, workflow_outputs
 from alula.engine.nodes.common import first_row, halt, origin, unbound
 from alula.engine.plan import NodePlan
-from alula.engine.state import ROOT, NodePhase, NodeState, child, last_id
-from alula.engine.turn import Act, Turn
+from alula.engine.state import ROOT, NodePhase, NodeState, child, last_id, parent
+from alula.engine.turn import Turn
 from alula.errors import ConversionError
 
 
@@ -19,14 +20,15 @@ def begin_execution(turn: Turn) -> None:
         return
     limit = turn.x.settings.workflow_timeout
     deadline = turn.now + limit if limit is not None else None
-    row = NodeState(ROOT, NodePhase.RUNNING, since=turn.now, deadline=deadline)
+    row = NodeState(ROOT, NodePhase.RUNNING, since=turn.now, deadline=deadline, started_at=turn.now)
     turn.begin(row)
     enter(turn, row)
 
 
 def begin(turn: Turn, path: str, plan: NodePlan) -> None:
-    turn.begin(first_row(turn, path, NodePhase.RUNNING, plan))
-    enter(turn, turn.x.nodes[path])
+    row = replace(first_row(turn, path, NodePhase.RUNNING, plan), started_at=turn.now)
+    turn.begin(row)
+    enter(turn, row)
 
 
 def enter(turn: Turn, row: NodeState) -> None:
@@ -65,7 +67,7 @@ def child_ended(turn: Turn, scope: Scope, row: NodeState) -> None:
             halt(turn, owner, NodePhase.FAILING, NodePhase.FAILED, None)
             return
         for after in graph.successors[at]:
-            _skip(turn, child(scope.path, graph.nodes[after].id))
+            turn.later(Act.SKIP, child(scope.path, graph.nodes[after].id))
     if not scope.unfinished:
         complete(turn, owner)
 
@@ -108,6 +110,7 @@ def _handled(turn: Turn, owner: NodeState, row: NodeState) -> None:
     turn.end(owner, owner.then or NodePhase.FAILED)
 
 
-def _skip(turn: Turn, path: str) -> None:
-    if path not in turn.x.nodes:
+def skip(turn: Turn, path: str) -> None:
+    """Note that a node will not run."""
+    if path not in turn.x.nodes and turn.x.nodes[parent(path)].phase is NodePhase.RUNNING:
         turn.end(NodeState(path, NodePhase.SKIPPED, since=turn.now), NodePhase.SKIPPED)
