@@ -1,0 +1,391 @@
+"""The cache of task outputs, for the driver: it answers what `nodes/cache.py` asks, and never makes a task fail.
+
+Files are not copied: an entry refers to them where the attempt that made them left them, and retention keeps what an
+entry refers to. A cache that cannot be asked is a miss each time, and one warning.
+
+A reservation belongs to a node of an execution, not to an engine: whoever takes the execution over goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgpack
+from google.protobuf.message import DecodeError
+
+from alula._kits.aio import gather, to_thread
+from alula._kits.clock import Clock
+from alula.config import CacheConfig
+from alula.data import fingerprint
+from alula.data.objects import ObjectStore
+from alula.engine.codec import pack_values, read_values
+from alula.engine.events import (
+    CacheHit,
+    CacheMiss,
+    CacheStored,
+    LookUp,
+    Release,
+    ReservationFreed,
+    ReservationHeld,
+    Reserve,
+    Reserved,
+    StoreInCache,
+)
+from alula.engine.plan import NodePlan
+from alula.engine.state import CacheStatus, Values
+from alula.errors import AlulaError, StoreDamaged
+from alula.idl import Literal, LiteralMap, TaskTemplate
+from alula.store.records import CacheRecord, ExecutionKey
+from alula.store.store import CacheStore
+
+log = logging.getLogger(__name__)
+
+_BROKEN = (AlulaError, OSError, DecodeError, ValueError)
+"""What a cache that does not work may raise; ValueError is what reads msgpack and protobuf."""
+_FORMAT = 1
+_LOOK_AGAIN = timedelta(milliseconds=500)
+"""How often at most it is looked after keys that nodes of other engines may have let go."""
+_SOON = timedelta(milliseconds=100)
+_AT_A_TIME = 16
+
+Freed = Callable[[ReservationFreed], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The execution that asks."""
+
+    id: int
+    key: ExecutionKey
+
+    def text(self, path: str) -> str:
+        """Who a node is, for people and as the holder of a reservation: `project:domain:name path`."""
+        return f"{self.key.project}:{self.key.domain}:{self.key.name} {path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one record of the cache holds."""
+
+    values: Values
+    files: dict[str, fingerprint.Stamp] = field(default_factory=dict)
+    """Local files that the values refer to, as they were."""
+
+    def pack(self) -> bytes:
+        return bytes(msgpack.packb([_FORMAT, pack_values(self.values), self.files]))
+
+    @staticmethod
+    def read(data: bytes) -> Entry:
+        """Raises StoreDamaged."""
+        try:
+            version, values, files = msgpack.unpackb(data)
+        except (ValueError, TypeError) as exc:
+            raise StoreDamaged(f"a cache entry cannot be read: {exc}", fix="run alula cache clear") from exc
+        if version != _FORMAT:
+            raise StoreDamaged(
+                f"a cache entry is of format {version}, and this engine knows {_FORMAT}",
+                fix="run the version of Alula that wrote it, or alula cache clear",
+            )
+        return Entry(read_values(values), files)
+
+
+_Node = tuple[int, str]
+"""A node that asks: id of its execution, path."""
+
+
+class Memo:
+    """Answers the cache commands of all sessions of one engine. `run` must be running for as long as any are open.
+
+    Args:
+        cache: Where entries and reservations are.
+        objects: Where large values and files are.
+        clock: The time.
+        config: How long entries and reservations last.
+        data: URI prefix of the files of executions.
+    """
+
+    def __init__(
+        self, cache: CacheStore, objects: ObjectStore, clock: Clock, config: CacheConfig, *, data: str
+    ) -> None:
+        self._cache, self._objects, self._clock, self._config = cache, objects, clock, config
+        self._below = data
+        self._keys: dict[int, dict[str, str]] = {}
+        """By execution and path: what a node asked for, so that a file it changes does not change its key."""
+        self._held: dict[_Node, tuple[str, str]] = {}
+        """Reservations to keep alive: key and holder."""
+        self._waiting: dict[str, dict[_Node, Freed]] = {}
+        """By key, who waits for its reservation, first come first."""
+        self._stirred, self._holding = asyncio.Event(), asyncio.Event()
+        self._frees = 0
+        self._warned = False
+
+    async def look_up(self, asker: Asker, ask: LookUp) -> CacheHit | CacheMiss:
+        """A hit, if an entry is there, young enough, and all its local files are what they were."""
+        node = asker.id, ask.path
+        try:
+            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+            self._wait_no_more(key, node)
+            found = await self._good(key)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return CacheMiss(ask.path, ask.generation, failed=True)
+        if found is None:
+            return CacheMiss(ask.path, ask.generation)
+        if node not in self._held:
+            self._forget(node)
+        record, entry = found
+        return CacheHit(ask.path, ask.generation, entry.values, record.source)
+
+    async def reserve(self, asker: Asker, ask: Reserve, freed: Freed) -> Reserved | ReservationHeld:
+        """The reservation, which is kept alive until it is freed; or who waits is told through `freed`, at most once.
+
+        With a broken cache everybody gets it: better to run twice than never.
+        """
+        node, frees = (asker.id, ask.path), self._frees
+        try:
+            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+            until = await self._cache.reserve(key, asker.text(ask.path), lease=self._config.lease)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return Reserved(ask.path, ask.generation)
+        if until is None:
+            self._wait_no_more(key, node)
+            self._held[node] = key, asker.text(ask.path)
+            self._holding.set()
+            return Reserved(ask.path, ask.generation)
+        self._waiting.setdefault(key, {})[node] = freed
+        if frees != self._frees:  # it may have been freed while we asked
+            self._stirred.set()
+        now = self._clock.now()
+        return ReservationHeld(ask.path, ask.generation, min(max(until, now + _SOON), now + self._config.lease))
+
+    async def free(self, asker: Asker, ask: Release) -> None:
+        """Give back what a node holds or waits for, and tell others who wait for it."""
+        node = asker.id, ask.path
+        held = self._held.pop(node, None)
+        key = held[0] if held is not None else self._keys.get(asker.id, {}).get(ask.path)
+        self._forget(node)
+        if key is None:
+            return  # the engine began after the reservation was taken; it expires
+        self._wait_no_more(key, node)
+        self._frees += 1
+        try:
+            await self._cache.free(key, asker.text(ask.path))
+            await self._tell(key)
+        except _BROKEN as exc:
+            self._warn(exc)
+
+    async def keep(self, asker: Asker, ask: StoreInCache) -> CacheStored:
+        """Keep outputs. An entry that is there and good stays, unless it is to be overwritten."""
+        try:
+            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+            entry, size = await self._entry(ask.outputs)
+            if ask.overwrite or await self._good(key) is None:
+                now = self._clock.now()
+                data = entry.pack()
+                record = CacheRecord(
+                    key=key,
+                    task=":".join(_names(asker, _template(ask.node))),
+                    outputs=data,
+                    source=asker.text(ask.path),
+                    size_bytes=len(data) + size,
+                    created_at=now,
+                    used_at=now,
+                )
+                await self._cache.put(record, overwrite=True)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return CacheStored(ask.path, CacheStatus.PUT_FAILURE)
+        finally:
+            if (asker.id, ask.path) not in self._held:
+                self._forget((asker.id, ask.path))
+        return CacheStored(ask.path, CacheStatus.POPULATED)
+
+    def drop(self, execution: int) -> None:
+        """Forget an execution whose session ended. Reservations of its nodes stay for whoever goes on with it."""
+        self._keys.pop(execution, None)
+        for node in [node for node in self._held if node[0] == execution]:
+            del self._held[node]
+        for key, nodes in list(self._waiting.items()):
+            for node in [node for node in nodes if node[0] == execution]:
+                del nodes[node]
+            if not nodes:
+                del self._waiting[key]
+
+    def wake(self) -> None:
+        """Something is new in the store, maybe by another process: a reservation may be free. Costs nothing."""
+        if self._waiting:
+            self._stirred.set()
+
+    async def run(self) -> None:
+        """Keep reservations alive, and look after those of others, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            group.create_task(self._look())
+
+    async def _beat(self) -> None:
+        while True:
+            await self._holding.wait()
+            await asyncio.sleep(self._config.lease.total_seconds() / 3)
+            await gather(self._extend, list(self._held), limit=_AT_A_TIME)
+            if not self._held:
+                self._holding.clear()
+
+    async def _extend(self, node: _Node) -> None:
+        held = self._held.get(node)
+        if held is None:
+            return
+        try:
+            until = await self._cache.reserve(held[0], held[1], lease=self._config.lease)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return
+        if self._held.get(node) != held:  # freed while it was extended
+            if until is None:
+                await self._give_back(*held)
+        elif until is not None:  # we were silent for too long
+            del self._held[node]
+            log.warning("memo.reservation_lost", extra={"holder": held[1]})
+
+    async def _give_back(self, key: str, holder: str) -> None:
+        try:
+            await self._cache.free(key, holder)
+        except _BROKEN as exc:
+            self._warn(exc)
+
+    async def _look(self) -> None:
+        while True:
+            await self._stirred.wait()
+            await asyncio.sleep(_LOOK_AGAIN.total_seconds())
+            self._stirred.clear()
+            await gather(self._look_after, list(self._waiting), limit=_AT_A_TIME)
+
+    async def _look_after(self, key: str) -> None:
+        try:
+            await self._tell(key)
+        except _BROKEN as exc:
+            self._warn(exc)
+
+    async def _tell(self, key: str) -> None:
+        """Tell all that wait if there is an entry now, else the first one, which then tries to make it."""
+        if key not in self._waiting:
+            return
+        found = await self._good(key)
+        nodes = self._waiting.get(key, {})
+        for node in list(nodes) if found is not None else list(nodes)[:1]:
+            nodes.pop(node)(ReservationFreed(node[1]))
+        if not nodes:
+            self._waiting.pop(key, None)
+
+    async def _good(self, key: str) -> tuple[CacheRecord, Entry] | None:
+        """The entry under a key, if it can be used."""
+        record = await self._cache.find(key)
+        if record is None or self._old(record.created_at):
+            return None
+        entry = Entry.read(record.outputs)
+        if entry.files and not await to_thread(_intact, entry.files):
+            return None
+        return record, entry
+
+    def _old(self, created_at: datetime) -> bool:
+        limit = self._config.max_age
+        return limit is not None and self._clock.now() - created_at > limit
+
+    async def _key(self, asker: Asker, path: str, node: NodePlan, inputs: Values) -> str:
+        known = self._keys.setdefault(asker.id, {})
+        if path not in known:
+            key = await self._new_key(asker, node, inputs)
+            self._keys.setdefault(asker.id, {}).setdefault(path, key)
+            return key
+        return known[path]
+
+    async def _new_key(self, asker: Asker, node: NodePlan, inputs: Values) -> str:
+        template = _template(node)
+        named = await self._whole(inputs)
+
+        def make() -> str:
+            return fingerprint.key(
+                ":".join(_names(asker, template)),
+                node.node.metadata.cache_version or template.metadata.discovery_version,
+                template.interface,
+                named,
+                ignored=template.metadata.cache_ignore_input_vars,
+                produced_below=self._below,
+            )
+
+        files = any(fingerprint.local_path(uri) for uri in self._uris(named.literals.values()))
+        return await to_thread(make) if files else make()
+
+    async def _entry(self, outputs: Values) -> tuple[Entry, int]:
+        """What is kept of outputs, and how many bytes of files they stand for. Raises DataError for a missing file."""
+        named = await self._whole(outputs)
+        found = [*self._uris(named.literals.values()), *(ref.uri for ref in outputs.refs)]
+        local = {path: None for uri in found if (path := fingerprint.local_path(uri)) is not None}
+        files = await to_thread(_stamps, local) if local else {}
+        return Entry(outputs, files), sum(fingerprint.size(stamped) for stamped in files.values())
+
+    async def _whole(self, values: Values) -> LiteralMap:
+        """Values with what they refer to. To be changed by nobody."""
+        whole = LiteralMap.FromString(values.data)
+        maps: dict[str, LiteralMap] = {}
+        for ref in values.refs:
+            if ref.uri not in maps:
+                maps[ref.uri] = LiteralMap.FromString(await self._objects.read(ref.uri))
+            if ref.var not in maps[ref.uri].literals:
+                raise StoreDamaged(f"there is no value named {ref.var!r}", where=ref.uri, fix="run the task again")
+            whole.literals[ref.name].CopyFrom(maps[ref.uri].literals[ref.var])
+        return whole
+
+    def _uris(self, literals: Iterable[Literal]) -> list[str]:
+        return fingerprint.uris_in(literals, below=self._below)
+
+    def _wait_no_more(self, key: str, node: _Node) -> None:
+        nodes = self._waiting.get(key, {})
+        nodes.pop(node, None)
+        if not nodes:
+            self._waiting.pop(key, None)
+
+    def _forget(self, node: _Node) -> None:
+        known = self._keys.get(node[0], {})
+        known.pop(node[1], None)
+        if not known:
+            self._keys.pop(node[0], None)
+
+    def _warn(self, exc: Exception) -> None:
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        log.log(
+            level,
+            "memo.broken: the cache cannot be used, tasks run as if nothing were cached (%s: %s)",
+            type(exc).__name__,
+            exc,
+        )
+
+
+def _template(node: NodePlan) -> TaskTemplate:
+    return node.task or TaskTemplate()
+
+
+def _names(asker: Asker, template: TaskTemplate) -> tuple[str, str, str]:
+    """Project, domain and name of a task; one that was not registered is its execution's."""
+    id = template.id
+    return id.project or asker.key.project, id.domain or asker.key.domain, id.name
+
+
+def _stamps(paths: Iterable[Path]) -> dict[str, fingerprint.Stamp]:
+    found = {}
+    for path in paths:
+        stamped = fingerprint.stamp(path)
+        if stamped is None:
+            raise StoreDamaged(f"{path} does not exist, so it cannot be found again", where=str(path))
+        found[str(path)] = stamped
+    return found
+
+
+def _intact(files: dict[str, fingerprint.Stamp]) -> bool:
+    return all(fingerprint.stamp(Path(path)) == stamped for path, stamped in files.items())
