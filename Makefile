@@ -81,11 +81,10 @@ lock: $(VENV)/.made
 	@$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	  $(UPGRADE) --extra dev pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  $(UPGRADE) requirements-flytekit.in -o requirements-flytekit.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  $(UPGRADE) requirements-flyte2.in -o requirements-flyte2.lock
-	@for lock in requirements.lock requirements-flytekit.lock requirements-flyte2.lock; do \
+	@for in in requirements-*.in; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	    $(UPGRADE) $$in -o $${in%.in}.lock || exit 1; done
+	@for lock in requirements.lock requirements-*.lock; do \
 	  { echo "# Written by make lock (make lock UPGRADE=--upgrade for newer versions): docs/adr/0002-lock-without-hosts.md"; \
 	    grep -v -E '^(#|nvidia-|cuda-|triton=)' $$lock; } > $$lock.new && mv $$lock.new $$lock; done
 
