@@ -55,7 +55,7 @@ def signalled(turn: Turn, event: SignalSet) -> None:
 def opened(turn: Turn, row: NodeState, plan: NodePlan, answer: bytes) -> None:
     lit = Literal.FromString(answer)
     gate = plan.node.gate_node
-    if reason := why_unfit(lit, _expected(plan)):
+    if reason := why_unfit(lit, expected(plan)):
         turn.end(row, NodePhase.FAILED, failure=Failure("SignalUnfit", f"the signal does not fit the gate: {reason}"))
     elif gate.HasField("signal"):
         turn.end(row, NodePhase.SUCCEEDED, outputs=Values.of({gate.signal.output_variable_name: lit}))
@@ -93,6 +93,6 @@ def _unfit(turn: Turn, signal_id: str, lit: Literal) -> str:
     return ""
 
 
-def _expected(plan: NodePlan) -> LiteralType:
+def expected(plan: NodePlan) -> LiteralType:
     gate = plan.node.gate_node
     return gate.signal.type if gate.HasField("signal") else LiteralType(simple=SimpleType.BOOLEAN)
