@@ -26,7 +26,7 @@ def run(client, count, seed):
 
 
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        with Client(cluster) as client:
-            run(client, 200, 0)
-            print(json.dumps({"seconds": run(client, COUNT, 1), "keeps": "nothing"}))
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        run(client, 200, 0)
+        print(json.dumps({"seconds": run(client, COUNT, 1), "keeps": "nothing"}))

@@ -66,7 +66,8 @@ async def main() -> None:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         server = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("temporal")), "server", "start-dev", "--headless", "--log-level", "never",
+            str(Path(sys.executable).with_name("temporal")),
+            "server", "start-dev", "--headless", "--log-level", "never",
             "--ip", "127.0.0.1", "--port", str(port), "--db-filename", f"{folder}/temporal.db",
             "--dynamic-config-value", "limit.numPendingActivities.error=20000",
         )  # fmt: skip
