@@ -86,12 +86,14 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The attempt is over, and its outputs are durable or here."""
+    """The attempt is over, and its outputs are here or durable."""
 
     outputs: bytes = b""
     """A serialized LiteralMap."""
     futures: bytes = b""
     """A serialized DynamicJobSpec, from a dynamic task in place of outputs."""
+    written: bool = False
+    """Neither of them is here: what the attempt left lies under its prefix, an error perhaps, for the engine to read."""
     closed: bool = True
     """Nothing is left to clean up, so `close` need not be called."""
 
