@@ -1,0 +1,1 @@
+"""Deterministic simulation: the whole engine on one loop, in virtual time, with faults by seed."""
