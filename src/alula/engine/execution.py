@@ -12,6 +12,7 @@ from alula.engine.state import (
     HOLDS_SLOT,
     NOTHING,
     ROOT,
+    TERMINAL,
     AttemptState,
     Expansion,
     NodePhase,
@@ -101,6 +102,8 @@ class Execution:
         """Paths of the gates that wait for a signal, by its id."""
         self.orders = 0
         self.agenda = Agenda()
+        self._plans: dict[str, NodePlan] = {}
+        """Of nodes that have begun and not ended."""
         self.fetched: dict[str, bytes] = {}
         self.fetching: dict[str, dict[str, None]] = {}
         """By URI, who waits for its bytes."""
@@ -165,6 +168,15 @@ class Execution:
 
     def plan_of(self, path: str) -> NodePlan:
         """The plan of a node. Raises KeyError for a path that the workflow does not have."""
+        found = self._plans.get(path)
+        if found is None:
+            found = self._plan(path)
+            row = self.nodes.get(path)
+            if row is not None and row.phase not in TERMINAL:
+                self._plans[path] = found
+        return found
+
+    def _plan(self, path: str) -> NodePlan:
         if path == ROOT:
             return self.root
         inside = parent(path)
@@ -247,26 +259,30 @@ class Execution:
         return gate.approve.signal_id if gate.HasField("approve") else gate.signal.signal_id
 
     def _index(self, row: NodeState) -> None:
-        path = row.path
+        path, phase = row.path, row.phase
         if path == ROOT:
             return
-        if row.phase is NodePhase.READY:
+        terminal = phase in TERMINAL
+        if phase is NodePhase.READY:
             (self.ready if self.takes_slot(path) else self.unbound).setdefault(path)
         elif self.ready.pop(path, self) is self:
             self.unbound.pop(path, None)
-        if row.phase in HOLDS_SLOT and self.takes_slot(path):
+        if phase in HOLDS_SLOT and self.takes_slot(path):
             self.holding.add(path)
         else:
             self.holding.discard(path)
         scope = self.scopes.get(parent(path))
         if scope is not None:
-            if row.phase.terminal:
+            if terminal:
                 scope.live.pop(path, None)
             else:
                 scope.live.setdefault(path)
-        if signal := self.signal_id(self.plan_of(path)) if not row.phase.terminal or self.gates else "":
+        signal = self.signal_id(self.plan_of(path)) if not terminal or self.gates else ""
+        if terminal:
+            self._plans.pop(path, None)
+        if signal:
             waiting = self.gates.setdefault(signal, {})
-            if row.phase is NodePhase.RUNNING:
+            if phase is NodePhase.RUNNING:
                 waiting.setdefault(path)
             else:
                 waiting.pop(path, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
+from alula._kits.records import replace
 from alula.engine.plan import Policy
 from alula.engine.state import Failure, FailureKind, NodeState, Settings
 

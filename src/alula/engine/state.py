@@ -55,7 +55,7 @@ class NodePhase(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        return self in _TERMINAL
+        return self in TERMINAL
 
     @property
     def good(self) -> bool:
@@ -63,7 +63,7 @@ class NodePhase(StrEnum):
         return self is NodePhase.SUCCEEDED or self is NodePhase.RECOVERED
 
 
-_TERMINAL = frozenset(
+TERMINAL = frozenset(
     {
         NodePhase.SUCCEEDED,
         NodePhase.FAILED,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from alula._kits.records import replace
 from alula.engine.agenda import Act, Work
 from alula.engine.events import CancelTimer, Command, Fetch, Finished, Release, SetTimer, TimerKind
 from alula.engine.execution import Execution

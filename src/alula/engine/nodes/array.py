@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
+from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.events import Gather, Gathered
 from alula.engine.execution import Scope

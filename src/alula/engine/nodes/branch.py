@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.execution import Scope
 from alula.engine.nodes.bind import always

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from alula._kits.records import replace
 from alula.engine.events import (
     CacheHit,
     CacheMiss,

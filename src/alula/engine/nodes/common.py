@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.execution import Execution
 from alula.engine.nodes.bind import Look, Missing, never, node_inputs

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from google.protobuf.message import DecodeError
 
+from alula._kits.records import replace
 from alula.compiler.compile import compile_workflow
 from alula.engine.execution import Execution
 from alula.engine.nodes import workflow

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
+from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.events import RefuseSignal, SignalSet
 from alula.engine.nodes.common import first_row, inputs

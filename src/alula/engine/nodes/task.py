@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import timedelta
 
+from alula._kits.records import replace
 from alula.engine.events import (
     AttemptClosed,
     AttemptFailed,
