@@ -241,6 +241,7 @@ def read_settings(data: bytes) -> Settings:
             name: timedelta(microseconds=value) if name in _SPANS and value is not None else value
             for name, value in body.items()
         }
+        given["rerun"] = tuple(given.get("rerun", ()))
         return Settings(**given)
     except (ValueError, TypeError, AttributeError, OverflowError) as exc:
         _damaged("settings", exc)

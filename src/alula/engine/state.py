@@ -272,6 +272,9 @@ class Settings:
     overwrite_cache: bool = False
     inline_limit_bytes: int = 256 * 1024
     """What an array may gather in its row; beyond it, the outputs are written elsewhere."""
+    rerun: tuple[str, ...] = ()
+    """Of the nodes that ended well in the execution that this one recovers, paths of those that run all the same. What
+    comes after them runs again too."""
 
 
 _EXECUTION_PHASES = {
