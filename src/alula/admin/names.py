@@ -1,0 +1,47 @@
+"""Names of executions: which are good, and new ones that people can say and remember."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+"""Without those that are easily taken for each other."""
+_HOW = (
+    "able airy amber ample apt azure bold brave brisk broad calm chief civic clean clear cosy crisp deft eager early "
+    "easy even fair fast fine firm fleet fond frank free fresh full gentle glad golden good grand green happy hardy "
+    "keen kind large light lively lucky merry mild neat new nimble noble open patient plain polite prime proud quick "
+    "quiet rapid rare ready rich ripe rosy round royal sage sharp shiny silent smart snowy soft solid spry stable "
+    "steady still strong sunny sure swift tall tame tidy true vast vivid warm wise witty young"
+).split()
+_WHO = (
+    "ant auk badger bat bear beaver bee bison boar bream carp cat cod coot crab crane crow deer dipper dog dove duck "
+    "eagle eel egret elk falcon ferret finch fox frog gannet goat goose grebe gull hare hawk heron hornet horse ibex "
+    "ibis jay kite lark linnet lion lizard lynx magpie marten merlin mink mole moose moth mouse newt orca osprey otter "
+    "owl ox perch pike plover pony puffin puma quail rabbit raven robin rook salmon seal shrew shrike skylark snail "
+    "snipe sparrow squid stag starling stoat stork swan swift tench tern thrush tiger toad trout vole wasp weasel "
+    "whale wolf wren yak"
+).split()
+
+
+def name_fault(name: str) -> str:
+    """What is wrong with a name for an execution; empty if nothing is."""
+    if NAME.fullmatch(name):
+        return ""
+    return f"{name!r} is no name for an execution: a small letter first, then at most 62 of a-z, 0-9 and -"
+
+
+def place_faults(project: str, domain: str) -> list[str]:
+    """What is wrong with the names of a project and a domain."""
+    return [
+        f"{what}: {name!r} is no name for a {what}: a letter or digit first, then at most 62 of A-Z, a-z, 0-9, . _ -"
+        for what, name in (("project", project), ("domain", domain))
+        if not _PLACE.fullmatch(name)
+    ]
+
+
+def new_name(random: Random) -> str:
+    """A name such as `brisk-otter-k3d9`: one of some ten thousand million."""
+    return f"{random.choice(_HOW)}-{random.choice(_WHO)}-{''.join(random.choices(_LETTERS, k=4))}"
