@@ -114,6 +114,11 @@ Tell = Callable[[Report], None]
 class Runner(Protocol):
     """Runs attempts. Lent to the engine by whoever puts the two together."""
 
+    @property
+    def local(self) -> bool:
+        """Whether attempts end with this runner. If not, they go on outside, and `start` takes them up by their id."""
+        ...
+
     async def open(self) -> None:
         """Get ready. Called once, on the engine's loop, before anything else."""
         ...
