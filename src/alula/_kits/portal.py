@@ -1,0 +1,72 @@
+"""An event loop on a thread of its own, for what must go on between two calls of sync code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from alula._kits import lazy
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = lazy.module("asyncio")
+
+T = TypeVar("T")
+
+
+class Portal:
+    """A loop that runs until it is closed. `run` may be called from any thread but its own.
+
+    Beside `_kits.bridge`, whose loops are shared by everybody and hold nothing between two calls: what lives here
+    belongs to whoever opened it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine, waited for. What interrupts the wait cancels it, and leaves once it has ended."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("this thread runs the loop that would be waited for; await the coroutine instead")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            if not future.done():
+                future.cancel()
+                self._settle()
+            raise
+
+    def close(self) -> None:
+        """Stop the loop and its thread. What still runs on it is cancelled."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def _settle(self) -> None:
+        """Let the loop come round, so that what was cancelled has begun to clean up."""
+        asyncio.run_coroutine_threadsafe(_once(), self._loop).result()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+
+async def _once() -> None:
+    await asyncio.sleep(0)
+
+
+async def _cancel_all() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
