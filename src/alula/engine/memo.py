@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgpack
 from google.protobuf.message import DecodeError
@@ -164,18 +165,25 @@ class Memo:
         now = self._clock.now()
         return ReservationHeld(ask.path, ask.generation, min(max(until, now + _SOON), now + self._config.lease))
 
-    async def free(self, asker: Asker, ask: Release) -> None:
-        """Give back what a node holds or waits for, and tell others who wait for it."""
+    def free(self, asker: Asker, ask: Release) -> Coroutine[Any, Any, None]:
+        """Give back what a node holds or waits for, and tell others who wait for it.
+
+        What to do is settled by the call, so the session may be dropped before the coroutine runs.
+        """
         node = asker.id, ask.path
         held = self._held.pop(node, None)
         key = held[0] if held is not None else self._keys.get(asker.id, {}).get(ask.path)
         self._forget(node)
+        if key is not None:
+            self._wait_no_more(key, node)
+        return self._free(key, asker.text(ask.path))
+
+    async def _free(self, key: str | None, holder: str) -> None:
         if key is None:
             return  # the engine began after the reservation was taken; it expires
-        self._wait_no_more(key, node)
         self._frees += 1
         try:
-            await self._cache.free(key, asker.text(ask.path))
+            await self._cache.free(key, holder)
             await self._tell(key)
         except _BROKEN as exc:
             self._warn(exc)
