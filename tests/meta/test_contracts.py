@@ -22,8 +22,9 @@ SOURCE = ROOT / "src" / "alula"
 MODULES = """
 errors config serve _kits idl idl.plugins data data.objects compiler types types.transformer types.registry types.maps
 types.one types.two plugin sdk store tasks tasks.one tasks.two runtime backends backends.one backends.two backends.k8s
-backends.k8s.one backends.k8s.two agent client engine engine.machine engine.nodes engine.adapt admin console testing
-compat cli
+backends.k8s.one backends.k8s.two agent client engine engine.machine engine.nodes engine.invariants engine.why
+engine.adapt admin console testing
+compat cli observability
 """.split()
 
 PLANTS = {

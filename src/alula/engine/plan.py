@@ -27,6 +27,7 @@ from alula.idl import (
     WorkflowMetadata,
     WorkflowTemplate,
 )
+from alula.idl.deadlines import NODE, QUEUED, WORKFLOW, read_deadline
 from alula.idl.ids import Key, key, short_text
 
 
@@ -104,6 +105,8 @@ class Graph:
     patient: bool
     """After a failure, go on with what does not depend on the failed node."""
     failure: NodePlan | None
+    timeout: timedelta | None = None
+    """From its begin to its end."""
     signals: Mapping[str, LiteralType] = field(default_factory=dict)
     """What gates wait for, sub-workflows included, by signal id."""
 
@@ -153,6 +156,7 @@ class _Compiler:
             interface=template.interface,
             patient=template.metadata.on_failure == WorkflowMetadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE,
             failure=failure,
+            timeout=read_deadline(template.metadata.tags, name=WORKFLOW),
             signals=_signals(nodes, template),
         )
 
@@ -226,8 +230,8 @@ def _made(
 
 
 def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -> Policy:
-    theirs = (task or TaskTemplate()).metadata
-    ours = node.metadata
+    template = task or TaskTemplate()
+    theirs, ours = template.metadata, node.metadata
     if theirs.HasField("interruptible"):
         interruptible = theirs.interruptible
     if ours.HasField("interruptible"):
@@ -235,8 +239,8 @@ def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -
     return Policy(
         retries=ours.retries.retries or theirs.retries.retries,
         timeout=_span(ours.timeout) or _span(theirs.timeout),
-        queued_timeout=_seconds(ours.config.get("queued_timeout_seconds", "")),
-        node_timeout=_seconds(ours.config.get("node_timeout_seconds", "")),
+        queued_timeout=read_deadline(ours.config, template.config, name=QUEUED),
+        node_timeout=read_deadline(ours.config, template.config, name=NODE),
         interruptible=interruptible,
         cacheable=task is not None and (ours.cacheable if ours.HasField("cacheable") else theirs.discoverable),
         serializable=ours.cache_serializable if ours.HasField("cache_serializable") else theirs.cache_serializable,
@@ -245,13 +249,6 @@ def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -
 
 def _span(duration: Duration) -> timedelta | None:
     return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1_000) or None
-
-
-def _seconds(text: str) -> timedelta | None:
-    try:
-        return timedelta(seconds=float(text)) if text else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _signals(nodes: tuple[NodePlan, ...], template: WorkflowTemplate) -> dict[str, LiteralType]:

@@ -44,7 +44,7 @@ class Job:
     id: AttemptId
     template: TaskTemplate
     inputs: bytes
-    """A serialized LiteralMap, complete."""
+    """A serialized LiteralMap, complete. An array's element whose task picks its item from lists gets lists of that."""
     prefix: str
     """Where its files go (`data.layout.Attempt`): outputs, report, log, raw data. No two attempts share one."""
     overrides: TaskNodeOverrides | None = None

@@ -11,6 +11,8 @@ from alula.idl import LiteralMap
 def element_inputs(bound: frozenset[str], inputs: LiteralMap, environment: Mapping[str, str]) -> LiteralMap:
     """The inputs of one item: its element of every list, and all that is bound.
 
+    A list of one is what an engine cut out for this item, wherever that stood.
+
     Raises:
         ConfigError: the platform passed no index, or one beyond the lists.
     """
@@ -21,12 +23,13 @@ def element_inputs(bound: frozenset[str], inputs: LiteralMap, environment: Mappi
             made.literals[name].CopyFrom(lit)
             continue
         items = lit.collection.literals
-        if index >= len(items):
+        at = 0 if len(items) == 1 else index
+        if at >= len(items):
             raise ConfigError(
                 f"item {index} of a mapped task is asked for, and the list '{name}' has {len(items)}",
                 fix="count items from 0, and pass the inputs that the map was planned with",
             )
-        made.literals[name].CopyFrom(items[index])
+        made.literals[name].CopyFrom(items[at])
     return made
 
 

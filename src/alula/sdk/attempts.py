@@ -27,13 +27,14 @@ def recoverable(exc: BaseException, retries: int) -> bool:
     return retries > 0 and isinstance(exc, Exception) and not isinstance(exc, AuthoringError | ConversionError)
 
 
-def limit_of(timeout: object) -> timedelta:
+def limit_of(timeout: object, name: str = "timeout") -> timedelta:
     """A timeout as written: a timedelta, or seconds. Raises ValueError for what is neither, or negative."""
+    limit = timeout
     if isinstance(timeout, int | float) and not isinstance(timeout, bool):
-        timeout = timedelta(seconds=timeout)
-    if not isinstance(timeout, timedelta) or timeout < timedelta(0):
-        raise ValueError(f"timeout is {timeout!r:.80}, and must be a timedelta or seconds, zero or more")
-    return timeout
+        limit = timedelta(seconds=timeout)
+    if not isinstance(limit, timedelta) or limit < timedelta(0):
+        raise ValueError(f"{name} is {timeout!r:.80}, and must be a timedelta or seconds, zero or more")
+    return limit
 
 
 def retries_of(retries: object) -> int:

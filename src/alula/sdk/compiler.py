@@ -19,6 +19,7 @@ from alula.idl import (
     NodeMetadata,
     ResourceType,
     WorkflowTemplate,
+    deadlines,
 )
 from alula.idl import Node as NodeMessage
 from alula.idl.admin import LaunchPlan as LaunchPlanMessage
@@ -108,6 +109,8 @@ class Compilation:
         made.metadata_defaults.SetInParent()
         if workflow.failure_policy is WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE:
             made.metadata.on_failure = made.metadata.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        if workflow.timeout:
+            deadlines.write_deadline(made.metadata.tags, deadlines.WORKFLOW, workflow.timeout)
         made.metadata_defaults.interruptible = workflow.interruptible
         made.nodes.extend(self.node(node) for node in graph.nodes)
         made.outputs.extend(binding(name, bound, self.place) for name, bound in graph.outputs.items())
@@ -150,6 +153,10 @@ class Compilation:
             settings.name = over.name
         if over.timeout is not None:
             settings.timeout.FromTimedelta(over.timeout)
+        if over.queued_timeout is not None:
+            deadlines.write_deadline(settings.config, deadlines.QUEUED, over.queued_timeout)
+        if over.node_timeout is not None:
+            deadlines.write_deadline(settings.config, deadlines.NODE, over.node_timeout)
         if over.retries is not None:
             settings.retries.retries = over.retries
         if over.interruptible is not None:

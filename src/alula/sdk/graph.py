@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self, SupportsIndex
 
 from alula.errors import AlulaError, CallError, CompileError
@@ -78,6 +79,8 @@ class Overrides:
     limits: Any = None
     resources: Any = None
     timeout: timedelta | None = None
+    queued_timeout: timedelta | None = None
+    node_timeout: timedelta | None = None
     retries: int | None = None
     interruptible: bool | None = None
     task_config: Any = None
@@ -183,7 +186,12 @@ class Node:
 
 
 _SETTINGS = tuple(Overrides.__slots__)
-_CHECKS: Mapping[str, Callable[[Any], Any]] = {"timeout": limit_of, "retries": retries_of}
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "timeout": limit_of,
+    "queued_timeout": partial(limit_of, name="queued_timeout"),
+    "node_timeout": partial(limit_of, name="node_timeout"),
+    "retries": retries_of,
+}
 
 
 class Outputs(tuple[Any, ...]):

@@ -26,6 +26,8 @@ class TaskKeywords(TypedDict, total=False):
     interruptible: bool | None
     deprecated: str
     timeout: timedelta | float
+    queued_timeout: timedelta | float
+    node_timeout: timedelta | float
     container_image: Any
     environment: Mapping[str, str] | None
     requests: Any
@@ -64,7 +66,11 @@ class TaskOptions:
     """May run on a machine that can be taken away. None: as the workflow says."""
     deprecated: str = ""
     timeout: timedelta | float = timedelta(0)
-    """Longest time of one attempt; a number is seconds; zero is no limit."""
+    """Longest time of one attempt that runs; a number is seconds; zero is no limit."""
+    queued_timeout: timedelta | float = timedelta(0)
+    """Longest time until an attempt starts to run: it is tried again, on account of the task's retries."""
+    node_timeout: timedelta | float = timedelta(0)
+    """Longest time of a call with all its attempts, and all that it waits for once its inputs are there."""
     container_image: Any = None
     environment: Mapping[str, str] | None = None
     requests: Any = None
@@ -101,7 +107,8 @@ class TaskOptions:
             )
         try:
             retries_of(self.retries)
-            limit_of(self.timeout)
+            for name in ("timeout", "queued_timeout", "node_timeout"):
+                limit_of(getattr(self, name), name)
         except ValueError as exc:
             raise SignatureError(str(exc), where=where, fix="such as retries=2, timeout=timedelta(minutes=5)") from None
 

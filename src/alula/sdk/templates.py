@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -14,9 +14,11 @@ from alula.idl import (
     RuntimeMetadata,
     TaskNodeOverrides,
     TaskTemplate,
+    deadlines,
 )
 from alula.idl.admin import TaskSpec
 from alula.sdk.accelerators import extended_resources
+from alula.sdk.attempts import limit_of
 from alula.sdk.caching import CacheSettings
 from alula.sdk.compiler import PASSED_ON, Compilation
 from alula.sdk.docs import description
@@ -93,10 +95,18 @@ def task_metadata_of_node(name: str, options: TaskOptions, into: NodeMetadata) -
     into.name = name
     if options.seconds:
         into.timeout.FromSeconds(int(options.seconds))
+    task_deadlines(options, into.config)
     if options.retries:
         into.retries.retries = options.retries
     if options.interruptible is not None:
         into.interruptible = options.interruptible
+
+
+def task_deadlines(options: TaskOptions, into: MutableMapping[str, str]) -> None:
+    """Those that flyteidl has no field for."""
+    for name, limit in ((deadlines.QUEUED, options.queued_timeout), (deadlines.NODE, options.node_timeout)):
+        if limit:
+            deadlines.write_deadline(into, name, limit_of(limit))
 
 
 def metadata(template: TaskTemplate, options: TaskOptions, cache: CacheSettings | None) -> None:
@@ -108,6 +118,7 @@ def metadata(template: TaskTemplate, options: TaskOptions, cache: CacheSettings 
     made.metadata.SetInParent()
     made.metadata.labels.update(options.labels or {})
     made.metadata.annotations.update(options.annotations or {})
+    task_deadlines(options, template.config)
     made.deprecated_error_message = options.deprecated
     made.pod_template_name = options.pod_template_name or ""
     if options.seconds:

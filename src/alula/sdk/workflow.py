@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from alula.errors import AlulaError, CallError, CompileError, SignatureError, note
 from alula.sdk import walk
+from alula.sdk.attempts import limit_of
 from alula.sdk.bind import Bound, arguments, bind
 from alula.sdk.conditional import ConditionalSection
 from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, tracing
@@ -38,6 +40,8 @@ class WorkflowKeywords(TypedDict, total=False):
 
     failure_policy: WorkflowFailurePolicy | None
     interruptible: bool
+    timeout: timedelta | float
+    """Longest time from its begin to its end, when the platform runs it; zero is no limit."""
     on_failure: Entity | None
     """A task or workflow that runs once after a failure, with the workflow's inputs, and the error as an optional
     input of type `alula.TaskError`."""
@@ -65,6 +69,10 @@ class BaseWorkflow(Entity):
         self.name, self.interface, self.where = name, interface, where
         self.failure_policy = keywords.get("failure_policy") or WorkflowFailurePolicy.FAIL_IMMEDIATELY
         self.interruptible = keywords.get("interruptible", False)
+        try:
+            self.timeout = limit_of(keywords.get("timeout", 0))
+        except ValueError as exc:
+            raise SignatureError(str(exc), where=where, fix="such as timeout=timedelta(hours=5)") from None
         self.on_failure = keywords.get("on_failure")
         self.docs = keywords.get("docs")
         self.default_options = keywords.get("default_options")
@@ -260,7 +268,7 @@ def workflow(fn: Any = None, /, **keywords: Any) -> Any:
 
     Args:
         fn: A module-level function with type hints.
-        keywords: `failure_policy`, `interruptible`, `on_failure`, `docs`, `default_options`.
+        keywords: `failure_policy`, `interruptible`, `timeout`, `on_failure`, `docs`, `default_options`.
 
     Raises:
         SignatureError, UnsupportedType: at once, with everything that is wrong with the declaration.

@@ -11,8 +11,8 @@ from alula.engine.machine import BUDGET
 from alula.engine.state import ROOT, AttemptPhase, Failure, NodePhase, Settings, execution_phase
 from alula.idl import Literal, WorkflowExecution
 from tests.unit.compiler.build import const, plan_node, ref, sub_node, task_node, workflow
-from tests.unit.engine.build import made, step
-from tests.unit.engine.stage import Stage, fail, hang, in_turn, plain, silent, succeed, values
+from tests.unit.engine.build import made, sleep_node, step
+from tests.unit.engine.stage import START, Stage, fail, hang, in_turn, plain, silent, succeed, values
 from tests.unit.idl.build import INT
 
 
@@ -294,6 +294,21 @@ def test_m47_a_fan_out_and_a_join_touch_a_few_rows_per_node(size: int) -> None:
     assert sum(stage.touched) <= 8 * size + 10
     assert max(stage.touched) <= BUDGET + 8  # the fan-out, in portions
     assert sum(touched > 4 for touched in stage.touched) <= 2 + size // 200
+
+
+def test_a_workflow_may_name_its_own_deadline_and_settings_another() -> None:
+    inner = workflow([step("n0")], {"o0": (INT, ref("n0", "o0"))}, name="inner")
+    inner.metadata.tags["timeout_seconds"] = "10"
+    nodes = [sub_node("n0", "inner", a=const(1)), sleep_node("n1", 30)]
+    stage = Stage(made(nodes, inner, patient=True), backends={"n0/n0": hang}).run()
+    assert stage.phases() == {"n0": "timed_out", "n0/n0": "aborted", "n1": "succeeded"}
+    closure = made([step("n0")])
+    closure.primary.template.metadata.tags["timeout_seconds"] = "7"
+    for settings, ends in ((Settings(), 7), (Settings(workflow_timeout=timedelta(seconds=3)), 3)):
+        alone = Stage(closure, default=hang, settings=settings).run()
+        assert alone.phase is NodePhase.TIMED_OUT
+        assert alone.root.ended_at is not None
+        assert ends <= (alone.root.ended_at - START).total_seconds() < ends + 1
 
 
 def test_a_workflow_deadline_ends_everything() -> None:

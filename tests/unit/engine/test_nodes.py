@@ -317,6 +317,16 @@ def test_m24_lists_of_unequal_length_fail() -> None:
     stage.check_end()
 
 
+def test_m24_a_task_that_picks_its_item_gets_lists_of_that_one() -> None:
+    node = array_node("n1", "picks", x=ref("n0", "o0"), y=ref("", "a"))
+    node.array_node.bound_inputs.append("y")
+    node.array_node.is_original_sub_node_interface.value = False
+    backends = {"n0": succeed(Values.of({"o0": literals.collection_of_integers([4, 5])}))}
+    stage = Stage(made([task_node("n0", "numbers"), node]), backends=backends, default=hang).run(until=3)
+    starts = [c for c in stage.commands if isinstance(c, StartAttempt) and c.path != "n0"]
+    assert [(c.index, plain(c.inputs, "x"), plain(c.inputs, "y")) for c in starts] == [(0, [4], 1), (1, [5], 1)]
+
+
 def test_m24_bound_inputs_are_the_same_for_all() -> None:
     node = array_node("n1", "add", x=ref("n0", "o0"), y=ref("", "a"))
     node.array_node.bound_inputs.append("y")

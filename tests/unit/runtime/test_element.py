@@ -24,6 +24,11 @@ def test_an_item_is_taken_from_each_list_and_what_is_bound_stays_whole() -> None
     assert made.literals["name"] == literals.string("n")
 
 
+def test_a_list_of_one_was_cut_out_for_the_item() -> None:
+    one = LiteralMap(literals={"x": literals.collection([literals.integer(70)])})
+    assert element_inputs(frozenset(), one, at(6)).literals["x"] == literals.integer(70)
+
+
 def test_the_offset_is_added_to_the_index() -> None:
     assert element_index({**at(2), "BATCH_JOB_ARRAY_INDEX_OFFSET": "40"}) == 42
 

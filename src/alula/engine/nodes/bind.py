@@ -85,10 +85,12 @@ def lists(x: Execution, path: str) -> Mapping[str, Literal]:
 def _element_inputs(x: Execution, path: str) -> Values:
     array = parent(path)
     whole = scope_inputs(x, array)
-    if not x.plan_of(array).node.array_node.is_original_sub_node_interface.value:
-        return whole  # the container picks its item from the lists itself
     nth, over = index_of(path), lists(x, array)
     items = {name: lit.collection.literals[nth] if name in over else lit for name, lit in whole.literals().items()}
+    if not x.plan_of(array).node.array_node.is_original_sub_node_interface.value:
+        # The task takes its item from a list itself. It gets lists of that one item: whole ones for each of 50,000
+        # elements would be too much for anybody.
+        items = {name: literals.collection([lit]) if name in over else lit for name, lit in items.items()}
     return Values.of(items, whole.refs)
 
 

@@ -17,6 +17,8 @@ def first_row(turn: Turn, path: str, phase: NodePhase, plan: NodePlan) -> NodeSt
     limit = plan.policy.node_timeout
     if limit is None and plan.kind in LEAVES:
         limit = turn.x.settings.node_timeout
+    if plan.graph is not None and plan.graph.timeout is not None:
+        limit = min(limit or plan.graph.timeout, plan.graph.timeout)
     return NodeState(path, phase, since=turn.now, deadline=turn.now + limit if limit is not None else None)
 
 

@@ -17,7 +17,8 @@ def begin_execution(turn: Turn) -> None:
     """The root's row, once."""
     if ROOT in turn.x.nodes:
         return
-    limit = turn.x.settings.workflow_timeout
+    graph = turn.x.root.graph
+    limit = turn.x.settings.workflow_timeout or (graph.timeout if graph is not None else None)
     deadline = turn.now + limit if limit is not None else None
     row = NodeState(ROOT, NodePhase.RUNNING, since=turn.now, deadline=deadline, started_at=turn.now)
     turn.begin(row)
