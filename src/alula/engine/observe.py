@@ -96,5 +96,5 @@ class Observers:
         for one in list(self._all):
             try:
                 call(one)
-            except Exception:  # noqa: BLE001 - whoever watches must not stop who works
+            except Exception:
                 log.warning("observer.failed", extra={"observer": type(one).__name__}, exc_info=True)

@@ -1,0 +1,338 @@
+"""The engine: has executions, one session each, and keeps the lease by which they are its own.
+
+docs/explanation/engine.md tells how an execution goes, docs/adr/0010-driver.md why it is built like this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Collection, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+from alula._kits.clock import Clock, SystemClock
+from alula.config import EngineConfig
+from alula.data.objects import ObjectStore
+from alula.engine.cleanup import Stuck
+from alula.engine.crash import arm, crash_point
+from alula.engine.loading import Loader
+from alula.engine.means import Lease, Means
+from alula.engine.memo import Memo
+from alula.engine.observe import Observer, Observers
+from alula.engine.session import Session
+from alula.engine.timers import SteadyClock, TimerKey, Timers
+from alula.engine.values import Depot
+from alula.errors import StoreError, StoreUnavailable
+from alula.plugin.runner import Runner
+from alula.store.records import Claim
+from alula.store.store import EntityStore, Store
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 0.25
+
+
+class Engine:
+    """Drives executions, until it is told to stop.
+
+    Args:
+        store: Where executions are.
+        owner: The name of this engine: no other one, now or ever, has the same (`alula.store.owners`).
+        runners: What attempts are run by. A task goes to the first one that takes it.
+        objects: Where large values are.
+        memo: The cache of outputs.
+        data_prefix: URI prefix of the files of executions.
+        entities: Where launch plans are; the store itself if it is not given.
+        only: Drive these executions, and what they launch; everything if it is not given.
+        alone: Nobody can reach the store when this engine cannot, as it is with a file on this machine. So attempts
+            go on through an outage; otherwise they end with the lease, since another engine may begin them anew.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: str,
+        runners: Sequence[Runner],
+        objects: ObjectStore,
+        memo: Memo,
+        data_prefix: str,
+        entities: EntityStore | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        config: EngineConfig | None = None,
+        observers: Sequence[Observer] = (),
+        only: Collection[int] | None = None,
+        alone: bool = False,
+    ) -> None:
+        self.owner, self.config = owner, config or EngineConfig()
+        self._store, self._runners, self._memo = store, runners, memo
+        self._only = dict.fromkeys(only) if only is not None else None
+        self._alone = alone
+        self._clock = SteadyClock(clock or SystemClock())
+        self._rng = rng or random.Random()
+        self._lease = Lease(self._clock, self.config.lease.total_seconds())
+        self._timers = Timers(self._clock, self._fire)
+        self.observers = Observers(observers)
+        self._means = Means(
+            store=store,
+            entities=entities or store,
+            runners=runners,
+            depot=Depot(objects, self._clock, self._rng, self.config),
+            memo=memo,
+            clock=self._clock,
+            rng=self._rng,
+            config=self.config,
+            data_prefix=data_prefix,
+            timers=self._timers,
+            lease=self._lease,
+            observers=self.observers,
+            spawn=self._spawn,
+            adopt=self._adopt,
+        )
+        self._loader = Loader(store)
+        self._sessions: dict[int, Session] = {}
+        self._driving: dict[int, asyncio.Task[None]] = {}
+        self._wanted: dict[int, None] = {}
+        """Children to be driven whatever the capacity: their parents wait for them."""
+        self._news: dict[int, None] = {}
+        """Executions that may have commands."""
+        self._all_news = False
+        self._something, self._commanded = asyncio.Event(), asyncio.Event()
+        self._stop, self._idle = asyncio.Event(), asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._under_way: dict[asyncio.Task[None], None] = {}
+        """Effects that take time."""
+
+    # --- what others call ---
+
+    async def run(self) -> None:
+        """Drive executions until `stop`. In the end all that runs here is stopped, and all executions given back."""
+        arm(os.environ)
+        async with AsyncExitStack() as opened:
+            for runner in self._runners:
+                await runner.open()
+                opened.push_async_callback(runner.aclose)
+            with self._store.watch(self._wake):
+                async with asyncio.TaskGroup() as self._group:
+                    await self._serve(self._group)
+        self._timers.close()
+        await self._retire()
+
+    def stop(self) -> None:
+        """End in good order: after the commits that are under way."""
+        self._stop.set()
+
+    async def until_idle(self) -> None:
+        """Wait until there is nothing that this engine could drive."""
+        await self._idle.wait()
+
+    def drive(self, execution: int) -> None:
+        """Drive one more execution, and what it launches; for an engine with `only`."""
+        if self._only is not None:
+            self._only[execution] = None
+        self._idle.clear()
+        self._something.set()
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        return self._sessions.values()
+
+    def stuck(self) -> list[Stuck]:
+        """Attempts whose clean-up keeps failing."""
+        return [one for session in self._sessions.values() for one in session.stuck]
+
+    # --- its own loops ---
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
+        loops = [group.create_task(self._beats())]
+        await self._first(self._lease.had.wait())
+        for loop in (self._claims(), self._commands(), self._watchdog(), self._memo.run()):
+            loops.append(group.create_task(loop))
+        await self._stop.wait()
+        await self._end_sessions()
+        for task in [*loops, *self._effects()]:
+            task.cancel()
+
+    async def _first(self, wait: Coroutine[Any, Any, Any]) -> None:
+        """Wait for something, or for the stop."""
+        both = [asyncio.ensure_future(wait), asyncio.ensure_future(self._stop.wait())]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for one in both:
+            one.cancel()
+
+    async def _beats(self) -> None:
+        """Say that this engine lives, three times a lease; more often while the store does not hear it."""
+        lease = self.config.lease.total_seconds()
+        while True:
+            since = self._clock.monotonic()
+            try:
+                await self._store.beat(self.owner, lease=self.config.lease)
+            except StoreUnavailable as exc:
+                log.warning("engine.unheard", extra={"owner": self.owner, "error": str(exc)})
+                await asyncio.sleep(lease / 20)
+                continue
+            if self._lease.had.is_set() and self._lease.left <= 0:
+                self._lapse()
+            self._lease.extend(since)
+            await asyncio.sleep(max(0.0, since + lease / 3 - self._clock.monotonic()))
+
+    async def _watchdog(self) -> None:
+        """See that the lease is lost before others see it."""
+        while True:
+            await self._lease.had.wait()
+            left = self._lease.left
+            if left > 0:
+                await asyncio.sleep(left)
+            else:
+                self._lapse()
+
+    def _lapse(self) -> None:
+        log.warning("engine.lease_lost", extra={"owner": self.owner})
+        self._lease.lose()
+        for session in list(self._sessions.values()):
+            session.lapse(ground=not self._alone)
+
+    async def _claims(self) -> None:
+        """Take executions while there is room: when something is new, and now and then."""
+        every = self.config.lease.total_seconds() / 2
+        while True:
+            await self._lease.had.wait()
+            self._something.clear()
+            try:
+                more = await self._claim()
+            except StoreUnavailable as exc:
+                log.warning("engine.cannot_claim", extra={"error": str(exc)})
+                await asyncio.sleep(_PAUSE)
+                continue
+            if more:
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await self._something.wait()
+
+    async def _claim(self) -> bool:
+        """Take what there is room for; gives whether there may be more."""
+        claims: list[Claim] = []
+        crash_point("claim.before")
+        if self._wanted:
+            wanted, self._wanted = self._wanted, {}
+            try:
+                claims += await self._store.claim(self.owner, limit=len(wanted), only=list(wanted))
+            except StoreError:
+                self._wanted.update(wanted)
+                raise
+        room = self.config.executions - len(self._sessions) - len(claims)
+        found: Sequence[Claim] = ()
+        if room > 0 and (self._only is None or self._only):
+            only = list(self._only) if self._only is not None else None
+            found = await self._store.claim(self.owner, limit=min(room, 100), only=only)
+        crash_point("claim.after")
+        for claim in [*claims, *found]:
+            self._open(claim)
+        if not self._sessions and not self._something.is_set():
+            self._idle.set()
+        return len(found) == min(room, 100) and bool(found)
+
+    def _open(self, claim: Claim) -> None:
+        """Begin to drive an execution, once a former session of it here has ended."""
+        assert self._group is not None
+        self._idle.clear()
+        former = self._driving.get(claim.execution)
+        session = self._sessions[claim.execution] = Session(self._means, claim, self._loader)
+        self._driving[claim.execution] = self._group.create_task(self._drive(session, former))
+
+    async def _drive(self, session: Session, former: asyncio.Task[None] | None) -> None:
+        if former is not None:
+            await asyncio.wait([former])
+        try:
+            await session.run()
+        finally:
+            if self._sessions.get(session.id) is session:
+                del self._sessions[session.id], self._driving[session.id]
+            self._something.set()
+
+    async def _commands(self) -> None:
+        """Hand out what is asked of executions."""
+        while True:
+            await self._commanded.wait()
+            self._commanded.clear()
+            news, self._news = self._news, {}
+            everything, self._all_news = self._all_news, False
+            wanted = list(self._sessions) if everything else [id for id in news if id in self._sessions]
+            if not wanted:
+                continue
+            try:
+                found = await self._store.commands(wanted)
+            except StoreUnavailable:
+                self._news.update(dict.fromkeys(wanted))
+                await asyncio.sleep(_PAUSE)
+                self._commanded.set()
+                continue
+            for command in found:
+                session = self._sessions.get(command.execution)
+                if session is not None:
+                    session.take(command)
+
+    # --- what is called from outside of these loops ---
+
+    def _wake(self, executions: Collection[int]) -> None:
+        self._memo.wake()
+        if not executions:
+            self._all_news = True
+        self._news.update(dict.fromkeys(executions))
+        self._commanded.set()
+        if not executions or any(id not in self._sessions for id in executions):
+            self._something.set()
+
+    def _fire(self, key: TimerKey, generation: int) -> None:
+        session = self._sessions.get(key[0])
+        if session is not None:
+            session.fire(key[1], key[2], generation)
+
+    def _adopt(self, execution: int) -> None:
+        if self._only is not None:
+            self._only[execution] = None
+        if execution not in self._sessions:
+            self._wanted[execution] = None
+            self._something.set()
+
+    def _spawn(self, effect: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._group is not None
+        task = self._group.create_task(self._guarded(effect))
+        self._under_way[task] = None
+        task.add_done_callback(self._under_way.pop)
+        return task
+
+    async def _guarded(self, effect: Coroutine[Any, Any, None]) -> None:
+        """The last line of defence: what goes wrong in one effect must not end the engine."""
+        try:
+            await effect
+        except Exception:
+            log.exception("engine.effect_failed")
+
+    # --- the end ---
+
+    def _effects(self) -> Sequence[asyncio.Task[None]]:
+        return tuple(self._under_way)
+
+    async def _end_sessions(self) -> None:
+        """Let sessions finish the commit that is under way; not for longer than a lease."""
+        for session in list(self._sessions.values()):
+            session.stop()
+        driving = list(self._driving.values())
+        if driving and self._lease.had.is_set():
+            await asyncio.wait(driving, timeout=self.config.lease.total_seconds())
+        for task in driving:
+            task.cancel()
+
+    async def _retire(self) -> None:
+        crash_point("retire.before")
+        try:
+            await self._store.retire(self.owner)
+        except StoreError as exc:
+            log.warning("engine.not_retired", extra={"owner": self.owner, "error": str(exc)})
+        crash_point("retire.after")

@@ -1,0 +1,397 @@
+"""One execution while this engine has it: an inbox, decisions, commits one after the other, and then the commands.
+
+What comes in while a commit is under way is decided together after it, so that a busy execution writes few, large
+commits, and an idle one answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from alula.engine.attempts import Flight
+from alula.engine.batch import Batch, ending
+from alula.engine.cleanup import Closing, Stuck
+from alula.engine.codec import pack_node
+from alula.engine.crash import crash_point
+from alula.engine.effects import Effects
+from alula.engine.events import (
+    AbortRequested,
+    AttemptFailed,
+    AttemptSucceeded,
+    Begin,
+    Command,
+    Continue,
+    Event,
+    SignalSet,
+    TimerFired,
+    TimerKind,
+)
+from alula.engine.execution import Execution
+from alula.engine.loading import Loader
+from alula.engine.machine import decide, redrive
+from alula.engine.means import Means
+from alula.engine.observe import Committed
+from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, NodeState
+from alula.errors import FenceLost, PluginError, StoreUnavailable
+from alula.plugin.runner import Progressed, Waits
+from alula.store import records
+from alula.store.records import Changes, Claim, Ending, ExecutionRecord, ProgressRecord
+
+log = logging.getLogger(__name__)
+
+_EVENTS = 256
+"""Events that are decided together at most."""
+_ROWS = 2_048
+_AT_ONCE = 64
+"""Commands that are performed before others get their turn."""
+_LINGER = 0.02
+"""Seconds that an event may wait for company if it is in no hurry."""
+_SAID = 1.0
+"""Seconds between two writes of what attempts say about themselves."""
+_PAUSE = 0.25
+_LONGEST_PAUSE = 10.0
+
+Item = tuple[Event, int]
+"""An event, and the id of the command in the store that it comes from; 0: from none."""
+
+
+class Again(Exception):
+    """What is in memory can't be trusted: load the execution again."""
+
+
+class Session:
+    """Drives one execution until it is closed, lost, or the engine stops.
+
+    Args:
+        claim: The right to change it.
+        loader: Makes it from what the store has.
+    """
+
+    def __init__(self, means: Means, claim: Claim, loader: Loader) -> None:
+        self._means, self.claim, self._loader = means, claim, loader
+        self.id = claim.execution
+        self._inbox: deque[Item] = deque()
+        self._taken: list[Item] = []
+        """What is being decided and committed."""
+        self._seen: set[int] = set()
+        """Commands of the store that are, or were, in the inbox."""
+        self._awake = asyncio.Event()
+        self._linger: asyncio.TimerHandle | None = None
+        self._stopping = self._closed = False
+        self._now = means.clock.now()
+        self._grounding: list[Closing] = []
+        """What was stopped here without a word to the machine, and may not be gone yet."""
+        self._epoch = 0
+        self._said: dict[tuple[str, int], None] = {}
+        """Attempts that have said something that is not in the store yet."""
+        self._saying: asyncio.TimerHandle | None = None
+        self._say = False
+        self.record: ExecutionRecord | None = None
+        self.x: Execution | None = None
+        self.effects: Effects | None = None
+
+    # --- what comes in ---
+
+    def push(self, event: Event, *, lazy: bool = False) -> None:
+        """Put an event into the inbox."""
+        self._inbox.append((event, 0))
+        if not lazy:
+            self._awake.set()
+        elif self._linger is None and not self._awake.is_set():
+            self._linger = asyncio.get_running_loop().call_later(_LINGER, self._lingered)
+
+    def _lingered(self) -> None:
+        self._linger = None
+        self._awake.set()
+
+    def fire(self, kind: TimerKind, path: str, generation: int) -> None:
+        self.push(TimerFired(kind, path, generation, self._means.rng.random()))
+
+    def take(self, command: records.Command) -> None:
+        """Something that was asked of the execution, through the store."""
+        if command.id in self._seen:
+            return
+        self._seen.add(command.id)
+        match command.kind:
+            case "abort":
+                self._put(AbortRequested(command.body.decode(errors="replace")), command.id)
+            case "signal":
+                self._put(SignalSet(command.path, command.body), command.id)
+            case "child_ended":
+                self._means.spawn(self._child_ended(command))
+            case _:
+                log.warning("session.unknown_command", extra={"execution": self.id, "kind": command.kind})
+                self._put(Continue(), command.id)
+
+    def _put(self, event: Event, command: int) -> None:
+        self._inbox.append((event, command))
+        self._awake.set()
+
+    async def _child_ended(self, command: records.Command) -> None:
+        if self.effects is None:
+            self._seen.discard(command.id)
+            return
+        await self.effects.children.ended(command.path, command.attempt)
+        self._put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
+
+    def reported(self, flight: Flight, report: Progressed | Waits) -> None:
+        """An attempt said something. The store is told once in a while, and what it says now."""
+        record, effects = self.record, self.effects
+        if record is None or effects is None:
+            return
+        id = flight.id
+        self._means.observers.reported(record, id.path, id.number, report)
+        key = id.path, id.number
+        if isinstance(report, Progressed) and (report.checkpoint or key not in self._said):
+            effects.attempts.progressed(flight, report)
+        self._said[key] = None
+        if self._saying is None:
+            self._saying = asyncio.get_running_loop().call_later(_SAID, self._time_to_say)
+
+    def _time_to_say(self) -> None:
+        self._saying, self._say = None, True
+        self._awake.set()
+
+    def lapse(self, *, ground: bool) -> None:
+        """The engine's lease was lost: nothing in memory can be trusted any more.
+
+        Args:
+            ground: Others may take the execution over while we are cut off, so what runs here must end.
+        """
+        if ground:
+            self.ground()
+        self._awake.set()
+
+    def stop(self) -> None:
+        """End after the commit that is under way."""
+        self._stopping = True
+        self._awake.set()
+
+    @property
+    def stuck(self) -> Sequence[Stuck]:
+        return tuple(self.effects.attempts.stuck()) if self.effects is not None else ()
+
+    # --- what is done with it ---
+
+    async def run(self) -> str:
+        """Drive the execution; gives why it was left: empty if it is closed."""
+        why = "the engine stops"
+        try:
+            why = await self._run()
+        except FenceLost:
+            why = "another engine has it"
+            log.info("session.lost", extra={"execution": self.id})
+            self.ground()
+            await self._grounded()
+        finally:
+            for handle in (self._linger, self._saying):
+                if handle is not None:
+                    handle.cancel()
+            self._means.timers.drop(self.id)
+            self._means.memo.drop(self.id)
+            if self.record is not None:
+                self._means.observers.left(self.record, why)
+        return why
+
+    def ground(self) -> None:
+        """Stop what runs of it here, now: the execution is somebody else's, or may be soon."""
+        if self.effects is not None:
+            self._grounding.extend(self.effects.attempts.forget())
+
+    async def _grounded(self) -> None:
+        """Wait until nothing of what was stopped is left."""
+        while self._grounding:
+            await self._grounding.pop().over.wait()
+
+    async def _run(self) -> str:
+        pause = _PAUSE
+        while not self._stopping:
+            try:
+                await self._ready()
+                await self._load()
+                pause = _PAUSE
+                await self._turns()
+                return self._end()
+            except (Again, StoreUnavailable) as exc:
+                log.info("session.again", extra={"execution": self.id, "why": str(exc)})
+            except FenceLost:
+                raise
+            except Exception:
+                log.exception("session.failed", extra={"execution": self.id})
+            await asyncio.sleep(pause * (0.5 + self._means.rng.random()))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return self._end()
+
+    def _end(self) -> str:
+        return "" if self._closed else "the engine stops"
+
+    async def _ready(self) -> None:
+        """Wait until the engine has its lease, and nothing is left of what was stopped when it was lost."""
+        await self._grounded()
+        lease = self._means.lease
+        while lease.left <= 0 or not lease.had.is_set():
+            lease.lose()
+            await lease.had.wait()
+        self._epoch = lease.epoch
+
+    async def _load(self) -> None:
+        """The execution as the store has it, then all that came in before and is not in the store."""
+        means = self._means
+        loaded = await means.store.load(self.claim)
+        crash_point("load.after")
+        self.record = loaded.record
+        try:
+            x = await self._loader.execution(loaded)
+        except PluginError as exc:
+            await self._commit(doomed(exc, means.clock.now()))
+            self._closed = True
+            return
+        self.x = x
+        means.timers.drop(self.id)
+        if self.effects is None:
+            self.effects = Effects(means, loaded.record, x, self.push, reported=self.reported)
+        else:
+            self.effects.x = x
+        means.observers.taken(loaded.record, x.plan_of)
+        for command in await means.store.commands([self.id]):
+            self.take(command)
+        waiting = [*self._taken, *self._inbox]
+        self._taken.clear()
+        self._inbox.clear()
+        batch = Batch(x)
+        if x.phase is None:
+            waiting.insert(0, (Begin(), 0))
+        fresh = x.phase is None
+        self._now = means.clock.now()
+        for at, item in enumerate(waiting):
+            if batch.size >= _ROWS:
+                self._inbox.extend(waiting[at:])
+                self._awake.set()
+                break
+            self._decide(batch, item)
+        if not fresh:
+            batch.add(redrive(x, self._now))
+        await self._finish(batch)
+
+    async def _turns(self) -> None:
+        """One turn after the other, until the execution is closed or the engine stops."""
+        inbox, taken, x = self._inbox, self._taken, self.x
+        while not self._closed:
+            assert x is not None
+            await self._awake.wait()
+            self._awake.clear()
+            if self._stopping:
+                return
+            if not self._means.lease.held(self._epoch):
+                raise Again("the lease was lost")
+            batch = Batch(x)
+            self._now = self._means.clock.now()
+            while inbox and len(taken) < _EVENTS and batch.size < _ROWS:
+                self._decide(batch, inbox.popleft())
+            if inbox:
+                self._awake.set()
+            await self._finish(batch)
+            await asyncio.sleep(0)
+
+    def _decide(self, batch: Batch, item: Item) -> None:
+        self._taken.append(item)
+        event, command = item
+        assert self.x is not None
+        try:
+            batch.add(decide(self.x, event, self._now), command)
+        except Exception:
+            log.exception("session.event_failed", extra={"execution": self.id, "event": type(event).__name__})
+            self._taken[-1] = self._instead(event), command
+            raise Again(f"{type(event).__name__} could not be taken in") from None
+
+    def _instead(self, event: Event) -> Event:
+        """What is taken in for an event that cannot be: nothing may wait for it for ever."""
+        if not isinstance(event, AttemptSucceeded):
+            return Continue()
+        what = "its outcome could not be taken in; the engine's log says why"
+        failure = Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True)
+        return AttemptFailed(event.path, event.attempt, failure, self._means.rng.random(), closed=event.closed)
+
+    async def _finish(self, batch: Batch) -> None:
+        """Commit what was decided, then perform what follows."""
+        x, effects, record = self.x, self.effects, self.record
+        assert x is not None
+        assert effects is not None
+        assert record is not None
+        if batch.more:
+            self.push(Continue())
+        said = self._what_was_said(effects)
+        over = x.phase is not None and x.phase.terminal and not x.attempts and not x.agenda
+        closed = over and not effects.storing(batch.commands)
+        if batch.rows or batch.done or said or closed:
+            changes = batch.changes(record.phase, said, closed=closed)
+            since = self._means.clock.monotonic()
+            await self._commit(changes)
+            if changes.execution is not None:
+                self.record = record = _moved(record, changes.execution)
+            if self._means.observers:
+                took = self._means.clock.monotonic() - since
+                done = Committed(tuple(batch.rows.values()), self._now, took, batch.events)
+                self._means.observers.committed(record, done)
+        self._taken.clear()
+        await self._perform(effects, batch.commands)
+        self._closed = closed
+
+    async def _commit(self, changes: Changes) -> None:
+        """Write changes, however long the store is away: the fence says whether they may still be written."""
+        pause = _PAUSE
+        while True:
+            crash_point("commit.before")
+            try:
+                await self._means.store.commit(self.claim, changes)
+            except StoreUnavailable:
+                if self._stopping:
+                    raise
+                log.warning("session.store_unavailable", extra={"execution": self.id}, exc_info=True)
+            else:
+                crash_point("commit.after")
+                return
+            await asyncio.sleep(pause * (0.5 + self._means.rng.random()))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _perform(self, effects: Effects, commands: Sequence[Command]) -> None:
+        for at in range(0, len(commands), _AT_ONCE):
+            if at:
+                await asyncio.sleep(0)
+            if not self._means.lease.held(self._epoch):
+                raise Again("the lease was lost")
+            for command in commands[at : at + _AT_ONCE]:
+                effects.perform(command)
+        if commands:
+            crash_point("perform.after")
+
+    def _what_was_said(self, effects: Effects) -> Sequence[ProgressRecord]:
+        if not self._say:
+            return ()
+        self._say = False
+        said = [one for key in self._said if (one := effects.attempts.progress(key)) is not None]
+        self._said.clear()
+        return said
+
+
+def _moved(record: ExecutionRecord, ending: Ending) -> ExecutionRecord:
+    return replace(
+        record,
+        phase=ending.phase,
+        started_at=ending.started_at,
+        ended_at=ending.ended_at,
+        outputs=ending.outputs,
+        error=ending.error,
+    )
+
+
+def doomed(exc: PluginError, now: datetime) -> Changes:
+    """The end of an execution that cannot even be begun."""
+    failure = Failure("BadWorkflow", str(exc))
+    root = NodeState(ROOT, NodePhase.FAILED, since=now, failure=failure, ended_at=now)
+    return Changes(nodes=(pack_node(root),), execution=ending(root), closed=True, tell_parent=True)
