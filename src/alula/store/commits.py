@@ -1,0 +1,110 @@
+"""Many commits in one transaction: one check of all fences, then few statements whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alula.errors import FenceLost
+from alula.store.connection import Connection
+from alula.store.records import Changes, Claim, Ending
+from alula.store.rows import Row, attempt_row, clean, micros_or_none, node_row
+
+_Commit = tuple[Claim, Changes]
+
+
+class _Rows:
+    """What the commits of a group write, by key: of several rows with one key the last counts."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[int, str], Row] = {}
+        self.attempts: dict[tuple[int, str, int], Row] = {}
+        self.progress: dict[tuple[int, str, int], Row] = {}
+        self.expansions: dict[tuple[int, str], Row] = {}
+        self.signals: dict[tuple[int, str], Row] = {}
+        self.endings: list[tuple[int, Ending]] = []
+        self.done: list[int] = []
+        self.closed: list[int] = []
+        self.children: list[int] = []
+
+    def add(self, execution: int, changes: Changes) -> None:
+        for node in changes.nodes:
+            self.nodes[execution, node.path] = node_row(execution, node)
+        for attempt in changes.attempts:
+            self.attempts[execution, attempt.path, attempt.number] = attempt_row(execution, attempt)
+        for told in changes.progress:
+            key = execution, told.path, told.number
+            self.progress[key] = (*key, told.done, clean(told.message))
+        for expansion in changes.expansions:
+            self.expansions.setdefault((execution, expansion.path), (execution, expansion.path, expansion.closure))
+        for signal in changes.signals:
+            self.signals.setdefault((execution, signal.signal_id), (execution, signal.signal_id, signal.value))
+        self.done += changes.commands_done
+        if changes.execution is not None:
+            self.endings.append((execution, changes.execution))
+        if changes.closed:
+            self.closed.append(execution)
+        if changes.tell_parent:
+            self.children.append(execution)
+
+    def write(self, connection: Connection) -> None:
+        for name, rows in (
+            ("node", self.nodes),
+            ("attempt", self.attempts),
+            ("progress", self.progress),
+            ("expansion", self.expansions),
+            ("signal", self.signals),
+        ):
+            if rows:
+                connection.insert(name, list(rows.values()))
+        if self.done:
+            connection.rows("commands_done", ids=self.done)
+        for execution, ending in self.endings:
+            _end(connection, execution, ending)
+        if self.closed:
+            connection.rows("closed", ids=self.closed)
+            connection.rows("closed_commands", ids=self.closed)
+            connection.rows("closed_progress", ids=self.closed)
+            connection.news.executions.update(dict.fromkeys(self.closed))
+        for execution in self.children:
+            for (parent,) in connection.rows("tell_parent", execution=execution, body=b""):
+                connection.news.executions[parent] = None
+
+
+def write(connection: Connection, commits: Sequence[_Commit]) -> list[FenceLost | None]:
+    """Write all commits whose fence is the present one. What is in the way of each of them, in their order."""
+    ids = list(dict.fromkeys(claim.execution for claim, _ in commits))
+    held = {id: (owner, fence) for id, owner, fence in connection.rows("fences", ids=ids)}
+    rows = _Rows()
+    lost: list[FenceLost | None] = []
+    for claim, changes in commits:
+        holder = held.get(claim.execution, ("", 0))
+        if holder != (claim.owner, claim.fence):
+            lost.append(fence_lost(claim, holder[0]))
+            continue
+        rows.add(claim.execution, changes)
+        if changes.closed:
+            del held[claim.execution]
+        lost.append(None)
+    rows.write(connection)
+    return lost
+
+
+def fence_lost(claim: Claim, holder: str) -> FenceLost:
+    return FenceLost(
+        f"engine {claim.owner!r} has lost execution {claim.execution} (its fence is {claim.fence})",
+        where=f"engine {holder!r} has it" if holder else "nobody has it",
+        fix="nothing: whoever has it now goes on with it",
+    )
+
+
+def _end(connection: Connection, execution: int, ending: Ending) -> None:
+    connection.rows(
+        "ending",
+        execution=execution,
+        phase=ending.phase,
+        started_at=micros_or_none(ending.started_at),
+        ended_at=micros_or_none(ending.ended_at),
+        outputs=ending.outputs,
+        error=clean(ending.error),
+    )
+    connection.news.executions[execution] = None

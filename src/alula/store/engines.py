@@ -1,0 +1,171 @@
+"""`EngineStore` on a database: claims, commits, inboxes, creation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+from alula.errors import NameTaken, Unknown
+from alula.store.access import Access
+from alula.store.commits import fence_lost
+from alula.store.connection import NO_LIMIT, Connection
+from alula.store.owners import gone
+from alula.store.records import (
+    Changes,
+    Claim,
+    Command,
+    ExecutionRecord,
+    ExpansionRecord,
+    Loaded,
+    NewExecution,
+    SignalRecord,
+)
+from alula.store.rows import (
+    attempt_record,
+    execution_fence,
+    execution_record,
+    execution_values,
+    node_record,
+    span,
+)
+
+_FORGET = span(timedelta(hours=1))
+"""An engine that was not heard of for so long, and has nothing left, is forgotten."""
+
+
+class Engines(Access):
+    """What an engine reads and writes."""
+
+    async def beat(self, owner: str, *, lease: timedelta) -> None:
+        def work(connection: Connection) -> None:
+            connection.rows("owner_beat", name=owner, until=connection.now() + span(lease))
+
+        await self._write(work)
+
+    async def retire(self, owner: str) -> None:
+        def work(connection: Connection) -> None:
+            _bury(connection, owner)
+            connection.rows("owner_forget", name=owner)
+
+        await self._write(work)
+
+    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+        def work(connection: Connection) -> Sequence[Claim]:
+            _bury_dead(connection, owner)
+            if only is None:
+                found = connection.rows("free", limit=limit)
+            else:
+                found = connection.rows("free_of", limit=limit, ids=sorted(only))
+            if not found:
+                return []
+            # Who has executions is listed, so that its end is noticed, also if it never says that it lives.
+            connection.rows("owner_known", name=owner, until=0)
+            taken = connection.rows("claim", owner=owner, ids=[id for (id,) in found])
+            return [Claim(id, owner, fence) for id, fence in sorted(taken)]
+
+        return await self._write(work)
+
+    async def load(self, claim: Claim) -> Loaded:
+        def work(connection: Connection) -> Loaded:
+            with connection.snapshot():
+                row = connection.one("execution", id=claim.execution)
+                holder = ("", 0) if row is None else execution_fence(row)
+                if row is None or holder != (claim.owner, claim.fence):
+                    raise fence_lost(claim, holder[0])
+                record, at = execution_record(row), claim.execution
+                ((closure,),) = connection.rows("closure", digest=record.closure)
+                return Loaded(
+                    record=record,
+                    closure=closure,
+                    nodes=tuple(map(node_record, connection.listing("nodes", (), execution=at, limit=NO_LIMIT))),
+                    attempts=tuple(map(attempt_record, connection.rows("attempts_open", execution=at))),
+                    expansions=tuple(ExpansionRecord(*one) for one in connection.rows("expansions", execution=at)),
+                    signals=tuple(SignalRecord(*one) for one in connection.rows("signals", execution=at)),
+                )
+
+        return await self._read(work)
+
+    async def commit(self, claim: Claim, changes: Changes) -> None:
+        await self._writer.commit(claim, changes)
+
+    async def release(self, claim: Claim) -> None:
+        def work(connection: Connection) -> None:
+            for (id,) in connection.rows("release", execution=claim.execution, holder=claim.owner, at=claim.fence):
+                connection.news.executions[id] = None
+
+        await self._write(work)
+
+    async def commands(self, executions: Collection[int]) -> Sequence[Command]:
+        ids = list(executions)
+        if not ids:
+            return []
+        rows = await self._read(lambda connection: connection.rows("commands", ids=ids))
+        return [Command(*row) for row in rows]
+
+    async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
+        digest = hashlib.sha256(new.closure).hexdigest()
+        return await self._write(lambda connection: _create(connection, new, digest))
+
+    async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
+        def work(connection: Connection) -> None:
+            row = connection.one("asked", execution=execution)
+            if row is None:
+                unknown_execution(execution)
+            if row[0]:
+                given = {"execution": execution, "kind": kind, "path": path, "attempt": attempt, "body": body}
+                connection.rows("command_insert", **given)
+                connection.news.executions[execution] = None
+
+        await self._write(work)
+
+
+def unknown_execution(id: int) -> NoReturn:
+    raise Unknown(f"there is no execution with the id {id}", fix="alula get executions lists what there is")
+
+
+def _bury_dead(connection: Connection, asking: str) -> None:
+    """Take from engines that do not live what they have."""
+    now = connection.now()
+    for name, until in connection.rows("owners"):
+        if name != asking and (until <= now or gone(name)):
+            _bury(connection, name)
+            if until <= now - _FORGET:
+                connection.rows("owner_forget", name=name)
+
+
+def _bury(connection: Connection, owner: str) -> None:
+    left = [id for (id,) in connection.rows("owned", owner=owner)]
+    if left:
+        connection.rows("give_back", ids=left)
+        connection.news.executions.update(dict.fromkeys(left))
+
+
+def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[ExecutionRecord, bool]:
+    key = {"project": new.key.project, "domain": new.key.domain, "name": new.key.name}
+    there = connection.one("execution_named", **key)
+    if there is None:
+        _keep_closure(connection, digest, new.closure)
+        made = connection.rows("execution_insert", **execution_values(new, digest, connection.now()))
+        there = connection.one("execution_named", **key)
+        assert there is not None  # made, or found to be made by another engine
+        if made:
+            record = execution_record(there)
+            connection.insert("signal", [(record.id, signal, value) for signal, value in new.signals.items()])
+            connection.news.executions[record.id] = None
+            return record, True
+    record = execution_record(there)
+    if record.fingerprint != new.fingerprint:
+        raise NameTaken(
+            f"execution {new.key.name!r} is there already, of {record.entity} or with other inputs",
+            where=f"project {new.key.project}, domain {new.key.domain}",
+            fix="give another name, or the same inputs",
+        )
+    return record, False
+
+
+def _keep_closure(connection: Connection, digest: str, closure: bytes) -> None:
+    """See to it that a closure is there, and stays until the transaction is over."""
+    while not connection.rows("closure_known", digest=digest):
+        connection.rows("closure_insert", digest=digest, closure=closure)

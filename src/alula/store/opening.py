@@ -1,0 +1,53 @@
+"""Opening a store: `open_store`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import unquote, urlsplit
+
+from alula._kits.clock import Clock, SystemClock
+from alula.config import Durability, StoreConfig
+from alula.errors import ConfigError
+from alula.store.connection import Database
+from alula.store.files import open_file
+from alula.store.relational import SqlStore
+from alula.store.store import Store
+
+_DEFAULTS = StoreConfig()
+
+
+def open_store(
+    url: str,
+    *,
+    durability: Durability = _DEFAULTS.durability,
+    busy_timeout: timedelta = _DEFAULTS.busy_timeout,
+    clock: Clock | None = None,
+) -> Store:
+    """The store at a URL, made or upgraded if need be. Blocks; call it before the loop runs, or in a thread.
+
+    Args:
+        url: A path, `sqlite:///path` or `postgresql://user@host/database`.
+        durability: What an acknowledged commit survives.
+        busy_timeout: How long to wait for a lock, and for a server that went away.
+        clock: What leases and times go by on SQLite; on Postgres it is the server's clock.
+
+    Raises:
+        StoreUnavailable: It cannot be reached, opened or made.
+        StoreDamaged: It is no store, is corrupt, or was written by a newer Alula.
+        ConfigError: The URL is none that a store can have.
+    """
+    return SqlStore(_database(url, durability, busy_timeout, clock or SystemClock()))
+
+
+def _database(url: str, durability: Durability, busy_timeout: timedelta, clock: Clock) -> Database:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return open_file(url, durability=durability, busy_timeout=busy_timeout, clock=clock)
+    if scheme == "sqlite" and rest.startswith("/") and not urlsplit(url).query:
+        path = unquote(rest[1:])
+        return open_file(path, durability=durability, busy_timeout=busy_timeout, clock=clock)
+    raise ConfigError(
+        f"{url!r} is no URL of a store",
+        where="store.url",
+        fix="a path, sqlite:///path (sqlite:////path from the root), or postgresql://user@host/database",
+    )

@@ -1,0 +1,16 @@
+"""A whole store on a database, SQLite or Postgres."""
+
+from __future__ import annotations
+
+from alula.store.cached import Cache
+from alula.store.engines import Engines
+from alula.store.entities import Entities
+from alula.store.queries import Queries
+
+
+class SqlStore(Engines, Queries, Entities, Cache):
+    """A whole store.
+
+    Args:
+        database: Where it is. It has the present schema, and is closed with the store.
+    """

@@ -1,0 +1,176 @@
+"""Rows of the database to records and back. The order of fields is that of the columns in `tables`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from alula.store.records import (
+    AttemptRecord,
+    CacheRecord,
+    EntityRecord,
+    ExecutionKey,
+    ExecutionRecord,
+    NewExecution,
+    NodeRecord,
+    Parent,
+)
+
+Row = tuple[Any, ...]
+"""As the database gives it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """A time as it is stored: microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """A time that was stored."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def moment_or_none(stored: int | None) -> datetime | None:
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)
+
+
+def span(length: timedelta) -> int:
+    """A duration in microseconds."""
+    return length // _MICROSECOND
+
+
+def clean(text: str) -> str:
+    """A text that any database takes: messages of errors may hold half characters, and the character 0."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def node_row(execution: int, node: NodeRecord) -> Row:
+    return execution, node.path, node.phase, micros(node.since), micros_or_none(node.ended_at), node.body
+
+
+def node_record(row: Row) -> NodeRecord:
+    path, phase, since, ended_at, body = row
+    return NodeRecord(path, phase, moment(since), moment_or_none(ended_at), body)
+
+
+def attempt_row(execution: int, attempt: AttemptRecord) -> Row:
+    return (
+        execution,
+        attempt.path,
+        attempt.number,
+        attempt.phase,
+        attempt.open,
+        micros(attempt.since),
+        micros_or_none(attempt.started_at),
+        micros_or_none(attempt.ended_at),
+        attempt.body,
+    )
+
+
+def attempt_record(row: Row) -> AttemptRecord:
+    path, number, phase, open, since, started_at, ended_at, body = row
+    times = moment(since), moment_or_none(started_at), moment_or_none(ended_at)
+    return AttemptRecord(path, number, phase, bool(open), *times, body)
+
+
+def execution_values(new: NewExecution, digest: str, now: int) -> dict[str, Any]:
+    """The columns of a new execution."""
+    parent = new.parent or Parent(0, "", 0)
+    return {
+        "project": new.key.project,
+        "domain": new.key.domain,
+        "name": new.key.name,
+        "entity": new.entity,
+        "fingerprint": new.fingerprint,
+        "phase": "queued",
+        "open": True,
+        "owner": "",
+        "fence": 0,
+        "created_at": now,
+        "started_at": None,
+        "ended_at": None,
+        "inputs": new.inputs,
+        "outputs": b"",
+        "error": "",
+        "settings": new.settings,
+        "closure": digest,
+        "reference": new.reference,
+        "parent": parent.execution,
+        "parent_path": parent.path,
+        "parent_attempt": parent.attempt,
+        "labels": json.dumps(dict(new.labels)),
+        "facts": json.dumps(dict(new.facts)),
+    }
+
+
+def execution_record(row: Row) -> ExecutionRecord:
+    id, project, domain, name, entity, fingerprint, phase, open, owner, _fence, *rest = row
+    created_at, started_at, ended_at, inputs, outputs, error, settings, closure, reference, *rest = rest
+    parent, parent_path, parent_attempt, labels, facts = rest
+    return ExecutionRecord(
+        id=id,
+        key=ExecutionKey(project, domain, name),
+        entity=entity,
+        fingerprint=fingerprint,
+        phase=phase,
+        open=bool(open),
+        created_at=moment(created_at),
+        started_at=moment_or_none(started_at),
+        ended_at=moment_or_none(ended_at),
+        inputs=inputs,
+        outputs=outputs,
+        error=error,
+        settings=settings,
+        closure=closure,
+        reference=reference,
+        parent=Parent(parent, parent_path, parent_attempt) if parent else None,
+        labels=json.loads(labels),
+        facts=json.loads(facts),
+        owner=owner,
+    )
+
+
+def execution_fence(row: Row) -> tuple[str, int]:
+    """Who has an execution, and under which fence."""
+    return row[8], row[9]
+
+
+def entity_values(entity: EntityRecord, now: int) -> dict[str, Any]:
+    return {
+        "kind": entity.kind,
+        "project": entity.project,
+        "domain": entity.domain,
+        "name": entity.name,
+        "version": entity.version,
+        "digest": entity.digest,
+        "spec": entity.spec,
+        "closure": entity.closure,
+        "created_at": now if entity.created_at is None else micros(entity.created_at),
+    }
+
+
+def entity_record(row: Row) -> EntityRecord:
+    """An entity, from a row with its spec and closure or without."""
+    kind, project, domain, name, version, digest, *rest, created_at = row
+    spec, closure = rest or (b"", b"")
+    return EntityRecord(kind, project, domain, name, version, digest, spec, closure, moment(created_at))
+
+
+def cache_row(record: CacheRecord) -> Row:
+    times = micros(record.created_at), micros(record.used_at)
+    return record.key, record.task, record.outputs, record.source, record.size_bytes, *times
+
+
+def cache_record(row: Row) -> CacheRecord:
+    key, task, outputs, source, size_bytes, created_at, used_at = row
+    return CacheRecord(key, task, outputs, source, size_bytes, moment(created_at), moment(used_at))

@@ -1,0 +1,240 @@
+"""The schema, once, for both databases.
+
+Only `statements` and the migrations import this, hence SQLAlchemy: a running engine executes what they made of it
+(`sql`). Times are microseconds since 1970, so that they compare, and cost nothing to bind.
+
+No foreign keys: the engine is the only writer of what hangs on an execution, `delete` takes all of it, and a check of
+each row of each commit would be paid on the path that must be fast.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+VERSION_TABLE = "alula_version"
+
+metadata = MetaData()
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself only in an INTEGER
+_Text = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")  # sorted by bytes, as SQLite does
+_Time = BigInteger()
+_Bytes = LargeBinary()
+
+_HOT = {"fillfactor": 75}
+"""Rows that are written again soon find room in their page."""
+
+
+def _text(name: str, *, key: bool = False) -> Column[str]:
+    return Column(name, _Text, primary_key=key, nullable=False)
+
+
+def _number(name: str, *, key: bool = False) -> Column[int]:
+    return Column(name, _Time, primary_key=key, nullable=False, autoincrement=False)
+
+
+def _time(name: str, *, optional: bool = False) -> Column[int]:
+    return Column(name, _Time, nullable=optional)
+
+
+def _bytes(name: str) -> Column[bytes]:
+    return Column(name, _Bytes, nullable=False)
+
+
+def _serial() -> Column[int]:
+    """Counts up and never gives an id twice, also after a row is deleted."""
+    return Column("id", _Id, Identity(), primary_key=True)
+
+
+owners = Table(
+    "owners",
+    metadata,
+    _text("name", key=True),
+    _time("until"),
+    sqlite_with_rowid=False,
+)
+"""Engines, and how long each has its executions without being heard of."""
+
+executions = Table(
+    "executions",
+    metadata,
+    _serial(),
+    _text("project"),
+    _text("domain"),
+    _text("name"),
+    _text("entity"),
+    _text("fingerprint"),
+    _text("phase"),
+    Column("open", Boolean(create_constraint=False), nullable=False),
+    _text("owner"),
+    _number("fence"),
+    _time("created_at"),
+    _time("started_at", optional=True),
+    _time("ended_at", optional=True),
+    _bytes("inputs"),
+    _bytes("outputs"),
+    _text("error"),
+    _bytes("settings"),
+    _text("closure"),
+    _number("reference"),
+    _number("parent"),
+    _text("parent_path"),
+    _number("parent_attempt"),
+    _text("labels"),
+    _text("facts"),
+    sqlite_autoincrement=True,
+    postgresql_with=_HOT,
+)
+_open = executions.c.open
+_open_1 = text("open = 1")  # as the queries have it, or SQLite does not see that the index answers them
+_has_parent = executions.c.parent != 0
+Index("executions_name", executions.c.project, executions.c.domain, executions.c.name, unique=True)
+Index("executions_open", executions.c.owner, executions.c.id, sqlite_where=_open_1, postgresql_where=_open)
+Index("executions_phase", executions.c.phase, executions.c.id)
+Index("executions_created", executions.c.created_at)
+Index("executions_closure", executions.c.closure)
+Index(
+    "executions_parent",
+    executions.c.parent,
+    executions.c.id,
+    sqlite_where=_has_parent,
+    postgresql_where=_has_parent,
+)
+
+closures = Table("closures", metadata, _text("digest", key=True), _bytes("closure"))
+"""What executions run, by its SHA-256."""
+
+nodes = Table(
+    "nodes",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _text("phase"),
+    _time("since"),
+    _time("ended_at", optional=True),
+    _bytes("body"),
+    sqlite_with_rowid=False,
+    postgresql_with=_HOT,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _number("number", key=True),
+    _text("phase"),
+    Column("open", Boolean(create_constraint=False), nullable=False),
+    _time("since"),
+    _time("started_at", optional=True),
+    _time("ended_at", optional=True),
+    _bytes("body"),
+    sqlite_with_rowid=False,
+    postgresql_with=_HOT,
+)
+"""No index of the open ones: only `load` asks for them, which reads the whole execution anyway."""
+
+expansions = Table(
+    "expansions",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _bytes("closure"),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    _number("execution", key=True),
+    _text("signal_id", key=True),
+    _bytes("value"),
+    sqlite_with_rowid=False,
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _number("number", key=True),
+    Column("done", Float(53), nullable=True),
+    _text("message"),
+    sqlite_with_rowid=False,
+    postgresql_with=_HOT,
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    _serial(),
+    _number("execution"),
+    _text("kind"),
+    _text("path"),
+    _number("attempt"),
+    _bytes("body"),
+    sqlite_autoincrement=True,
+)
+Index("commands_execution", commands.c.execution, commands.c.id)
+
+entities = Table(
+    "entities",
+    metadata,
+    _serial(),
+    _text("kind"),
+    _text("project"),
+    _text("domain"),
+    _text("name"),
+    _text("version"),
+    _text("digest"),
+    _bytes("spec"),
+    _bytes("closure"),
+    _time("created_at"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "entities_name",
+    entities.c.kind,
+    entities.c.project,
+    entities.c.domain,
+    entities.c.name,
+    entities.c.version,
+    unique=True,
+)
+
+cache = Table(
+    "cache",
+    metadata,
+    _text("key", key=True),
+    _text("task"),
+    _bytes("outputs"),
+    _text("source"),
+    _number("size_bytes"),
+    _time("created_at"),
+    _time("used_at"),
+    postgresql_with=_HOT,
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    _text("key", key=True),
+    _text("owner"),
+    _time("until"),
+    sqlite_with_rowid=False,
+)
+
+version = Table(VERSION_TABLE, metadata, Column("version_num", Text(), primary_key=True, nullable=False))
+"""Alembic's, under a name of our own: another program may have its tables in the same schema."""
