@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.fixtures import postgres as postgres
+from tests.servers.fixtures import postgres_url as postgres_url
+
 
 @pytest.fixture(scope="session")
 def s3_address() -> Iterator[str]:

@@ -1,0 +1,26 @@
+"""Fixtures of servers, for the `conftest.py` of a folder to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import needs
+from tests.servers.postgres import NoPostgres, Postgres, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres for all tests, in which nothing is to be broken."""
+    try:
+        with postgres_server() as server:
+            yield server
+    except NoPostgres as exc:
+        needs("Postgres", str(exc))
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """A new, empty database."""
+    return postgres.database()
