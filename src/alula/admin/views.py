@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from alula._kits import lazy
 from alula.admin.desk import Desk
 from alula.data.layout import Attempt
 from alula.data.layout import Execution as Files
@@ -23,6 +23,7 @@ from alula.errors import Unknown
 from alula.idl.ids import id_text
 from alula.store.records import ExecutionFilter, ExecutionKey, ExecutionRecord, Loaded, ProgressRecord
 
+difflib = lazy.module("difflib")  # only a wrong path comes there
 ELEMENTS = 100
 """How many elements of an array are shown where nobody asks for more."""
 
