@@ -1,15 +1,15 @@
-"""An engine on a store in memory, with a runner that answers at once: for tests of the driver."""
+"""An engine on a store in memory and in virtual time, with a runner that does as it is told: for tests of the driver."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from alula._kits.clock import SystemClock
 from alula.config import CacheConfig, EngineConfig
 from alula.data.stores import Objects
 from alula.engine.codec import pack_settings, read_values
@@ -21,8 +21,27 @@ from alula.idl import CompiledWorkflowClosure, LiteralMap, TaskTemplate, literal
 from alula.plugin.runner import AttemptId, Job, Report, Started, Succeeded, Tell
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
 from alula.store.store import Store
+from alula.testing.sim.loop import VirtualClock, VirtualLoop
 
 Script = Callable[[Job, Tell], None]
+
+
+def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test whose seconds take no time."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        loop = VirtualLoop()
+        loop.run_until_complete(test(*args, **kwargs))
+        assert not loop.mishaps
+
+    return run
+
+
+def clock() -> VirtualClock:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return VirtualClock(loop)
 
 
 def outputs(**named: int) -> bytes:
@@ -44,6 +63,25 @@ def adding(job: Job, tell: Tell) -> None:
 def hang(job: Job, tell: Tell) -> None:
     """Starts, and goes on until it is stopped."""
     tell(Started())
+
+
+def after(seconds: float, *reports: Report) -> Script:
+    """Starts, and says the rest so many seconds later."""
+
+    def script(job: Job, tell: Tell) -> None:
+        tell(Started())
+        asyncio.get_running_loop().call_later(seconds, lambda: [tell(report) for report in reports])
+
+    return script
+
+
+def in_turn(*scripts: Script) -> Script:
+    """One script per attempt; the last one goes on."""
+
+    def script(job: Job, tell: Tell) -> None:
+        scripts[min(job.id.number, len(scripts) - 1)](job, tell)
+
+    return script
 
 
 def says(*reports: Report) -> Script:
@@ -117,17 +155,17 @@ def engine(
     only: Collection[int] | None = None,
     observers: Sequence[Observer] = (),
     alone: bool = False,
+    time: VirtualClock | None = None,
 ) -> Engine:
-    clock = SystemClock()
-    objects = objects or Objects()
+    time, objects = time or clock(), objects or Objects()
     return Engine(
         store,
         owner=owner,
         runners=[runner],
         objects=objects,
-        memo=Memo(store, objects, clock, CacheConfig(), data="memory://data"),
+        memo=Memo(store, objects, time, CacheConfig(), data="memory://data"),
         data_prefix="memory://data",
-        clock=clock,
+        clock=time,
         rng=random.Random(1),
         config=config,
         only=only,
@@ -144,7 +182,7 @@ async def running(made: Engine) -> AsyncIterator[Engine]:
         yield made
     finally:
         made.stop()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
 
 async def create(
@@ -155,6 +193,7 @@ async def create(
     settings: Settings | None = None,
     inputs: bytes | None = None,
     reference: int = 0,
+    signals: Mapping[str, bytes] | None = None,
 ) -> ExecutionRecord:
     new = NewExecution(
         key=ExecutionKey("p", "d", name),
@@ -164,12 +203,13 @@ async def create(
         fingerprint="same",
         settings=pack_settings(settings or Settings()),
         reference=reference,
+        signals=signals or {},
     )
     record, _ = await store.create(new)
     return record
 
 
-async def ended(store: Store, execution: int, *, within: float = 20) -> ExecutionRecord:
+async def ended(store: Store, execution: int, *, within: float = 3600) -> ExecutionRecord:
     """The execution once it is closed. Looks whenever the store says that something is new."""
     news = asyncio.Event()
     with store.watch(lambda _: news.set()):
@@ -183,3 +223,14 @@ async def ended(store: Store, execution: int, *, within: float = 20) -> Executio
 def result(record: ExecutionRecord, name: str = "o0") -> int:
     lit = read_values(record.outputs).literals()[name]
     return lit.scalar.primitive.integer
+
+
+async def until(store: Store, execution: int, path: str, *phases: str, within: float = 60) -> None:
+    """Wait until a node is in one of some phases. Looks every 10 ms of a time that costs nothing."""
+    async with asyncio.timeout(within):
+        while (row := await store.node(execution, path)) is None or row.phase not in phases:
+            await asyncio.sleep(0.01)
+
+
+async def phases(store: Store, execution: int) -> dict[str, str]:
+    return {row.path: row.phase for row in await store.nodes(execution)}
