@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
@@ -111,8 +111,7 @@ _TASKS = [
     _task("kept", {"x": INT}, cached=True),
     _task("single", {"x": INT}, cached=True, single=True),
 ]
-_PLAN = _id(ResourceType.LAUNCH_PLAN, "child")
-_PLANS = {key(_PLAN): _typed({"a": INT}, {"o0": INT})}
+_GIVES = _typed({"a": INT}, {"o0": INT})
 
 
 def _ref(node: str, name: str) -> BindingData:
@@ -142,14 +141,23 @@ def _list(size: int) -> BindingData:
 
 # --- The generator --------------------------------------------------------------------------------------------------
 
-_KINDS = "step step step step flaky flaky timed branch sub sub kept single single grow child signal approve sleep array".split()
+_KINDS = [
+    *"step step step step flaky flaky timed branch sub sub".split(),
+    *"kept single single grow child signal approve sleep array".split(),
+]
 
 
 class _Maker:
-    """Makes nodes and workflows. `depth` is how deep workflows may still lie in one another."""
+    """Makes nodes and workflows. `depth` is how deep workflows may still lie in one another.
 
-    def __init__(self, rng: random.Random, prefix: str) -> None:
+    Args:
+        prefix: Of the names of what lies inside.
+        child: The name of the launch plan that it may call.
+    """
+
+    def __init__(self, rng: random.Random, prefix: str, child: str) -> None:
         self.rng, self.prefix = rng, prefix
+        self.plan = _id(ResourceType.LAUNCH_PLAN, child)
         self.subs: list[WorkflowTemplate] = []
         self.signals: dict[str, bytes] = {}
         self.names = count()
@@ -182,7 +190,7 @@ class _Maker:
             case "sub" if depth:
                 return [self.sub(id, x, after, depth)]
             case "child" if depth:
-                target = WorkflowNode(launchplan_ref=_PLAN)
+                target = WorkflowNode(launchplan_ref=self.plan)
                 node = Node(id=id, inputs=_bind(a=x), upstream_node_ids=after, workflow_node=target)
                 node.metadata.retries.retries = rng.choice([0, 2])
                 return [node]
@@ -277,17 +285,17 @@ def _equals(left: str, right: int) -> BooleanExpression:
     )
 
 
-def flow(rng: random.Random, *, most: int = 7) -> Flow:
+def flow(rng: random.Random, *, name: str = "main", most: int = 7) -> Flow:
     """Any workflow: up to `most` nodes at its top, and what they hold."""
-    maker = _Maker(rng, "")
-    template = maker.workflow("main", most, 2)
+    maker = _Maker(rng, "", f"{name}-child")
+    template = maker.workflow(name, most, 2)
     inputs = literals.literal_map({"a": literals.integer(rng.randint(1, 3))})
-    closure = compile_workflow(template, maker.subs, _TASKS, _PLANS)
+    closure = compile_workflow(template, maker.subs, _TASKS, {key(maker.plan): _GIVES})
     entities: tuple[EntityRecord, ...] = ()
     if closure.launch_plans:
-        below = _Maker(rng, "c")
-        child = below.workflow("child", 3, 0)
-        entities = _registered(child, below.subs)
+        below = _Maker(rng, "c", "none")
+        child = below.workflow(maker.plan.name, 3, 0)
+        entities = _registered(child, maker.plan)
         maker.signals |= below.signals
     return Flow(
         closure.SerializeToString(deterministic=True),
@@ -297,13 +305,13 @@ def flow(rng: random.Random, *, most: int = 7) -> Flow:
     )
 
 
-def _registered(child: WorkflowTemplate, subs: Sequence[WorkflowTemplate]) -> tuple[EntityRecord, ...]:
-    closure = compile_workflow(child, subs, _TASKS, _PLANS).SerializeToString(deterministic=True)
-    plan = LaunchPlan(id=_PLAN)
+def _registered(child: WorkflowTemplate, id: Identifier) -> tuple[EntityRecord, ...]:
+    closure = compile_workflow(child, [], _TASKS).SerializeToString(deterministic=True)
+    plan = LaunchPlan(id=id)
     plan.spec.workflow_id.CopyFrom(child.id)
     spec = plan.SerializeToString(deterministic=True)
     workflow = EntityRecord(
-        "workflow", PROJECT, DOMAIN, "child", VERSION, hashlib.sha256(closure).hexdigest(), b"", closure
+        "workflow", PROJECT, DOMAIN, id.name, VERSION, hashlib.sha256(closure).hexdigest(), b"", closure
     )
     digest = hashlib.sha256(spec).hexdigest()
     return workflow, replace(workflow, kind="launch_plan", digest=digest, spec=spec, closure=b"")

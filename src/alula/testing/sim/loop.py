@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import contextvars
 import heapq
+import warnings
 from asyncio import events
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -55,6 +56,11 @@ class Process:
         self._context = contextvars.copy_context()
         self._context.run(_process.set, self)
 
+    @staticmethod
+    def current() -> Process | None:
+        """The process that runs now, if any."""
+        return _process.get()
+
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         return self._loop.create_task(work, context=self._context.copy())
 
@@ -86,8 +92,13 @@ class Process:
     def bury(self) -> None:
         """Let go of what a killed process never ended, without a word about it."""
         self.alive = False
-        for task in self._tasks:
-            if not task.done():
+        left = [task for task in self._tasks if not task.done()]
+        self._tasks.clear()
+        if not left:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what was to be awaited never will be
+            for task in left:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 with contextlib.suppress(RuntimeError, Killed):  # it may await in a `finally`, and does not get to it
                     task.get_coro().close()
@@ -311,6 +322,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         process = _process.get()
         if process is None or process.alive:
             self.mishaps.append(f"{context.get('message')}: {exc!r}")
+
+
+def virtual_loop() -> VirtualLoop:
+    """A new loop, at second 0."""
+    return VirtualLoop()  # type: ignore[abstract] # sockets and pipes are left out, and raise NotImplementedError
 
 
 class VirtualClock:

@@ -1,0 +1,269 @@
+"""A world: engines that share a store, the cluster on which their jobs run, and what can happen to them.
+
+Everything that is random in it follows from its seed, so it goes the same way every time, in every process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from alula.config import CacheConfig, EngineConfig
+from alula.data.stores import Objects
+from alula.engine import crash
+from alula.engine.codec import pack_settings
+from alula.engine.driver import Engine
+from alula.engine.memo import Memo
+from alula.engine.state import Settings
+from alula.store.memory import MemoryStore
+from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
+from alula.testing.sim import faults, runners
+from alula.testing.sim.check import Checker, at_once
+from alula.testing.sim.flows import DOMAIN, PROJECT, Flow
+from alula.testing.sim.loop import Process, VirtualClock, VirtualLoop, virtual_loop
+from alula.testing.sim.runners import Cluster, Script, ScriptedRunner
+
+DATA = "memory://data"
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What a world is like. `by` draws it from a seed."""
+
+    engines: int = 1
+    outlive: bool = False
+    """Jobs go on when their engine dies."""
+    executions: int = 1
+    failing: float = 0.0
+    hanging: float = 0.0
+    budget: int = 0
+    """How many things go wrong in all."""
+    crash: float = 0.0
+    """How often an engine dies at a crash point."""
+    disasters: int = 0
+    """Kills, pauses, partitions, clock jumps, stops in good order."""
+    inline_bytes: int = 64 * 1024
+    parallelism: int = 25
+    aborts: float = 0.0
+    recovers: float = 0.0
+    early: float = 0.0
+    """How often a signal comes before its gate."""
+    jumps: bool = False
+    """The wall clocks of engines are set, back and forth."""
+
+    @staticmethod
+    def by(rng: random.Random) -> Weather:
+        calm = rng.random() < 0.05
+        return Weather(
+            engines=rng.choice([1, 2, 2, 3]),
+            outlive=rng.random() < 0.4,
+            executions=rng.choice([1, 1, 2, 3]),
+            failing=rng.choice([0.0, 0.0, 0.1, 0.35]),
+            hanging=rng.choice([0.0, 0.3]),
+            budget=0 if calm else rng.choice([5, 20, 60]),
+            crash=0.0 if calm else rng.choice([0.0, 0.003, 0.02]),
+            disasters=0 if calm else rng.choice([0, 1, 3, 6]),
+            inline_bytes=rng.choice([64 * 1024, 64 * 1024, 6]),
+            parallelism=rng.choice([0, 1, 2, 3, 25]),
+            aborts=rng.choice([0.0, 0.0, 0.3]),
+            recovers=rng.choice([0.0, 0.5]),
+            early=rng.choice([0.0, 0.5]),
+            jumps=rng.random() < 0.2,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Replica:
+    """One engine, from its start to its death."""
+
+    name: str
+    slot: int
+    process: Process
+    clock: VirtualClock
+    store: faults.FaultyStore
+    runner: ScriptedRunner
+    engine: Engine
+    task: asyncio.Task[None] | None = None
+
+
+class World:
+    """Engines, the store that they share, and the cluster on which their jobs run.
+
+    Args:
+        seed: What everything that is random follows from.
+        weather: What it is like.
+        script: What attempts do.
+        traced: Values of tasks say which run they are from (`flows.script`), so that the checker can follow them.
+    """
+
+    def __init__(self, seed: str, weather: Weather, script: Script, *, traced: bool = True) -> None:
+        self.seed, self.weather = seed, weather
+        self.loop = virtual_loop()
+        self.log: list[str] = []
+        self.clock = VirtualClock(self.loop)
+        self.store = MemoryStore(self.clock)
+        self.objects = Objects()
+        rng = random.Random(f"{seed} faults")
+        self.store_dials = faults.Dials(rng, weather.budget)
+        self.runner_dials = runners.Dials(rng, weather.budget)
+        self.cluster = Cluster(self.loop, script, self.runner_dials, self.say)
+        self.checker = Checker(self.store, self.cluster, self.objects, self.say, traced=traced)
+        self.rng = random.Random(f"{seed} world")
+        self.replicas: dict[int, Replica] = {}
+        """The one that lives, by slot."""
+        self.dead: list[Replica] = []
+        self.born = 0
+        self.mishaps: list[str] = []
+        self._outside = Process("world", self.loop)
+
+    def say(self, what: str) -> None:
+        """Put a line into the event log."""
+        self.log.append(f"{self.loop.time():.6f} {what}")
+
+    def at(self, seconds: float, call: Callable[..., object], *args: Any) -> None:
+        """Have something happen in so many seconds, whatever dies until then."""
+        self.loop.call_later(seconds, self._outside.call_soon, call, *args)
+
+    # --- engines ---
+
+    def start(self, slot: int) -> Replica:
+        """Start an engine, if none runs in this slot."""
+        if slot in self.replicas:
+            return self.replicas[slot]
+        self.born += 1
+        name = f"e{slot}.{self.born}"
+        process = self.loop.process(name)
+        clock = VirtualClock(self.loop, self.clock.offset)
+        rng = random.Random(f"{self.seed} {name}")
+        store = faults.FaultyStore(
+            self.store, process, self.store_dials, committed=self.checker.committed, log=self.say, die=self._die
+        )
+        objects = faults.FaultyObjects(self.objects, self.store_dials)
+        runner = ScriptedRunner(self.cluster, process, local=not self.weather.outlive)
+        engine = Engine(
+            store,
+            owner=name,
+            runners=[runner],
+            objects=objects,
+            memo=Memo(store, objects, clock, CacheConfig(), data=DATA),
+            data_prefix=DATA,
+            clock=clock,
+            rng=rng,
+            config=EngineConfig(inline_bytes=self.weather.inline_bytes),
+        )
+        replica = Replica(name, slot, process, clock, store, runner, engine)
+        self.replicas[slot] = replica
+        self.say(f"{name} starts")
+        replica.task = process.spawn(engine.run())
+        return replica
+
+    def kill(self, slot: int, why: str, *, again_after: float | None = None) -> None:
+        """End an engine as SIGKILL does. Called by itself, this does not return."""
+        replica = self.replicas.pop(slot, None)
+        if replica is None:
+            return
+        self.say(f"{replica.name} is killed: {why}")
+        self.dead.append(replica)
+        self.cluster.lose(replica.runner)
+        if again_after is not None:
+            self.at(again_after, self.start, slot)
+        replica.process.kill()
+
+    def stop(self, slot: int, *, again_after: float | None = None) -> None:
+        """End an engine in good order."""
+        replica = self.replicas.pop(slot, None)
+        if replica is None:
+            return
+        self.say(f"{replica.name} is stopped")
+        self.dead.append(replica)
+        replica.process.resume()
+        replica.process.call_soon(replica.engine.stop)
+        if again_after is not None:
+            self.at(again_after, self.start, slot)
+
+    def _die(self, process: Process, where: str) -> None:
+        for slot, replica in list(self.replicas.items()):
+            if replica.process is process:
+                self.kill(slot, where, again_after=self.rng.choice([0.5, 5.0, 20.0]))
+        process.kill()  # one that was being stopped dies as well
+
+    def crashed_at(self, label: str) -> None:
+        """Engines call this at every crash point."""
+        if self.weather.crash and self.store_dials.trouble(self.weather.crash):
+            process = Process.current()
+            if process is not None:
+                self._die(process, label)
+
+    # --- executions ---
+
+    def submit(self, flow: Flow, name: str, settings: Settings, **more: Any) -> ExecutionRecord:
+        """Create an execution; again, if it is there."""
+        new = NewExecution(
+            key=ExecutionKey(PROJECT, DOMAIN, name),
+            entity="workflow sim:development:main:v1",
+            closure=flow.closure,
+            inputs=flow.inputs,
+            fingerprint=name,
+            settings=pack_settings(settings),
+            **more,
+        )
+        at_once(self.store.register(flow.entities))
+        record, fresh = at_once(self.store.create(new))
+        self.say(f"execution {record.id} is {'new' if fresh else 'there'}: {name}")
+        return record
+
+    def ask(self, execution: int, kind: str, path: str = "", body: bytes = b"") -> None:
+        self.say(f"somebody asks {kind} {path} of {execution}")
+        at_once(self.store.ask(execution, kind, path=path, body=body))
+
+    # --- time ---
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Crash points and the engine's complaints come here while the block runs."""
+        handler = _Complaints(self.mishaps, self.loop)
+        log = logging.getLogger("alula.engine")
+        former = log.propagate
+        log.addHandler(handler)
+        log.propagate = False
+        away = crash.install(self.crashed_at)
+        try:
+            yield
+        finally:
+            away()
+            log.removeHandler(handler)
+            log.propagate = former
+
+    def heal(self) -> None:
+        """From now on everything goes right, and whatever was lost is asked again by new engines."""
+        self.say("all is well from now on")
+        self.store_dials.budget = self.runner_dials.budget = 0
+        for slot in list(self.replicas):
+            self.kill(slot, "to begin anew")
+        for slot in range(max(1, self.weather.engines)):
+            self.start(slot)
+
+    def bury(self) -> None:
+        """Let go of all processes, so that nothing of them runs when memory is freed."""
+        for replica in [*self.dead, *self.replicas.values()]:
+            replica.process.bury()
+        self.loop.close()
+
+
+class _Complaints(logging.Handler):
+    """What an engine could not deal with is a fault, and neither lost nor printed."""
+
+    def __init__(self, found: list[str], loop: VirtualLoop) -> None:
+        super().__init__(logging.ERROR)
+        self._found, self._loop = found, loop
+
+    def emit(self, record: logging.LogRecord) -> None:
+        process = Process.current()
+        if process is None or process.alive:
+            error = record.exc_info[1] if record.exc_info else None
+            self._found.append(f"{self._loop.time():.6f} the engine complains: {record.getMessage()}: {error!r}")
