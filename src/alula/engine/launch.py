@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from alula.compiler.launching import Intake, complete, intake
 from alula.engine.attempts import Key, Push
 from alula.engine.codec import pack_settings, read_node, read_values
 from alula.engine.crash import crash_point
@@ -23,10 +24,9 @@ from alula.engine.means import Means
 from alula.engine.nodes.task import child_name
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, Settings
 from alula.errors import DataError, NameTaken, StoreUnavailable, Unknown
-from alula.idl import CompiledWorkflowClosure, Identifier, LiteralMap, TypedInterface
-from alula.idl.admin import LaunchPlan
-from alula.idl.ids import id_text, short_text
-from alula.idl.interface import unfit_values
+from alula.idl import CompiledWorkflowClosure, Identifier, LiteralMap
+from alula.idl.admin import LaunchPlan, LaunchPlanSpec
+from alula.idl.ids import id_text
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution, Parent
 
 R = TypeVar("R")
@@ -39,25 +39,14 @@ _LONGEST_PAUSE = 10.0
 class Launchable:
     """A launch plan with the workflow that it launches."""
 
-    plan: LaunchPlan
+    spec: LaunchPlanSpec
+    intake: Intake
     closure: bytes
-    interface: TypedInterface
     entity: str
-
-    def inputs(self, given: bytes) -> LiteralMap:
-        """All inputs of the workflow: what is given over the defaults, and what is fixed over both."""
-        spec, whole = self.plan.spec, LiteralMap()
-        for name, parameter in spec.default_inputs.parameters.items():
-            if parameter.HasField("default"):
-                whole.literals[name].CopyFrom(parameter.default)
-        whole.MergeFrom(LiteralMap.FromString(given))
-        for name, lit in spec.fixed_inputs.literals.items():
-            whole.literals[name].CopyFrom(lit)
-        return whole
 
     def settings(self, parents: Settings) -> Settings:
         """How the child is run: as its parent, where the launch plan does not say otherwise."""
-        spec = self.plan.spec
+        spec = self.spec
         return replace(
             parents,
             max_parallelism=spec.max_parallelism or parents.max_parallelism,
@@ -136,8 +125,8 @@ class Children:
         store, here = self._means.store, self._record
         given = await self._means.depot.complete(command.inputs)
         launched = await self._launchable(command.node.node.workflow_node.launchplan_ref)
-        inputs = launched.inputs(given)
-        if faults := unfit_values(inputs, launched.interface.inputs):
+        inputs, faults = complete(launched.intake, LiteralMap.FromString(given).literals)
+        if faults:
             return Failure("ChildInputsUnfit", f"{launched.entity} does not take its inputs: {'; '.join(faults[:5])}")
         parent = Parent(here.id, command.path, command.attempt)
         new = NewExecution(
@@ -167,16 +156,16 @@ class Children:
         found = await self._patiently(
             lambda: entities.entity("launch_plan", project, domain, id.name, id.version), where=id_text(id)
         )
-        plan = LaunchPlan.FromString(found.spec)
-        wanted = plan.spec.workflow_id
+        spec = LaunchPlan.FromString(found.spec).spec
+        wanted = spec.workflow_id
         workflow = await self._patiently(
             lambda: entities.entity(
                 "workflow", wanted.project or project, wanted.domain or domain, wanted.name, wanted.version
             ),
             where=id_text(wanted),
         )
-        closure = CompiledWorkflowClosure.FromString(workflow.closure)
-        return Launchable(plan, workflow.closure, closure.primary.template.interface, short_text(id))
+        interface = CompiledWorkflowClosure.FromString(workflow.closure).primary.template.interface
+        return Launchable(spec, intake(spec, interface), workflow.closure, id_text(id))
 
     async def _reference(self, recovers: str) -> int:
         """The id of the child execution that the new one recovers; 0 if there is none."""

@@ -1,4 +1,4 @@
-"""An engine on a store in memory and in virtual time, with a runner that does as it is told: for tests of the driver."""
+"""An engine on a store in memory, in virtual time, with a runner that does as it is told: for tests of the driver."""
 
 from __future__ import annotations
 
