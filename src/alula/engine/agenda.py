@@ -52,5 +52,10 @@ class Agenda:
     """What a composite that ends has still to stop. Nothing starts before that."""
     bulk: deque[Work] = field(default_factory=deque)
 
+    def finish(self) -> None:
+        """Forget what is of no use once the execution has ended."""
+        self.stops.clear()
+        self.bulk = deque(work for work in self.bulk if work.act not in (Act.ACTIVATE, Act.SKIP))
+
     def __bool__(self) -> bool:
         return bool(self.urgent or self.stops or self.bulk)

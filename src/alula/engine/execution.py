@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from alula.engine.agenda import Agenda
@@ -102,6 +102,10 @@ class Execution:
         """Paths of the gates that wait for a signal, by its id."""
         self.orders = 0
         self.agenda = Agenda()
+        self.rerun_inside = frozenset(_ancestors(self.settings.rerun))
+        """Paths of composites in which a node is to run again."""
+        self.starts_over: dict[str, bool] = {}
+        """Of composites: whether all that is in them runs again (`nodes/recover.py`)."""
         self._plans: dict[str, NodePlan] = {}
         """Of nodes that have begun and not ended."""
         self.fetched: dict[str, bytes] = {}
@@ -311,3 +315,10 @@ class Execution:
     def elements(self, array: str, size: int) -> list[NodeState | None]:
         """The rows of an array's elements, in order; None for those that never began."""
         return [self.nodes.get(element(array, nth)) for nth in range(size)]
+
+
+def _ancestors(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        while path != ROOT:
+            path = parent(path)
+            yield path

@@ -37,7 +37,7 @@ from alula.engine.events import (
     TimerKind,
 )
 from alula.engine.execution import Execution
-from alula.engine.nodes import array, branch, cache, gate, task, workflow
+from alula.engine.nodes import array, branch, cache, gate, recover, task, workflow
 from alula.engine.nodes.common import halt, queue, unreadable
 from alula.engine.plan import LEAVES, Kind
 from alula.engine.redrive import debts, owed
@@ -114,7 +114,7 @@ def _take(turn: Turn, event: Event) -> None:
         case SignalSet():
             gate.signalled(turn, event)
         case AbortRequested(reason):
-            turn.stop(ROOT, NodePhase.ABORTED, Failure("Aborted", reason))
+            workflow.abort_execution(turn, Failure("Aborted", reason))
         case _:
             assert_never(event)
 
@@ -172,8 +172,8 @@ def _activate(turn: Turn, path: str) -> None:
     plan = x.plan_of(path)
     if inside is NodePhase.HANDLING and plan is not x.scopes[parent(path)].failure:
         return
-    former = x.reference.nodes.get(path)
-    if former is not None and former.phase.good and inside is NodePhase.RUNNING:
+    former = recover.taken_over(x, path)
+    if former is not None and inside is NodePhase.RUNNING:
         row = NodeState(path, NodePhase.RECOVERED, since=turn.now, arm=former.arm, size=former.size)
         turn.end(row, NodePhase.RECOVERED, outputs=former.outputs)
         return

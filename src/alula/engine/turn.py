@@ -125,6 +125,7 @@ class Turn:
         self.x.close_scope(row.path)
         self.x.prepared.pop(row.path, None)
         if row.path == ROOT:
+            self.x.agenda.finish()
             self.emit(Finished())
         else:
             self.later(Act.ENDED, row.path)

@@ -115,6 +115,21 @@ def test_m19_the_failure_node_runs_once_and_gets_the_error() -> None:
     stage.check_end()
 
 
+def test_m19_a_node_that_failed_is_called_as_its_workflow_calls_it() -> None:
+    handler = task_node("fn0", "clean_up", a=ref("", "a"))
+    inner = workflow([step("n0")], {"o0": (INT, ref("n0", "o0"))}, name="inner", on_failure=handler)
+    closure = made([sub_node("n7", "inner", a=const(2))], inner, on_failure=handler)
+    stage = Stage(closure, backends={"n7/n0": fail()}).run()
+    named = {}
+    for start in stage.commands:
+        if isinstance(start, StartAttempt) and start.path.endswith("fn0"):
+            given = start.inputs.get("err")
+            assert isinstance(given, Literal)
+            named[start.path] = given.scalar.union.value.scalar.error.failed_node_id
+    assert named == {"n7/fn0": "n0", "fn0": "n7/n0"}
+    stage.check_end()
+
+
 def test_m19_a_failure_node_that_fails_does_not_hide_why() -> None:
     handler = task_node("fn0", "clean_up", a=ref("", "a"))
     stage = Stage(made([step("n0")], on_failure=handler), backends={"n0": fail("first"), "fn0": fail("second")}).run()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from alula.compiler.bindings import START
 from alula.engine.execution import Execution
 from alula.engine.plan import Graph, Kind, NodePlan
-from alula.engine.state import ROOT, Failure, Ref, Values, child, index_of, last_id, parent
+from alula.engine.state import ROOT, Failure, Ref, Values, child, index_of, parent
 from alula.errors import ConversionError
 from alula.idl import Binding, BindingData, Literal, LiteralMap, LiteralType, OutputReference, SimpleType, literals
 
@@ -202,7 +202,7 @@ def _with_error(x: Execution, path: str, plan: NodePlan, values: Values) -> Valu
     for name, variable in plan.interface.inputs.variables.items():
         variant = _error_variant(variable.type)
         if variant is not None:
-            errors[name] = _error_literal(failing, variable.type, variant)
+            errors[name] = _error_literal(failing, parent(path), variable.type, variant)
     return Values.of({**values.literals(), **errors}, values.refs) if errors else values
 
 
@@ -211,6 +211,7 @@ def _error_variant(t: LiteralType) -> LiteralType | None:
     return next((one for one in candidates if one.simple == SimpleType.ERROR), None)
 
 
-def _error_literal(failure: Failure, t: LiteralType, variant: LiteralType) -> Literal:
-    plain = literals.error(failure.message, failed_node_id=last_id(failure.path))
+def _error_literal(failure: Failure, scope: str, t: LiteralType, variant: LiteralType) -> Literal:
+    id = failure.path.removeprefix(f"{scope}/") if scope else failure.path  # as the workflow itself calls the node
+    plain = literals.error(failure.message, failed_node_id=id)
     return literals.union(plain, variant) if t.HasField("union_type") else plain

@@ -19,13 +19,14 @@ from alula.engine.events import (
 )
 from alula.engine.nodes.bind import Missing, node_inputs
 from alula.engine.nodes.common import inputs, queue
+from alula.engine.nodes.recover import named
 from alula.engine.plan import NodePlan
 from alula.engine.state import CacheStatus, NodePhase, NodeState, Values
 from alula.engine.turn import Turn
 
 
 def begin(turn: Turn, row: NodeState, plan: NodePlan) -> None:
-    if turn.x.settings.overwrite_cache:
+    if _overwrites(turn, row.path):
         row = replace(row, cache=CacheStatus.SKIPPED)
         queue(turn, row)
     else:
@@ -102,7 +103,7 @@ def keep(turn: Turn, row: NodeState, plan: NodePlan, outputs: Values) -> None:
     except Missing as exc:
         turn.fetch(row.path, exc.uris)
     else:
-        turn.emit(StoreInCache(row.path, plan, values, outputs, turn.x.settings.overwrite_cache))
+        turn.emit(StoreInCache(row.path, plan, values, outputs, _overwrites(turn, row.path)))
 
 
 def stored(turn: Turn, event: CacheStored) -> None:
@@ -112,6 +113,10 @@ def stored(turn: Turn, event: CacheStored) -> None:
     if row.reserved:
         turn.emit(Release(row.path))
     turn.put(replace(row, cache=event.status, reserved=False))
+
+
+def _overwrites(turn: Turn, path: str) -> bool:
+    return turn.x.settings.overwrite_cache or named(turn.x, path)
 
 
 def _look_up(turn: Turn, row: NodeState) -> None:

@@ -8,6 +8,7 @@ from alula._kits.records import replace
 from alula.compiler.compile import compile_workflow
 from alula.engine.execution import Execution
 from alula.engine.nodes import workflow
+from alula.engine.nodes.recover import again
 from alula.engine.plan import NodePlan
 from alula.engine.state import Expansion, Failure, NodePhase, NodeState
 from alula.engine.turn import Turn
@@ -30,7 +31,7 @@ def expand(turn: Turn, row: NodeState, plan: NodePlan, spec: bytes) -> None:
 def recover(turn: Turn, row: NodeState) -> bool:
     """Whether the node takes up the workflow that it made in the execution that is recovered: its ids are the same."""
     closure = turn.x.reference.expansions.get(row.path)
-    if closure is None:
+    if closure is None or again(turn.x, row.path):
         return False
     turn.put(Expansion(row.path, closure))
     _enter(turn, row)

@@ -18,7 +18,7 @@ from alula.engine.events import (
     StartAttempt,
     TimerKind,
 )
-from alula.engine.nodes import cache, dynamic
+from alula.engine.nodes import cache, dynamic, recover
 from alula.engine.nodes.common import first_row, inputs, queue
 from alula.engine.plan import Kind, NodePlan
 from alula.engine.retry import Verdict, judge, on_spot
@@ -30,8 +30,7 @@ _WAITING = frozenset({NodePhase.RESOLVING, NodePhase.LOOKUP, NodePhase.RESERVING
 
 def begin(turn: Turn, path: str, plan: NodePlan) -> None:
     row = first_row(turn, path, NodePhase.RESOLVING, plan)
-    former = turn.x.reference.nodes.get(path)
-    if former is not None:
+    if (former := recover.former(turn.x, path)) is not None:
         row = replace(row, checkpoint=former.checkpoint)
     turn.begin(row)
     if dynamic.recover(turn, row):
@@ -77,7 +76,7 @@ def deliver(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     child, recovers = "", ""
     if plan.kind is Kind.LAUNCH_PLAN:
         child = child_name(turn.x.name, row.path, row.attempt)
-        former = turn.x.reference.nodes.get(row.path)
+        former = recover.former(turn.x, row.path)
         recovers = child_name(turn.x.reference.name, row.path, former.attempt) if former is not None else ""
     turn.emit(
         StartAttempt(

@@ -8,7 +8,7 @@ from alula.engine.execution import Scope
 from alula.engine.nodes.bind import Missing, workflow_outputs
 from alula.engine.nodes.common import first_row, halt, origin, unbound
 from alula.engine.plan import NodePlan
-from alula.engine.state import ROOT, NodePhase, NodeState, child, last_id, parent
+from alula.engine.state import ROOT, Failure, NodePhase, NodeState, child, last_id, parent
 from alula.engine.turn import Turn
 from alula.errors import ConversionError
 
@@ -23,6 +23,14 @@ def begin_execution(turn: Turn) -> None:
     row = NodeState(ROOT, NodePhase.RUNNING, since=turn.now, deadline=deadline, started_at=turn.now)
     turn.begin(row)
     enter(turn, row)
+
+
+def abort_execution(turn: Turn, failure: Failure) -> None:
+    """Stop all of it; one that has not begun never will."""
+    if ROOT in turn.x.nodes:
+        turn.stop(ROOT, NodePhase.ABORTED, failure)
+    else:
+        turn.end(NodeState(ROOT, NodePhase.RUNNING, since=turn.now), NodePhase.ABORTED, failure=failure)
 
 
 def begin(turn: Turn, path: str, plan: NodePlan) -> None:

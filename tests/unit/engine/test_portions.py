@@ -1,0 +1,137 @@
+"""A wide fan-out in portions: decisions stay small, crashes between them lose nothing, and each costs the same."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from alula.engine.events import Begin, Continue, SignalSet
+from alula.engine.machine import BUDGET, decide, redrive
+from alula.engine.state import NodePhase, Ref, Settings, Values
+from alula.idl import CompiledWorkflowClosure, literals
+from tests.unit.compiler.build import const, ref, task_node
+from tests.unit.engine.build import made, signal_node, step
+from tests.unit.engine.stage import Stage, fail, hang, succeed, values
+from tests.unit.engine.test_nodes import mapped
+
+SIZE = 1200
+
+
+def fan(size: int = SIZE, **settings: bool) -> CompiledWorkflowClosure:
+    wide = [step(f"w{i}", "n0") for i in range(size)]
+    return made([step("n0"), *wide, step("end", *(node.id for node in wide))], **settings)
+
+
+def quick(closure: CompiledWorkflowClosure, **more: object) -> Stage:
+    stage = Stage(closure, settings=Settings(max_parallelism=0), **more)  # type: ignore[arg-type]
+    stage.careful = False
+    return stage
+
+
+@pytest.mark.parametrize("closure", [fan(), made(mapped(SIZE, parallelism=0))], ids=["fan", "array"])
+def test_no_decision_is_large(closure: CompiledWorkflowClosure) -> None:
+    stage = quick(closure).run()
+    assert stage.phase is NodePhase.SUCCEEDED
+    assert max(stage.touched) <= BUDGET + 8
+    stage.check_end()
+
+
+def test_what_follows_says_so_until_nothing_does() -> None:
+    stage = quick(made(mapped(SIZE, parallelism=0)), default=hang)
+    decision, portions = stage.take(Begin()), 1
+    while decision.more:
+        assert len(decision.changes) + len(decision.commands) <= BUDGET + 8
+        decision, portions = stage.take(Continue()), portions + 1
+    assert portions >= SIZE * 3 // BUDGET
+    assert len(stage.started()) == SIZE
+    assert stage.take(Continue()).changes == ()
+
+
+@pytest.mark.parametrize("closure", [fan(60), fan(60, patient=True), made(mapped(60, parallelism=0))])
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_crash_after_any_portion_loses_nothing(closure: CompiledWorkflowClosure, failing: bool) -> None:
+    name = "w7" if closure.primary.template.nodes[-1].id == "end" else "n0[7]"
+    script = fail(recoverable=False, after=0.5) if failing else succeed(values(o0=1))
+    for at in range(1, 120, 3):
+        stage = quick(closure, backends={name: script}, default=succeed(values(o0=1)))
+        stage.budget = 5
+        stage.send(Begin())
+        for _ in range(at):
+            if stage.queue:
+                stage.next()
+        stage.crash()
+        stage.go_on()
+        assert stage.phase is (NodePhase.FAILED if failing else NodePhase.SUCCEEDED)
+        stage.check_end()
+
+
+def test_a_restart_with_many_open_attempts_comes_in_portions_too() -> None:
+    stage = quick(fan(), default=hang, backends={"n0": succeed(values(o0=1))}).run(until=5)
+    again = stage.loaded()
+    decision, count = redrive(again, stage.now), 0
+    while True:
+        assert len(decision.changes) + len(decision.commands) <= BUDGET + 8
+        count += len(decision.commands)
+        if not decision.more:
+            break
+        decision = decide(again, Continue(), stage.now)
+    assert count == SIZE
+
+
+def test_an_abort_of_many_comes_in_portions_and_starts_nothing_more() -> None:
+    stage = Stage(fan(), settings=Settings(max_parallelism=700), default=hang, backends={"n0": succeed(values(o0=1))})
+    stage.careful = False
+    stage.run(until=5)
+    begun = len(stage.started())
+    assert begun == 701
+    stage.abort().go_on()
+    assert stage.phase is NodePhase.ABORTED
+    assert len(stage.started()) == begun
+    assert max(stage.touched) <= BUDGET + 8
+    stage.check_end()
+
+
+def test_one_answer_for_many_gates_comes_in_portions() -> None:
+    stage = quick(made([signal_node(f"n{i}", "go") for i in range(SIZE)])).run()
+    stage.budget = 50
+    stage.take(SignalSet("go", literals.integer(5).SerializeToString()))
+    stage.go_on(until=1)
+    crashed = stage.loaded()
+    assert sum(row.phase.good for row in crashed.nodes.values()) >= 50
+    stage.crash()
+    stage.go_on()
+    assert stage.phase is NodePhase.SUCCEEDED
+    assert max(stage.touched[1:]) <= BUDGET + 8
+    stage.check_end()
+
+
+def test_bytes_that_many_wait_for_are_read_once() -> None:
+    far = Values(refs=(Ref("o0", "s3://b/out.pb", "o0"),))
+    wide = [task_node(f"w{i}", "one", x=ref("n0", "o0", "deep", 1)) for i in range(200)]
+    layers = literals.mapping({"deep": literals.collection_of_integers([5, 6])})
+    for there in (True, False):
+        stage = quick(made([task_node("n0", "layers", x=const(1)), *wide]), backends={"n0": succeed(far)})
+        stage.budget = 20
+        if there:
+            stage.objects["s3://b/out.pb"] = literals.literal_map({"o0": layers}).SerializeToString()
+        stage.run()
+        assert stage.phase is (NodePhase.SUCCEEDED if there else NodePhase.FAILED)
+        assert sum(type(c).__name__ == "Fetch" for c in stage.commands) == 1
+        assert max(stage.touched) <= 30
+        stage.check_end()
+
+
+def test_time_grows_with_the_nodes_and_no_faster() -> None:
+    """Twice the nodes, about twice the time: a quadratic step anywhere gives four times."""
+
+    def takes(size: int) -> float:
+        best = 1e9
+        for _ in range(2):
+            stage = quick(fan(size), default=succeed(values(o0=1)))
+            begun = time.process_time()
+            stage.run()
+            best = min(best, time.process_time() - begun)
+        return best
+
+    assert takes(4000) < 3.2 * takes(2000)
