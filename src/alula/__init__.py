@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from alula.sdk.pod import PodTemplate as PodTemplate
     from alula.sdk.prebuilt import PrebuiltTask as PrebuiltTask
     from alula.sdk.prebuilt import TemplateExecutor as TemplateExecutor
+    from alula.sdk.progress import progress as progress
     from alula.sdk.reference import get_reference_entity as get_reference_entity
     from alula.sdk.reference import reference_launch_plan as reference_launch_plan
     from alula.sdk.reference import reference_task as reference_task
@@ -105,6 +106,7 @@ _NAMES = {
     "alula.sdk.notify": "Email PagerDuty Slack WorkflowExecutionPhase",
     "alula.sdk.pod": "PodTemplate",
     "alula.sdk.prebuilt": "PrebuiltTask TemplateExecutor",
+    "alula.sdk.progress": "progress",
     "alula.sdk.reference": "get_reference_entity reference_launch_plan reference_task reference_workflow",
     "alula.sdk.renderers": "ImageRenderer MarkdownRenderer SourceCodeRenderer TableRenderer TopFrameRenderer",
     "alula.sdk.resources": "Resources",

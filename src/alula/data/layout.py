@@ -3,7 +3,8 @@
     <root>/<project>/<domain>/<execution>/inputs.pb, outputs.pb
     <root>/<project>/<domain>/<execution>/<node>/<attempt>/inputs.pb
                                                           /outputs.pb | error.pb | futures.pb
-                                                          /task.pb, deck.html, progress.pb, checkpoint/, raw/
+                                                          /task.pb, deck.html, progress.pb, log.txt
+                                                          /checkpoint/, raw/
                                                           /<index>/<attempt>/...    of one element of an array
 
 Attempts and indices count from 0. A container is told its prefixes on the command line, so only whoever starts
@@ -74,6 +75,11 @@ class Attempt(Outputs):
     def checkpoint(self) -> str:
         """Prefix of what the task saves for the attempt after it."""
         return uris.join(self.prefix, "checkpoint")
+
+    @property
+    def log(self) -> str:
+        """What the task printed, stdout and stderr in order; absent if that is nothing. Grows while it runs."""
+        return uris.join(self.prefix, "log.txt")
 
     def element(self, index: int, attempt: int = 0) -> Attempt:
         """The files of one attempt of one element, when this is an attempt of an array."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from alula.data import uris
 from alula.errors import ConfigError
+from alula.idl.containers import is_program
 
 _OPTIONS = (
     "inputs",
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     """
     given: dict[str, str] = {}
     rest, mapped = list(argv), False
-    while rest and _is_program(rest[0]):
+    while rest and is_program(rest[0]):
         mapped = mapped or "-map-" in rest[0]
         rest = _options(rest[1:], given, argv)
     given = {name: value for name, value in given.items() if value and not value.startswith("{{")}
@@ -90,11 +90,6 @@ def parse(argv: Sequence[str]) -> Arguments:
         mapped=mapped,
         rehearsal="test" in given,
     )
-
-
-def _is_program(word: str) -> bool:
-    name = PurePath(word).name
-    return name.startswith(("alula-", "pyflyte-")) and name.endswith("execute")
 
 
 def _options(words: list[str], given: dict[str, str], argv: Sequence[str]) -> list[str]:

@@ -15,24 +15,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from google.protobuf.message import DecodeError
-
 from alula._kits import bridge
 from alula.data.archive import unpack
 from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.data.workspace import use, workspace
-from alula.errors import ConfigError, DamagedData, DataError, IgnoreOutputs
+from alula.errors import ConfigError, DataError, IgnoreOutputs
 from alula.idl import DynamicJobSpec, ErrorDocument, LiteralMap
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments, parse
+from alula.runtime.attempt import execution, load, perform, read_inputs
 from alula.runtime.element import element_inputs
-from alula.runtime.surroundings import execution_id, first, settings
-from alula.sdk import current, deck, resolver
-from alula.sdk.dispatch import dispatch
-from alula.sdk.graph import Entity
+from alula.runtime.surroundings import execution_id, first
 from alula.sdk.local import LocalRun, place_at
+from alula.sdk.progress import Throttled, as_struct
+
+_PROGRESS_SECONDS = 1.0
+"""Between two writes of the file that says how far the task is."""
 
 PROGRAM, PROGRAM_FOR_MAPS = "alula-execute", "alula-map-execute"
 
@@ -117,19 +117,23 @@ class _Attempt:
     def run(self) -> LiteralMap | DynamicJobSpec:
         arguments, store = self._arguments, self._store
         _prepare(arguments, store)
-        entity, bound = _load(arguments)
-        self.retries = failures.retries_of(entity)
+        loaded = load(arguments)
+        self.retries = loaded.retries
         self.phase = failures.Phase.INPUTS
-        inputs = _read(arguments.inputs, store)
-        if bound is not None:
-            inputs = element_inputs(bound, inputs, os.environ)
+        inputs = read_inputs(bridge.run(store.read(arguments.inputs)), arguments.inputs)
+        if loaded.bound is not None:
+            inputs = element_inputs(loaded.bound, inputs, os.environ)
         self.phase = failures.Phase.TASK
+        progress = _progress(store, self._places)
         run = LocalRun(
             place_at(arguments.raw_output_data_prefix, store),
             cache=False,
-            execution=_execution(arguments, store, self._places),
+            execution=execution(execution_id(os.environ), arguments, store, progress=progress),
         )
-        return dispatch(entity, inputs, run, settings(os.environ, run.place))
+        try:
+            return perform(loaded.entity, inputs, run, os.environ)
+        finally:
+            progress.close()
 
 
 def _prepare(arguments: Arguments, store: ObjectStore) -> None:
@@ -144,40 +148,10 @@ def _prepare(arguments: Arguments, store: ObjectStore) -> None:
         sys.path.insert(0, here)
 
 
-def _load(arguments: Arguments) -> tuple[Entity, frozenset[str] | None]:
-    """The task, and of a mapped one the inputs that are the same for every item."""
-    if not arguments.mapped:
-        return resolver.load(arguments.resolver, arguments.loader_args), None
-    found = resolver.load_mapped(arguments.loader_args)
-    return found.target, found.bound
+def _progress(store: ObjectStore, places: Outputs) -> Throttled:
+    """What keeps the file that says how far the task is."""
 
+    def write(done: float | None, message: str | None) -> None:
+        bridge.run(store.write(places.progress, as_struct(done, message).SerializeToString()))
 
-def _read(uri: str, store: ObjectStore) -> LiteralMap:
-    content = bridge.run(store.read(uri))
-    try:
-        return LiteralMap.FromString(content)
-    except DecodeError as exc:
-        raise DamagedData(
-            f"the inputs of the task are {len(content)} bytes that are no LiteralMap: {exc}",
-            where=uri,
-            fix="pass the inputs.pb that the platform wrote for this task",
-        ) from exc
-
-
-def _execution(arguments: Arguments, store: ObjectStore, places: Outputs) -> current.Execution:
-    """What the user's code sees of the execution; a platform passes it in the environment."""
-
-    def publish(context: current.Context) -> None:
-        page = deck.page(context.decks, title=context.task_id.name)
-        bridge.run(store.write(places.deck, page.encode()))
-
-    return current.Execution(
-        id=execution_id(os.environ),
-        local=False,
-        raw_output_prefix=arguments.raw_output_data_prefix,
-        output_metadata_prefix=places.prefix,
-        objects=store,
-        checkpoint_destination=arguments.checkpoint_path,
-        checkpoint_previous=arguments.prev_checkpoint,
-        publish=publish,
-    )
+    return Throttled(write, _PROGRESS_SECONDS)

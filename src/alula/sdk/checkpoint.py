@@ -6,6 +6,7 @@ import io
 import os
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -49,17 +50,23 @@ class SyncCheckpoint(Checkpoint):
         checkpoint_dest: URI of the directory for what this attempt saves.
         checkpoint_src: URI of the directory that the earlier attempt saved to.
         objects: Where the URIs live; None: the stores of the workspace.
+        saved: Is told the destination whenever something has been saved there.
     """
 
     def __init__(
-        self, checkpoint_dest: str, checkpoint_src: str | None = None, *, objects: ObjectStore | None = None
+        self,
+        checkpoint_dest: str,
+        checkpoint_src: str | None = None,
+        *,
+        objects: ObjectStore | None = None,
+        saved: Callable[[str], None] | None = None,
     ) -> None:
         self._destination = checkpoint_dest.rstrip("/")
         self._source = (checkpoint_src or "").rstrip("/")
         self._objects = objects or workspace().objects
         self._restored: Path | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self._saved = False
+        self._saved, self._tell = False, saved
 
     @property
     def latest(self) -> str:
@@ -106,6 +113,8 @@ class SyncCheckpoint(Checkpoint):
                 fix="for bytes use checkpoint.write(...)",
             )
         self._saved = True
+        if self._tell is not None:
+            self._tell(self._destination)
 
     def read(self) -> bytes | None:
         directory = self.restore()

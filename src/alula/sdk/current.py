@@ -114,6 +114,10 @@ class Execution:
     checkpoint_previous: str = ""
     publish: Callable[[Context], None] | None = None
     """Writes the report of a running task."""
+    progress: Callable[[Context, float | None, str | None], None] | None = None
+    """Takes how far a running task is, from 0 to 1, and what it is at."""
+    saved: Callable[[str], None] | None = None
+    """Takes the prefix of a checkpoint when the task has saved to it."""
 
 
 class Context:
@@ -309,6 +313,7 @@ class Context:
             destination or os.path.join(self.working_directory, "checkpoint"),
             previous or run.checkpoint_previous or None,
             objects=run.objects,
+            saved=run.saved,
         )
 
 

@@ -51,7 +51,10 @@ def kept_inputs(entity: Entity, inputs: LiteralMap, run: LocalRun) -> dict[str, 
         )
     kept: dict[str, Kept] = {name: inputs.literals[name] for name, c in present.items() if c.copy is None}
     copied = {name: c for name, c in present.items() if c.copy is not None}
-    kept |= bridge.run(maps.to_python(inputs, copied, run.place)) if copied else {}
+    if any(c.awaits for c in copied.values()):
+        kept |= bridge.run(maps.to_python(inputs, copied, run.place))
+    else:  # without the way to a loop and back, which costs more than most of these tasks
+        kept |= maps.to_python_at_once(inputs, copied, run.place)
     for name, one in declared.items():
         if name not in kept:
             kept[name] = (

@@ -41,7 +41,8 @@ class LocalRun:
         cache: Whether tasks that ask for caching get it.
         overwrite_cache: Run cached tasks again and replace their entries.
         answers: Values for gates by name, in place of a prompt.
-        observe: Called as (`started` | `succeeded` | `failed` | `cached` | `retrying` | `deck`, task, details).
+        observe: Called as (`started` | `succeeded` | `failed` | `cached` | `retrying` | `progress` | `deck`, task,
+            details).
     """
 
     place: Place
@@ -54,11 +55,17 @@ class LocalRun:
     def __post_init__(self) -> None:
         if self.execution.publish is None:
             self.execution.publish = publisher(self.place, self.tell)
+        if self.execution.progress is None and self.observe is not None:
+            self.execution.progress = self._progress
 
     def tell(self, event: str, title: str, details: str = "") -> None:
         """Say what happens to whoever observes."""
         if self.observe is not None:
             self.observe(event, title, details)
+
+    def _progress(self, context: current.Context, done: float | None, message: str | None) -> None:
+        share = "" if done is None else f"{done:.0%}"
+        self.tell("progress", context.task_id.name, " ".join(word for word in (share, message) if word))
 
     @property
     def plain(self) -> bool:

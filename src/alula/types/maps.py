@@ -37,6 +37,19 @@ async def to_python(literals: LiteralMap, converters: Mapping[str, Converter], p
     return await _each({k: (c.to_python, c.awaits, literals.literals[k]) for k, c in converters.items()}, place)
 
 
+def to_python_at_once(literals: LiteralMap, converters: Mapping[str, Converter], place: Place) -> dict[str, Any]:
+    """`to_python` for converters of which none awaits. Raises ConversionError."""
+    found: dict[str, Any] = {}
+    faults: list[ConversionError] = []
+    for name, converter in converters.items():
+        try:
+            found[name] = converter.to_python(literals.literals[name], place)
+        except ConversionError as exc:
+            faults.append(_named(name, exc))
+    _raise(faults)
+    return found
+
+
 def literal(value: Any, converter: Converter, place: Place) -> Literal:
     """One value's wire form, from sync code. Raises ConversionError."""
     made = converter.to_literal(value, place)
@@ -59,13 +72,21 @@ async def _each(calls: Mapping[str, tuple[Callable[..., Any], bool, Any]], place
             made = call(argument, place)
             return await made if awaits else made
         except ConversionError as exc:
-            faults.append(type(exc)(f"{name}{exc.path}: {exc.what}", where=exc.where, fix=exc.fix))
+            faults.append(_named(name, exc))
             return None
 
     found = await gather(one, calls, limit=_AT_A_TIME)
+    _raise(faults)
+    return dict(zip(calls, found, strict=True))
+
+
+def _named(name: str, exc: ConversionError) -> ConversionError:
+    return type(exc)(f"{name}{exc.path}: {exc.what}", where=exc.where, fix=exc.fix)
+
+
+def _raise(faults: list[ConversionError]) -> None:
     if len(faults) == 1:
         raise faults[0]
     if faults:
         fixes = dict.fromkeys(fault.fix for fault in faults if fault.fix)
         raise ConversionError("; ".join(fault.what for fault in faults), fix="; ".join(fixes))
-    return dict(zip(calls, found, strict=True))

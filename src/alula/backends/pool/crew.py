@@ -1,0 +1,391 @@
+"""The processes of a pool: its keeper, a zygote per set of code, and their workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from alula._kits.clock import Clock
+from alula.backends.pool import deaths
+from alula.backends.pool.keeper import Keeper
+from alula.backends.pool.line import Line
+from alula.backends.pool.needs import Code
+from alula.idl import worker as wire
+from alula.plugin.failure import AttemptFailure
+
+log = logging.getLogger(__name__)
+
+_MOST_TEMPLATES = 1000
+"""A worker that has seen so many is replaced, for it remembers each."""
+_SHOWN = 2000
+"""Characters of what a zygote printed before it died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How fresh interpreters for the code that is here begin."""
+
+    interpreter: str = ""
+    """Empty: fork, if the keeper can; else this interpreter."""
+    paths: tuple[str, ...] = ()
+    """Put before their `sys.path`."""
+    modules: tuple[str, ...] = ()
+    """Imported before the first worker is forked."""
+
+
+class Owner(Protocol):
+    """What a crew tells about workers that have a job."""
+
+    def heard(self, worker: Worker, message: wire.Message) -> None:
+        """The worker says something."""
+        ...
+
+    def died(self, worker: Worker, failure: AttemptFailure) -> None:
+        """The worker is dead, and nothing of it is left."""
+        ...
+
+    def over(self, worker: Worker, used_bytes: int) -> None:
+        """The worker and its descendants hold more memory than they may."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Zygote:
+    """One zygote process, as the engine sees it."""
+
+    number: int
+    code: Code
+    output: Path
+    line: Line | None = None
+    pid: int = 0
+    """0 until it is ready."""
+    idle: list[Worker] = field(default_factory=list)
+    """Those who have nothing to do; the last one did something most recently."""
+    workers: dict[int, Worker] = field(default_factory=dict)
+    preloaded: set[str] = field(default_factory=set)
+    problem: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """One worker process, as the engine sees it."""
+
+    number: int
+    zygote: Zygote
+    directory: Path
+    line: Line | None = None
+    pid: int = 0
+    """0 until the zygote says so."""
+    busy: bool = False
+    leaving: bool = False
+    """It ends by itself, or is told to: its death says nothing about a job."""
+    when_known: list[Callable[[], None]] = field(default_factory=list)
+    """Called when its pid is known."""
+    templates: set[int] = field(default_factory=set)
+    idle_since: float = 0.0
+
+    @property
+    def spool(self) -> str:
+        """The file that its output goes to."""
+        return str(self.directory / "log")
+
+
+class Crew:
+    """Starts processes, and knows which of them live.
+
+    Args:
+        owner: Is told what becomes of workers.
+        spool: A directory of the crew's own.
+        start: How fresh interpreters begin.
+        grace_seconds: Between asking a process to end and killing it.
+    """
+
+    def __init__(self, owner: Owner, spool: Path, start: Start, *, grace_seconds: float, clock: Clock) -> None:
+        self._owner, self._spool, self._start, self._clock = owner, spool, start, clock
+        self._grace = grace_seconds
+        self._loop = asyncio.get_running_loop()
+        self._keeper: Keeper | None = None
+        self._zygotes: dict[Code, Zygote] = {}
+        self._by_number: dict[int, Zygote] = {}
+        self._numbers = 0
+        self._kills = deaths.kernel_kills()
+
+    def open(self, root: wire.Root | None) -> None:
+        """Start the keeper, or take the one that there is, and the zygote of the code that is here."""
+        self._keeper = Keeper(root, str(self._spool), self, self._loop)
+        self._zygote(Code(), "")
+
+    async def aclose(self) -> None:
+        """End everything: what runs gets its time to stop."""
+        busy = [w for z in self._zygotes.values() for w in z.workers.values() if w.busy and w.pid]
+        if self._keeper is None:
+            return
+        if busy:
+            left = len(busy)
+            done = self._loop.create_future()
+
+            def gone() -> None:
+                nonlocal left
+                left -= 1
+                if not left and not done.done():
+                    done.set_result(None)
+
+            for worker in busy:
+                worker.leaving = True
+                self._keeper.end(worker.pid, self._grace, gone)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done, 2 * self._grace + 1)
+        keeper, self._keeper = self._keeper, None
+        keeper.close()
+        for zygote in self._zygotes.values():
+            self._hang_up(zygote)
+        await asyncio.to_thread(keeper.wait)
+
+    # workers
+
+    def take(self, code: Code, module: str) -> Worker:
+        """A worker for a job that needs this code: an idle one, or a new one."""
+        zygote = self._zygote(code, module)
+        worker = zygote.idle.pop() if zygote.idle else self._fork(zygote)
+        worker.busy = True
+        return worker
+
+    def give_back(self, worker: Worker) -> None:
+        """A worker has nothing to do any more."""
+        worker.busy = False
+        worker.idle_since = self._clock.monotonic()
+        if len(worker.templates) > _MOST_TEMPLATES:
+            self.dismiss(worker)
+        else:
+            worker.zygote.idle.append(worker)
+
+    def dismiss(self, worker: Worker) -> None:
+        """Let an idle worker end."""
+        worker.leaving = True
+        if worker.line is not None:
+            worker.line.close()
+
+    def end(self, worker: Worker, grace_seconds: float, gone: Callable[[], None]) -> None:
+        """End a worker with all that descends from it; `gone` is called when nothing is left."""
+        worker.leaving = True
+
+        def end() -> None:
+            if self._keeper is None:
+                gone()
+            else:
+                self._keeper.end(worker.pid, grace_seconds, gone)
+
+        if worker.pid:
+            end()
+        elif worker.zygote.problem:
+            gone()
+        else:
+            worker.when_known = [end]
+
+    def watch(self, worker: Worker, limit_bytes: int) -> None:
+        """Tell when a worker holds more memory than this; 0: no more."""
+
+        def watch() -> None:
+            if self._keeper is not None:
+                self._keeper.watch(worker.pid, limit_bytes)
+
+        if worker.pid:
+            watch()
+        else:
+            worker.when_known = [watch] if limit_bytes else []
+
+    def dismiss_idle(self, seconds: float) -> None:
+        """Let those workers end that have had nothing to do for so long, and zygotes of bundles without any."""
+        before = self._clock.monotonic() - seconds
+        for zygote in list(self._zygotes.values()):
+            kept = [worker for worker in zygote.idle if worker.idle_since > before]
+            for worker in zygote.idle[:]:
+                if worker.idle_since <= before:
+                    self.dismiss(worker)
+            zygote.idle[:] = kept
+            if zygote.code.bundle and not zygote.workers and zygote.pid:
+                self._forget(zygote)
+                self._hang_up(zygote)
+
+    def forget(self, worker: Worker) -> None:
+        """A worker is dead, and its files are of no use any more."""
+        worker.zygote.workers.pop(worker.number, None)
+        if worker in worker.zygote.idle:
+            worker.zygote.idle.remove(worker)
+        if worker.line is not None:
+            worker.line.close()
+        self._loop.run_in_executor(None, shutil.rmtree, worker.directory, True)
+
+    def _fork(self, zygote: Zygote) -> Worker:
+        self._numbers += 1
+        worker = Worker(self._numbers, zygote, self._spool / f"worker-{self._numbers}")
+        worker.directory.mkdir()
+        ours, theirs = socket.socketpair()
+        worker.line = Line(
+            ours, lambda message: self._owner.heard(worker, message), lambda: self._quiet(worker), self._loop
+        )
+        zygote.workers[worker.number] = worker
+        if zygote.line is not None:
+            zygote.line.say(wire.Fork(worker.number, str(worker.directory)), theirs)
+        return worker
+
+    def _quiet(self, worker: Worker) -> None:
+        """Its socket is closed: it is dying, or its task has closed it. The zygote says which, when it is dead."""
+        if worker in worker.zygote.idle:
+            worker.zygote.idle.remove(worker)
+        if not worker.busy:
+            worker.leaving = True
+
+    def _dead(self, worker: Worker, failure: Callable[[], AttemptFailure]) -> None:
+        """A worker has died. Whoever waits for that is told once its descendants are gone too."""
+        if worker.number not in worker.zygote.workers:
+            return
+        if worker.leaving and not worker.busy:
+            self.forget(worker)
+        elif not worker.leaving:
+            said = failure()  # now: what the kernel says changes
+            self.end(worker, 0, lambda: self._owner.died(worker, said))
+
+    # zygotes
+
+    def _zygote(self, code: Code, module: str) -> Zygote:
+        """The zygote of a set of code, which has that module or will have."""
+        zygote = self._zygotes.get(code)
+        if zygote is None:
+            zygote = self._begin(code, module)
+        elif module and module not in zygote.preloaded and zygote.line is not None and not self._is_fork(code):
+            zygote.preloaded.add(module)
+            zygote.line.say(wire.Prepare(modules=(module,)))
+        return zygote
+
+    def _is_fork(self, code: Code) -> bool:
+        """Whether its zygote is a fork of a process that has imported what it wants to."""
+        return self._keeper is not None and self._keeper.forks and not code.bundle and not self._start.interpreter
+
+    def _begin(self, code: Code, module: str) -> Zygote:
+        if self._keeper is None:
+            self._keeper = Keeper(None, str(self._spool), self, self._loop)
+        self._numbers += 1
+        zygote = Zygote(self._numbers, code, self._spool / f"zygote-{self._numbers}")
+        ours, theirs = socket.socketpair()
+        zygote.line = Line(ours, lambda message: self._heard(zygote, message), lambda: None, self._loop)
+        here = not code.bundle
+        interpreter = self._start.interpreter or ("" if here else sys.executable)
+        self._keeper.begin(zygote.number, interpreter, str(zygote.output), theirs)
+        modules = () if self._is_fork(code) else (*self._start.modules, *((module,) if module else ()))
+        zygote.preloaded.update(modules)
+        directory = "" if here else str(self._spool / "code" / sha256(code.bundle.encode()).hexdigest()[:16])
+        paths = self._start.paths if here else ()
+        zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory))
+        self._zygotes[code] = self._by_number[zygote.number] = zygote
+        return zygote
+
+    def _heard(self, zygote: Zygote, message: wire.Message) -> None:
+        match message:
+            case wire.Ready(version, pid, problem):
+                zygote.pid = pid
+                if problem or version != wire.VERSION:
+                    zygote.problem = problem or (
+                        f"its interpreter has another version of Alula: it speaks version {version} of the messages of "
+                        f"workers, and this engine {wire.VERSION}. Install the same version there"
+                    )
+                    self.zygote_lost(zygote.number, 0)
+            case wire.Forked(number, pid):
+                worker = zygote.workers.get(number)
+                if worker is not None:
+                    worker.pid = pid
+                    for call in worker.when_known:
+                        call()
+                    worker.when_known = []
+            case wire.Exited(number, _, status):
+                worker = zygote.workers.get(number)
+                if worker is not None:
+                    self._dead(worker, lambda: deaths.of(status, out_of_memory=self._killed_by_kernel()))
+
+    def _killed_by_kernel(self) -> bool:
+        before, self._kills = self._kills, deaths.kernel_kills()
+        return self._kills > before
+
+    def _hang_up(self, zygote: Zygote) -> None:
+        for worker in zygote.workers.values():
+            if worker.line is not None:
+                worker.line.close()
+        if zygote.line is not None:
+            zygote.line.close()
+
+    def _forget(self, zygote: Zygote) -> None:
+        self._by_number.pop(zygote.number, None)
+        if self._zygotes.get(zygote.code) is zygote:
+            del self._zygotes[zygote.code]
+
+    # what the keeper tells
+
+    def zygote_lost(self, zygote: int, status: int) -> None:
+        found = self._by_number.get(zygote)
+        if found is None:
+            return
+        self._forget(found)
+        found.problem = found.problem or (
+            f"the process that workers are forked from died ({_ending(status)}), and they with it{_printed(found)}"
+        )
+        log.error("workers.zygote_lost", extra={"problem": found.problem})
+        self._bury(found)
+
+    def over(self, pid: int, used_bytes: int) -> None:
+        for zygote in self._zygotes.values():
+            for worker in zygote.workers.values():
+                if worker.pid == pid and worker.busy and not worker.leaving:
+                    self._owner.over(worker, used_bytes)
+                    return
+
+    def keeper_lost(self) -> None:
+        log.error("workers.keeper_lost")
+        keeper, self._keeper = self._keeper, None
+        waiting = keeper.close() if keeper is not None else []
+        for zygote in list(self._zygotes.values()):
+            zygote.problem = "the process that looks after workers died, and they with it"
+            self._forget(zygote)
+            for worker in zygote.workers.values():
+                if worker.pid:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker.pid, signal.SIGKILL)  # the kernel does it too, a moment later
+            self._bury(zygote)
+        for gone in waiting:
+            gone()
+
+    def _bury(self, zygote: Zygote) -> None:
+        """All workers of a dead zygote die."""
+        failure = deaths.zygote_lost(zygote.problem)
+        for worker in list(zygote.workers.values()):
+            if worker.busy or worker.pid:
+                self._dead(worker, lambda: failure)
+            else:
+                self.forget(worker)
+            for call in worker.when_known:
+                call()
+        if zygote.line is not None:
+            zygote.line.close()
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _printed(zygote: Zygote) -> str:
+    """The end of what a zygote printed."""
+    with suppress(OSError):
+        text = zygote.output.read_text(errors="replace").strip()
+        return f". Its last words: {text[-_SHOWN:]}" if text else ""
+    return ""

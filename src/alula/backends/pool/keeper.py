@@ -1,0 +1,106 @@
+"""The engine's end of the keeper: what starts zygotes, ends process trees and measures memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from alula.backends.pool.line import Line
+from alula.idl import worker as wire
+
+
+class Listener(Protocol):
+    """What a keeper tells."""
+
+    def zygote_lost(self, zygote: int, status: int) -> None:
+        """A zygote is dead, and its workers die."""
+        ...
+
+    def over(self, pid: int, used_bytes: int) -> None:
+        """A worker holds more memory than it may."""
+        ...
+
+    def keeper_lost(self) -> None:
+        """The keeper is dead, and all zygotes and workers die."""
+        ...
+
+
+class Keeper:
+    """One keeper process.
+
+    Args:
+        root: A keeper that lives already; None: start one, whose zygotes are fresh interpreters.
+        spool: A directory that is removed when the engine is gone.
+    """
+
+    def __init__(self, root: wire.Root | None, spool: str, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        self.forks = root is not None
+        """Whether its zygotes are forks of a process that has the user's modules."""
+        root = root or _started()
+        self.pid = root.pid
+        self._listener = listener
+        self._line = Line(root.channel, self._heard, listener.keeper_lost, loop)
+        self._tickets = 0
+        self._waiting: dict[int, Callable[[], None]] = {}
+        self._line.say(wire.Keep(spool))
+
+    def begin(self, zygote: int, interpreter: str, output: str, channel: socket.socket) -> None:
+        """Start a zygote, which gets `channel`. Without an interpreter it is a fork, if this keeper forks."""
+        if not interpreter and not self.forks:
+            interpreter = sys.executable
+        self._line.say(wire.Begin(zygote, interpreter, output), channel)
+
+    def end(self, pid: int, grace_seconds: float, gone: Callable[[], None]) -> None:
+        """End a process and all of its descendants; `gone` is called when nothing of them is left."""
+        if self._line.closed:
+            gone()  # they died with their keeper
+            return
+        self._tickets += 1
+        self._waiting[self._tickets] = gone
+        self._line.say(wire.End(self._tickets, pid, grace_seconds))
+
+    def watch(self, pid: int, limit_bytes: int) -> None:
+        """Tell when a process and its descendants hold more than this; 0: no more."""
+        self._line.say(wire.Watch(pid, limit_bytes))
+
+    def close(self) -> list[Callable[[], None]]:
+        """Hang up: the keeper kills everything, and ends. What was waited for."""
+        self._line.close()
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        return waiting
+
+    def wait(self) -> None:
+        """Until the process has ended. Blocks."""
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _heard(self, message: wire.Message) -> None:
+        match message:
+            case wire.Gone(ticket):
+                self._waiting.pop(ticket)()
+            case wire.Lost(zygote, status):
+                self._listener.zygote_lost(zygote, status)
+            case wire.Over(pid, used):
+                self._listener.over(pid, used)
+
+
+def _started() -> wire.Root:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        words = [sys.executable, "-P", "-m", "alula.runtime.keeper", str(theirs.fileno())]
+        process = subprocess.Popen(
+            words,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    process.returncode = 0  # waited for by pid, like one that was forked
+    return wire.Root(ours, process.pid)

@@ -1,0 +1,85 @@
+"""The logs of attempts while they grow: they are shown at their place, told to who follows, and kept in bounds."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from alula.data import spool
+from alula.errors import DataError
+from alula.plugin.runner import AttemptId
+
+log = logging.getLogger(__name__)
+
+Tail = Callable[[AttemptId, bytes], None]
+"""Takes what an attempt printed, piece by piece, on the loop."""
+
+_PIECE = 64 * 1024
+"""Bytes of one log that are told at a time; of a task that prints faster the middle is left out."""
+
+
+@dataclass(slots=True)
+class Growing:
+    """The log of a running attempt."""
+
+    id: AttemptId
+    path: str
+    """Where it is spooled."""
+    place: Path | None
+    """Where it belongs; None: not on this machine."""
+    shown: bool = False
+    told: int = 0
+
+
+class Logs:
+    """Looks after the logs of running attempts.
+
+    Args:
+        tail: Is told what they print; None: nobody follows.
+    """
+
+    def __init__(self, tail: Tail | None) -> None:
+        self._tail = tail
+
+    @property
+    def followed(self) -> bool:
+        return self._tail is not None
+
+    def look(self, one: Growing) -> None:
+        """Show and tell what is new in a log. Costs a microsecond when nothing is."""
+        try:
+            size = os.stat(one.path).st_size
+        except OSError:
+            return  # it has just been moved to its place
+        if size == 0:
+            return
+        if not one.shown and one.place is not None:
+            one.shown = True
+            try:
+                spool.show(one.path, one.place)
+            except DataError as exc:
+                log.warning("workers.log_not_shown", extra={"attempt": one.id.name, "problem": str(exc)})
+        if self._tail is not None and size > one.told:
+            self._tell(one, one.path, size)
+
+    def end(self, one: Growing) -> None:
+        """Tell what is left of a log that is at its place."""
+        if self._tail is not None and one.place is not None:
+            with suppress(OSError):
+                size = os.stat(one.place).st_size
+                if size > one.told:
+                    self._tell(one, str(one.place), size)
+
+    def _tell(self, one: Growing, path: str, size: int) -> None:
+        assert self._tail is not None
+        with suppress(OSError), open(path, "rb") as file:
+            skipped = max(0, size - one.told - _PIECE)
+            file.seek(one.told + skipped)
+            piece = file.read(_PIECE)
+            one.told += skipped + len(piece)
+            note = f"... {skipped} bytes are left out here ...\n".encode() if skipped else b""
+            self._tail(one.id, note + piece)

@@ -1,0 +1,360 @@
+"""The pool: Python tasks in warm processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alula._kits.clock import Clock
+from alula.backends.pool import deaths, needs
+from alula.backends.pool.admission import Admission
+from alula.backends.pool.crew import Crew, Start, Worker
+from alula.backends.pool.logs import Growing, Logs, Tail
+from alula.backends.pool.needs import Need
+from alula.backends.pool.templates import Known, Templates
+from alula.config import WorkersConfig
+from alula.data import spool
+from alula.data.layout import Attempt
+from alula.data.objects import ObjectStore
+from alula.data.stores import Objects
+from alula.errors import DataError
+from alula.idl import ErrorDocument, ExecutionError, TaskTemplate
+from alula.idl import worker as wire
+from alula.plugin.failure import AttemptFailure, FailureKind
+from alula.plugin.runner import AttemptId, Failed, Job, Progressed, Started, Succeeded, Tell, Waits
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.1
+"""Between two looks at logs and at who waits."""
+_SAID_AFTER_SECONDS = 0.2
+"""A job that waits for longer is told why."""
+
+
+@dataclass(eq=False, slots=True)
+class _Entry:
+    """A job from its start to its end."""
+
+    job: Job
+    tell: Tell
+    known: Known
+    need: Need
+    serial: int
+    put_at: float
+    worker: Worker | None = None
+    log: Growing | None = None
+    checkpoint: str = ""
+    over_bytes: int = 0
+    """What it held when it held too much."""
+    waits: bool = False
+    """It has been told that it waits."""
+    closing: list[Callable[[str], None]] = field(default_factory=list)
+    """Who is to be told that nothing is left of it."""
+
+    @property
+    def label(self) -> str:
+        id = self.job.id
+        return f"{id.execution}/{id.path}"
+
+
+class Pool:
+    """Runs Python tasks in processes forked from a zygote. A `Runner`.
+
+    Args:
+        config: How much may run at once, and for how long what stays.
+        clock: The time.
+        root: A keeper that was forked from this process before threads began; None: fresh interpreters.
+        start: How fresh interpreters for the code that is here begin.
+        spool: A directory for files of running workers, made and removed by the pool; None: a temporary one.
+        objects: Where the logs of crashed tasks go.
+        tail: Is told what running tasks print.
+    """
+
+    def __init__(
+        self,
+        config: WorkersConfig,
+        *,
+        clock: Clock,
+        root: wire.Root | None = None,
+        start: Start | None = None,
+        spool: Path | None = None,
+        objects: ObjectStore | None = None,
+        tail: Tail | None = None,
+    ) -> None:
+        self._config, self._clock, self._root, self._start = config, clock, root, start or Start()
+        self._spool = spool
+        self._objects = objects or Objects()
+        self._logs = Logs(tail)
+        self._templates = Templates()
+        self._admission = Admission[_Entry](
+            config.cpus or os.cpu_count() or 1, config.memory_bytes or _memory_bytes(), lambda entry: entry.label
+        )
+        self._entries: dict[AttemptId, _Entry] = {}
+        self._running: dict[Worker, _Entry] = {}
+        self._silent: dict[_Entry, None] = {}
+        """Jobs that wait and were not told so, in order."""
+        self._serials = itertools.count(1)
+        self._ticking: asyncio.TimerHandle | None = None
+        self._idling: asyncio.TimerHandle | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+        self._crew: Crew | None = None
+
+    # Runner
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._spool is None:
+            self._spool = Path(tempfile.mkdtemp(prefix="alula-workers-"))
+        else:
+            self._spool.mkdir(parents=True, exist_ok=True)
+        self._crew = Crew(
+            self, self._spool, self._start, grace_seconds=self._config.stop_grace.total_seconds(), clock=self._clock
+        )
+        self._crew.open(self._root)
+        self._idle()
+
+    async def aclose(self) -> None:
+        self._entries.clear()
+        for timer in (self._ticking, self._idling):
+            if timer is not None:
+                timer.cancel()
+        if self._crew is not None:
+            await self._crew.aclose()
+        self._running.clear()
+        if self._chores:
+            await asyncio.wait(self._chores)
+        if self._spool is not None:
+            await asyncio.to_thread(shutil.rmtree, self._spool, True)
+
+    def accepts(self, template: TaskTemplate) -> str:
+        known = self._templates.known(template)
+        return known.refusal or self._admission.impossible(known.need)
+
+    def start(self, job: Job, tell: Tell) -> None:
+        entry = self._entries.get(job.id)
+        if entry is not None and not entry.closing:
+            entry.tell = tell
+            if entry.worker is not None:
+                tell(Started())
+            return
+        known = self._templates.known(job.template)
+        need, why = known.need, known.refusal
+        if job.overrides is not None and not why:
+            try:
+                need = needs.need(job.template, job.overrides)
+            except ValueError as exc:
+                why = f"the node asks for resources that cannot be read: {exc}"
+        why = why or self._admission.impossible(need)
+        if why:
+            tell(Failed(AttemptFailure("USER:CannotRunHere", why)))
+            return
+        entry = _Entry(job, tell, known, need, next(self._serials), self._clock.monotonic())
+        self._entries[job.id] = entry
+        self._admission.put(entry, need, job.id.execution)
+        self._begin_what_fits()
+        if entry.worker is None:
+            self._silent[entry] = None
+        self._tick_later()
+
+    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        entry = self._entries.get(id)
+        if entry is None:
+            done("")
+            return
+        entry.closing.append(done)
+        if len(entry.closing) > 1:
+            return
+        if entry.worker is None:
+            self._admission.cancel(entry)
+            self._finish(entry)
+        elif not entry.worker.leaving:
+            self._end(entry, self._config.stop_grace.total_seconds())
+
+    # what the crew tells
+
+    def heard(self, worker: Worker, message: wire.Message) -> None:
+        entry = self._running.get(worker)
+        if entry is None or worker.leaving:
+            return
+        if isinstance(message, wire.Ended) and message.serial == entry.serial:
+            if message.lost_log:
+                log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": message.lost_log})
+            report = _report(message, entry.checkpoint or entry.job.checkpoint)
+            assert self._crew is not None
+            if message.retire:
+                log.debug("workers.retired", extra={"attempt": entry.label, "why": message.retire})
+                grace = self._config.stop_grace.total_seconds()
+                self._crew.end(worker, grace, lambda: self._left(entry, report))
+                return
+            if entry.need.memory_limit_bytes:
+                self._crew.watch(worker, 0)
+            del self._running[worker]
+            self._crew.give_back(worker)
+            self._finish(entry)
+            if self._logs.followed:
+                self._logs.end(self._growing(entry))
+            self._begin_what_fits()
+            entry.tell(report)
+        elif isinstance(message, wire.Progress) and message.serial == entry.serial:
+            entry.checkpoint = message.checkpoint or entry.checkpoint
+            entry.tell(Progressed(message.done, message.message, message.checkpoint))
+
+    def died(self, worker: Worker, failure: AttemptFailure) -> None:
+        entry = self._running.get(worker)
+        if entry is not None:
+            self._bury(entry, Failed(failure, entry.checkpoint or entry.job.checkpoint))
+
+    def over(self, worker: Worker, used_bytes: int) -> None:
+        entry = self._running.get(worker)
+        if entry is not None and not worker.leaving:
+            failure = deaths.over_limit(used_bytes, entry.need.memory_limit_bytes)
+            self._end(entry, 0, failure)
+
+    # from start to end
+
+    def _begin_what_fits(self) -> None:
+        while (entry := self._admission.take()) is not None:
+            self._begin(entry)
+
+    def _begin(self, entry: _Entry) -> None:
+        assert self._crew is not None
+        job, known = entry.job, entry.known
+        worker = self._crew.take(known.code, known.module)
+        entry.worker = worker
+        self._running[worker] = entry
+        self._silent.pop(entry, None)
+        new = known.number not in worker.templates
+        worker.templates.add(known.number)
+        assert worker.line is not None
+        worker.line.say(
+            wire.Run(
+                serial=entry.serial,
+                template=known.number,
+                content=known.content if new else b"",
+                inputs=job.inputs,
+                prefix=job.prefix,
+                attempt=(job.id.project, job.id.domain, job.id.execution, job.id.number),
+                checkpoint=job.checkpoint,
+                index=job.index,
+                attempts=job.attempts,
+                environment=job.environment,
+                log_limit_bytes=self._config.log_limit_bytes,
+            )
+        )
+        if entry.need.memory_limit_bytes:
+            self._crew.watch(worker, entry.need.memory_limit_bytes)
+        if entry.waits:
+            entry.tell(Waits(""))
+        entry.tell(Started())
+
+    def _end(self, entry: _Entry, grace_seconds: float, failure: AttemptFailure | None = None) -> None:
+        """End a running job's processes; then say why, if there is somebody to say it to."""
+        assert self._crew is not None
+        assert entry.worker is not None
+        report = Failed(failure, entry.checkpoint or entry.job.checkpoint) if failure is not None else None
+        self._crew.end(entry.worker, grace_seconds, lambda: self._bury(entry, report))
+
+    def _left(self, entry: _Entry, report: Succeeded | Failed) -> None:
+        """The worker of an attempt that is over has ended with all that the attempt left behind."""
+        assert self._crew is not None
+        assert entry.worker is not None
+        self._running.pop(entry.worker, None)
+        self._crew.forget(entry.worker)
+        self._finish(entry)
+        self._begin_what_fits()
+        if not entry.closing:
+            entry.tell(report)
+
+    def _bury(self, entry: _Entry, report: Failed | None) -> None:
+        """Nothing of a job is left but its log."""
+        chore = self._loop.create_task(self._bury_log(entry, report))
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+    async def _bury_log(self, entry: _Entry, report: Failed | None) -> None:
+        worker = entry.worker
+        assert self._crew is not None
+        assert worker is not None
+        uri, limit = Attempt(entry.job.prefix).log, self._config.log_limit_bytes
+        try:
+            place = self._objects.local_path(uri)
+            if place is not None:
+                await asyncio.to_thread(spool.publish, worker.spool, place, limit)
+            elif content := await asyncio.to_thread(spool.content, worker.spool, limit):
+                await self._objects.write(uri, content)
+        except DataError as exc:
+            log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": str(exc)})
+        if self._running.pop(worker, None) is None:
+            return
+        self._crew.forget(worker)
+        self._finish(entry)
+        self._begin_what_fits()
+        if report is not None and not entry.closing:
+            entry.tell(report)
+
+    def _finish(self, entry: _Entry) -> None:
+        """Forget a job, and tell who waited for its end."""
+        self._admission.free(entry)
+        self._silent.pop(entry, None)
+        if self._entries.get(entry.job.id) is entry:
+            del self._entries[entry.job.id]
+        for done in entry.closing:
+            done("")
+
+    # from time to time
+
+    def _tick_later(self) -> None:
+        if self._ticking is None and self._entries:
+            self._ticking = self._loop.call_later(_TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        now = self._clock.monotonic()
+        for entry in list(itertools.islice(self._silent, 1000)):
+            if now - entry.put_at < _SAID_AFTER_SECONDS:
+                break
+            del self._silent[entry]
+            entry.waits = True
+            entry.tell(Waits(self._admission.reason(entry)))
+        for entry in self._running.values():
+            self._logs.look(self._growing(entry))
+        self._tick_later()
+
+    def _growing(self, entry: _Entry) -> Growing:
+        if entry.log is None:
+            assert entry.worker is not None
+            place = self._objects.local_path(Attempt(entry.job.prefix).log)
+            entry.log = Growing(entry.job.id, entry.worker.spool, place)
+        return entry.log
+
+    def _idle(self) -> None:
+        seconds = self._config.idle.total_seconds()
+        self._idling = self._loop.call_later(max(seconds / 4, 0.01), self._idle)
+        if self._crew is not None:
+            self._crew.dismiss_idle(seconds)
+
+
+def _report(ended: wire.Ended, checkpoint: str) -> Succeeded | Failed:
+    if ended.kind == wire.OUTPUTS:
+        return Succeeded(outputs=ended.payload)
+    if ended.kind == wire.FUTURES:
+        return Succeeded(futures=ended.payload)
+    error = ErrorDocument.FromString(ended.payload).error
+    system = error.origin == ExecutionError.SYSTEM
+    kind = FailureKind.SYSTEM if system else FailureKind.USER
+    return Failed(AttemptFailure(error.code, error.message, kind, error.kind == error.RECOVERABLE), checkpoint)
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

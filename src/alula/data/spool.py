@@ -1,0 +1,79 @@
+"""What an attempt prints: a file that grows where its worker lives, and what becomes of it at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from alula.data.local import translated
+
+_NOTE = "\n... {} bytes of output are left out here: the limit is {} ...\n"
+
+
+def publish(spool: str, target: Path, limit_bytes: int) -> None:
+    """Move a spooled log to its place; of one that is longer than the limit the middle is dropped.
+
+    Nothing is made of an empty one, and `spool` is gone afterwards. May be called again. Raises DataError.
+    """
+    with translated(str(target)):
+        if not os.path.exists(spool):
+            return
+        size = os.path.getsize(spool)
+        if size > limit_bytes:
+            shorten(spool, limit_bytes)
+        if size:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _move(spool, target)
+        with suppress(FileNotFoundError):
+            os.unlink(spool)  # `rename` leaves both names of one file
+
+
+def show(spool: str, target: Path) -> None:
+    """Let readers find a log at its place while it grows. Nothing happens if it is there. Raises DataError."""
+    with translated(str(target)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            try:
+                os.link(spool, target)
+            except FileExistsError:
+                raise
+            except OSError:  # another file system
+                os.symlink(spool, target)
+
+
+def content(spool: str, limit_bytes: int) -> bytes:
+    """A spooled log as bytes, shortened; empty if there is none. Raises DataError."""
+    with translated(spool):
+        if not os.path.exists(spool):
+            return b""
+        if os.path.getsize(spool) > limit_bytes:
+            shorten(spool, limit_bytes)
+        with open(spool, "rb") as file:
+            return file.read()
+
+
+def shorten(spool: str, limit_bytes: int) -> None:
+    """Put a log in the place of a longer one: its beginning, a note, its end, at most the limit and the note."""
+    size = os.path.getsize(spool)
+    half = limit_bytes // 2
+    short = f"{spool}.short"
+    with open(spool, "rb") as source, open(short, "wb") as made:
+        head = source.read(half)
+        source.seek(size - half)
+        tail = source.read(half)
+        head = head[: head.rfind(b"\n") + 1] or head
+        tail = tail[tail.find(b"\n") + 1 :] or tail
+        left_out = size - len(head) - len(tail)
+        made.write(head + _NOTE.format(left_out, limit_bytes).encode() + tail)
+    os.replace(short, spool)
+
+
+def _move(spool: str, target: Path) -> None:
+    try:
+        os.replace(spool, target)
+    except OSError:  # another file system: beside its place first, so that readers see all of it or nothing
+        beside = f"{target}.part"
+        shutil.copyfile(spool, beside)
+        os.replace(beside, target)

@@ -1,0 +1,91 @@
+"""What an attempt may leave behind in its process, and how the next one finds it as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from alula.runtime.processes import has_children
+
+_HARMLESS_THREADS = ("alula-", "asyncio_", "pydevd")
+"""Beginnings of names: threads of the bridge, and of the pools that its loops keep."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)
+_GROWTH_BYTES = 512 * 1024 * 1024
+"""A process that holds so much more than at its start is replaced."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Leftovers:
+    """The state of this process as it was before any attempt, put back after each."""
+
+    def __init__(self) -> None:
+        self._cwd = os.getcwd()
+        os.umask(umask := os.umask(0o022))
+        self._umask = umask
+        self._path = list(sys.path)
+        self._handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        self._environment = dict(os.environ)
+        self._applied: Mapping[str, str] | None = None
+        self._expected: dict[Any, Any] = {}
+        self._threads = threading.active_count()
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if sys.platform == "linux" else -1
+        self._resident = self._resident_bytes()
+
+    def environment(self, added: Mapping[str, str]) -> bool:
+        """Make the variables of this process what they were, and these; whether that changed any."""
+        if added == self._applied and _raw() == self._expected:
+            return False
+        wanted = {**self._environment, **added}
+        for name in [name for name in os.environ if name not in wanted]:
+            del os.environ[name]
+        for name, value in wanted.items():
+            if os.environ.get(name) != value:
+                os.environ[name] = value
+        self._applied, self._expected = added, dict(_raw())
+        return True
+
+    def clear(self) -> str:
+        """Put back what can be put back; why no other attempt may run in this process, if that is not all."""
+        if has_children():
+            return "the task left processes behind"
+        if threading.active_count() > self._threads and (left := self._strange_threads()):
+            return f"the task left threads behind: {', '.join(left)}"
+        if signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+            return "the task left signals blocked"
+        for signum, handler in self._handlers.items():
+            if signal.getsignal(signum) is not handler:
+                return f"the task left a handler for {signum.name}"
+        os.umask(self._umask)
+        if sys.path != self._path:
+            sys.path[:] = self._path
+        return self._back_home() or self._grown()
+
+    def _strange_threads(self) -> list[str]:
+        main = threading.main_thread()
+        others = [one for one in threading.enumerate() if one is not main]
+        return [one.name for one in others if not one.name.startswith(_HARMLESS_THREADS)]
+
+    def _back_home(self) -> str:
+        try:
+            if os.getcwd() != self._cwd:
+                os.chdir(self._cwd)
+        except OSError as exc:
+            return f"its working directory is gone: {exc}"
+        return ""
+
+    def _grown(self) -> str:
+        grown = self._resident_bytes() - self._resident
+        return f"it grew by {grown >> 20} MiB" if grown > _GROWTH_BYTES else ""
+
+    def _resident_bytes(self) -> int:
+        return int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE if self._statm >= 0 else 0
+
+
+def _raw() -> dict[Any, Any]:
+    """The variables as `os.environ` keeps them: to compare them there costs a microsecond, and through it fifty."""
+    found: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
+    return found
