@@ -16,6 +16,8 @@ class Options:
 
     max_parallelism: int | None = None
     """Tasks and child executions at a time; 0: no limit."""
+    cache: bool | None = None
+    """Whether tasks that ask for the cache get it."""
     overwrite_cache: bool | None = None
     interruptible: bool | None = None
     """For tasks and workflows that do not say."""

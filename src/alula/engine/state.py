@@ -269,6 +269,8 @@ class Settings:
     workflow_timeout: timedelta | None = None
     grace: timedelta = timedelta(seconds=4)
     """How long the end of a node waits for its attempt to be cleaned up. The clean-up goes on after that."""
+    cache: bool = True
+    """Whether tasks that ask for the cache get it."""
     overwrite_cache: bool = False
     inline_limit_bytes: int = 256 * 1024
     """What an array may gather in its row; beyond it, the outputs are written elsewhere."""

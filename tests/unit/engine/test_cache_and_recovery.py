@@ -55,6 +55,13 @@ def test_m26_overwriting_looks_nothing_up() -> None:
     stage.check_end()
 
 
+def test_without_the_cache_nothing_is_looked_up_or_kept() -> None:
+    stage = Stage(made(SLOW), settings=Settings(cache=False)).run()
+    assert kinds(stage) == ["StartAttempt"]
+    assert stage.x.nodes["n0"].cache is CacheStatus.DISABLED
+    stage.check_end()
+
+
 def test_m26_a_cache_that_is_down_is_a_miss_on_record() -> None:
     stage = Stage(made(SLOW))
     stage.cache_down = True

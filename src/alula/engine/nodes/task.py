@@ -42,7 +42,7 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     """Go on as far as it can without a slot: the inputs can be had, the cache has no answer."""
     if inputs(turn, row, plan) is None:
         return
-    if plan.policy.cacheable:
+    if plan.policy.cacheable and turn.x.settings.cache:
         cache.begin(turn, row, plan)
     else:
         queue(turn, row)
@@ -136,7 +136,7 @@ def succeeded(turn: Turn, event: AttemptSucceeded) -> None:
     _settle(turn, attempt, AttemptPhase.SUCCEEDED, closed=event.closed)
     if event.expansion:
         dynamic.expand(turn, row, plan, event.expansion)
-    elif plan.policy.cacheable:
+    elif plan.policy.cacheable and turn.x.settings.cache:
         cache.store(turn, row, plan, event.outputs)
     else:
         turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs)
