@@ -101,6 +101,10 @@ class Config:
     """What is the user's own: `$ALULA_HOME`, else `~/.alula`."""
     data: str = ""
     """URI prefix of the files of executions; empty: `data` in the home directory."""
+    project: str = "default"
+    """Of what is run and looked for, where nothing else is said."""
+    domain: str = "development"
+    """Likewise."""
     store: StoreConfig = field(default_factory=StoreConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     workers: WorkersConfig = field(default_factory=WorkersConfig)

@@ -14,6 +14,7 @@ from alula.errors import ConfigError
 EVERYTHING = """
 home = "mine"
 data = "s3://bucket/data"
+project = "flights"
 [store]
 url = "postgresql://db/alula"
 durability = "relaxed"
@@ -42,6 +43,7 @@ def test_without_a_file_and_variables_everything_is_as_the_code_says(tmp_path: P
 def test_every_kind_of_key_is_read_from_the_file(tmp_path: Path) -> None:
     config = load(written(tmp_path, EVERYTHING), {})
     assert (config.home, config.data) == (tmp_path / "mine", "s3://bucket/data")
+    assert (config.project, config.domain) == ("flights", "development")
     assert (config.store.url, config.store.durability) == ("postgresql://db/alula", Durability.RELAXED)
     assert config.store.busy_timeout == timedelta(seconds=90)
     assert (config.engine.lease, config.engine.executions) == (timedelta(seconds=20), 10)

@@ -1,0 +1,79 @@
+"""How an execution ended: as an exception, with the values that it gave, or still open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from alula.admin.executions import ended
+from alula.engine.codec import read_node
+from alula.engine.state import ROOT, Failure, NodePhase
+from alula.errors import TaskFailure, TaskTimeout
+from alula.idl import LiteralMap, TypedInterface
+from alula.sdk.graph import Entity
+from alula.store.records import ExecutionRecord
+from alula.store.store import Store
+from alula.types import maps
+from alula.types.registry import default
+from alula.types.transformer import Converter, Place
+
+_LATEST = 1.0
+"""Seconds after which it is looked again, whatever is heard."""
+
+
+async def until_ended(store: Store, id: int) -> ExecutionRecord:
+    """Wait for an execution to end. Raises StoreError, Unknown."""
+    woken = asyncio.Event()
+
+    def wake(ids: object) -> None:
+        if not ids or id in ids:  # type: ignore[operator]
+            woken.set()
+
+    pause = 0.0
+    with store.watch(wake):
+        while True:
+            woken.clear()
+            record = await store.execution_by_id(id)
+            if ended(record):
+                return record
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LATEST):
+                    await woken.wait()
+            await asyncio.sleep(pause)
+            pause = min(pause + 0.005, 0.1)  # a busy execution wakes thousands of times a second
+
+
+async def failure_of(store: Store, record: ExecutionRecord) -> Failure:
+    """Why an execution did not end well."""
+    row = await store.node(record.id, ROOT)
+    found = read_node(row).failure if row is not None else None
+    return found or Failure(str(record.phase), record.error or f"it ended as {record.phase}")
+
+
+def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
+    """The end of an execution as an exception."""
+    name = record.key.name
+    if record.phase == NodePhase.ABORTED:
+        return TaskFailure(f"execution {name} was aborted: {failure.message}", code="Aborted")
+    what = f"execution {name} failed: {failure.message}"
+    where = f"node {failure.path}" if failure.path else ""
+    fix = f"alula logs {name} {failure.path}".rstrip() + f"; alula recover {name} goes on from what succeeded"
+    if record.phase == NodePhase.TIMED_OUT or failure.code == "Timeout":
+        return TaskTimeout(what, where=where, fix=fix)
+    return TaskFailure(what, where=where, fix=fix, code=failure.code, origin=failure.kind)
+
+
+def converters_of(entity: Entity | None, interface: TypedInterface) -> Mapping[str, Converter]:
+    """How outputs become values: as their entity declares, else as their types suggest."""
+    if entity is not None:
+        return {name: one.converter for name, one in entity.interface.outputs.items()}
+    return {name: default.converter(default.guess(v.type)) for name, v in interface.outputs.variables.items()}
+
+
+async def values_of(
+    outputs: LiteralMap, entity: Entity | None, interface: TypedInterface, place: Place
+) -> dict[str, Any]:
+    """Outputs as Python values, by name. Raises ConversionError."""
+    return await maps.to_python(outputs, converters_of(entity, interface), place)

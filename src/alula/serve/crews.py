@@ -1,0 +1,57 @@
+"""Workers for programs, from settings: forked from this process where it has the code, else fresh interpreters."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+
+from alula._kits.clock import SystemClock
+from alula.backends.pool.crew import Start
+from alula.backends.pool.logs import Tail
+from alula.backends.pool.pool import Pool
+from alula.config import Config
+from alula.idl import worker as wire
+from alula.runtime import zygote
+from alula.serve.code import Code
+from alula.serve.programs import Programs
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A process that was forked from this one, and has its modules."""
+
+    code: Code
+    root: wire.Root
+
+
+def fork(code: Code) -> Forked | None:
+    """A fork of this process, for the program that it has loaded; None: it cannot be forked any more.
+
+    Call it before anything starts a thread or an event loop.
+    """
+    if threading.active_count() > 1 or ("asyncio" in sys.modules and _loop_runs()):
+        return None
+    return Forked(code, zygote.fork())
+
+
+def programs(config: Config, *, forked: Forked | None = None, tail: Tail | None = None) -> Programs:
+    """Runs the tasks of every program whose code lies on this machine.
+
+    Args:
+        forked: Workers of this program come from there.
+        tail: Is told what running tasks print.
+    """
+    clock = SystemClock()
+
+    def make(code: Code | None) -> Pool:
+        root = forked.root if forked is not None and code is not None and code.key == forked.code.key else None
+        start = Start(code.interpreter, (code.root,), (code.module,)) if code is not None and root is None else None
+        return Pool(config.workers, clock=clock, root=root, start=start, tail=tail)
+
+    return Programs(make, Pool(config.workers, clock=clock).accepts)
+
+
+def _loop_runs() -> bool:
+    events = sys.modules["asyncio"].events
+    return events._get_running_loop() is not None

@@ -1,0 +1,121 @@
+"""An engine with all that it needs, put together from settings; and the same without an engine, to look and to ask."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from alula._kits.clock import Clock, SystemClock
+from alula.admin.desk import Desk
+from alula.config import Config
+from alula.data.objects import ObjectStore
+from alula.data.stores import Objects
+from alula.engine.driver import Engine
+from alula.engine.memo import Memo
+from alula.engine.observe import Observer
+from alula.errors import StoreUnavailable
+from alula.plugin.runner import Runner
+from alula.store import owners
+from alula.store.opening import open_store
+from alula.store.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class House:
+    """A store and a place for files, and an engine while one runs here."""
+
+    config: Config
+    store: Store
+    objects: ObjectStore = field(default_factory=Objects)
+    clock: Clock = field(default_factory=SystemClock)
+    engine: Engine | None = None
+    _running: asyncio.Task[None] | None = None
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.store, self.objects, self.config.data_prefix, self.clock)
+
+    @property
+    def local(self) -> bool:
+        """Whether the store is a file on this machine."""
+        return "://" not in self.config.store_url or self.config.store_url.startswith("sqlite:")
+
+    @asynccontextmanager
+    async def driving(
+        self, runners: Sequence[Runner], *, everything: bool = False, observers: Sequence[Observer] = ()
+    ) -> AsyncIterator[Engine]:
+        """An engine that runs inside the block, and leaves nothing running.
+
+        Args:
+            runners: What attempts are run by.
+            everything: Drive all that is open in the store; else only what `Engine.drive` is told, and what that
+                launches.
+
+        Raises:
+            StoreError: The store was lost for good; also out of whatever is awaited with `unless_lost`.
+        """
+        config = self.config
+        engine = Engine(
+            self.store,
+            owner=owners.of_this_process(secrets.token_hex(4)),
+            runners=runners,
+            objects=self.objects,
+            memo=Memo(self.store, self.objects, self.clock, config.cache, data=config.data_prefix),
+            data_prefix=config.data_prefix,
+            clock=self.clock,
+            config=config.engine,
+            observers=observers,
+            only=None if everything else (),
+            alone=self.local,
+        )
+        self.engine = engine
+        self._running = asyncio.create_task(engine.run(), name="alula-engine")
+        try:
+            yield engine
+        finally:
+            engine.stop()
+            running, self.engine, self._running = self._running, None, None
+            if not running.done():
+                await asyncio.wait([running])
+            if not running.cancelled() and (problem := running.exception()) is not None:
+                raise problem
+
+    async def unless_lost(self, work: Awaitable[T]) -> T:
+        """What `work` gives, unless the engine ends before it: then what the engine ended with is raised."""
+        if self._running is None:
+            return await work
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait([task, self._running], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self._running.result()
+                raise StoreUnavailable("the engine has ended before the execution did")
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def aclose(self) -> None:
+        """Let go of the store."""
+        await self.store.aclose()
+
+
+def furnish(config: Config, *, store: Store | None = None) -> House:
+    """A store, opened, and what goes with it. Blocks.
+
+    Raises:
+        StoreError: The store cannot be opened.
+        ConfigError: Its URL is none.
+    """
+    opened = store or open_store(
+        config.store_url, durability=config.store.durability, busy_timeout=config.store.busy_timeout
+    )
+    return House(config, opened)

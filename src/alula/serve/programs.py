@@ -1,0 +1,149 @@
+"""Runs the tasks of many programs: workers for each set of code, found by what is kept with the execution."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from alula.engine.observe import PlanOf, Silent
+from alula.errors import AlulaError
+from alula.idl import TaskTemplate
+from alula.plugin.failure import AttemptFailure
+from alula.plugin.runner import AttemptId, Failed, Job, Report, Runner, Succeeded, Tell
+from alula.serve.code import Code
+from alula.store.records import ExecutionKey, ExecutionRecord
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 300.0
+"""Workers of a program that nothing was asked of for so long end."""
+
+
+@dataclass(slots=True)
+class _Crew:
+    """The workers of one program."""
+
+    runner: Runner
+    opening: asyncio.Task[None]
+    busy: set[AttemptId] = field(default_factory=set)
+    """Attempts that were started and not yet closed, or ended closed."""
+    used_at: float = 0.0
+
+
+class Programs(Silent):
+    """A runner, and the observer that tells it where the code of each execution is.
+
+    Args:
+        make: Workers for one program; None: for tasks of executions that say nothing about code.
+        accepts: Why no worker can run a task; empty if one can.
+    """
+
+    def __init__(self, make: Callable[[Code | None], Runner], accepts: Callable[[TaskTemplate], str]) -> None:
+        self._make, self._accepts = make, accepts
+        self._code: dict[ExecutionKey, Code | None] = {}
+        self._crews: dict[object, _Crew] = {}
+        self._sweeping: asyncio.Task[None] | None = None
+
+    # --- observer ---
+
+    def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
+        self._code[execution.key] = Code.of_facts(execution.facts)
+
+    def left(self, execution: ExecutionRecord, why: str) -> None:
+        self._code.pop(execution.key, None)
+
+    # --- runner ---
+
+    @property
+    def local(self) -> bool:
+        return True
+
+    async def open(self) -> None:
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def aclose(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        crews = list(self._crews.values())
+        self._crews.clear()
+        for crew in crews:
+            await self._end(crew)
+
+    def accepts(self, template: TaskTemplate) -> str:
+        return self._accepts(template)
+
+    def start(self, job: Job, tell: Tell) -> None:
+        key = ExecutionKey(job.id.project, job.id.domain, job.id.execution)
+        code = self._code.get(key)
+        try:
+            crew = self._crew(code)
+        except AlulaError as exc:
+            tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
+            return
+        crew.busy.add(job.id)
+
+        def told(report: Report) -> None:
+            if isinstance(report, Succeeded | Failed) and report.closed:
+                crew.busy.discard(job.id)
+            tell(report)
+
+        def begin(opening: asyncio.Task[None]) -> None:
+            problem = None if opening.cancelled() else opening.exception()
+            if job.id not in crew.busy:
+                return  # closed before it began
+            if problem is not None:
+                told(Failed(AttemptFailure("WorkersUnavailable", str(problem))))
+            else:
+                crew.runner.start(job, told)
+
+        if crew.opening.done():
+            begin(crew.opening)
+        else:
+            crew.opening.add_done_callback(begin)
+
+    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        crew = next((crew for crew in self._crews.values() if id in crew.busy), None)
+        if crew is None or not crew.opening.done() or crew.opening.exception() is not None:
+            if crew is not None:
+                crew.busy.discard(id)
+            done("")
+            return
+        here = crew
+
+        def closed(problem: str) -> None:
+            if not problem:
+                here.busy.discard(id)
+            done(problem)
+
+        crew.runner.close(id, abort=abort, reason=reason, done=closed)
+
+    # --- crews ---
+
+    def _crew(self, code: Code | None) -> _Crew:
+        """The workers of a program, which begin to open if they are not there. Raises ConfigError."""
+        key = code.key if code is not None else None
+        crew = self._crews.get(key)
+        if crew is None:
+            if code is not None:
+                code.check()
+            runner = self._make(code)
+            crew = self._crews[key] = _Crew(runner, asyncio.create_task(runner.open()))
+        crew.used_at = asyncio.get_running_loop().time()
+        return crew
+
+    async def _sweep(self) -> None:
+        """End the workers of programs that are not used any more."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_IDLE_SECONDS / 5)
+            for key, crew in list(self._crews.items()):
+                if not crew.busy and loop.time() - crew.used_at > _IDLE_SECONDS:
+                    del self._crews[key]
+                    await self._end(crew)
+
+    async def _end(self, crew: _Crew) -> None:
+        await asyncio.wait([crew.opening])
+        if crew.opening.exception() is None:
+            await crew.runner.aclose()
