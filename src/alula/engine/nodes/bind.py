@@ -149,8 +149,11 @@ def _promise(x: Execution, scope: str, promise: OutputReference, look: bool) -> 
     if not promise.attr_path:
         return _seen(x, _loaded(x, source), look) if look else source
     lit = _loaded(x, source)
-    for step in promise.attr_path:
-        lit = literals.resolve(_seen(x, lit, True), [step])
+    for nth, step in enumerate(promise.attr_path):
+        lit = _seen(x, lit, True)
+        if literals.kind(lit) in ("generic", "binary"):  # nothing in these lies elsewhere
+            return literals.resolve(lit, promise.attr_path[nth:])
+        lit = literals.resolve(lit, [step])
     return _seen(x, lit, look)
 
 
