@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from alula.errors import AlulaError
 from alula.store.rows import Row
-from alula.store.sql import CHUNK, Statements
+from alula.store.sql import CHUNK, Statement, Statements
 
 T = TypeVar("T")
 
@@ -19,8 +19,6 @@ NO_LIMIT = 2**62
 class Cursor(Protocol):
     """What a driver's connection gives for a statement."""
 
-    @property
-    def description(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
 
 
@@ -73,12 +71,12 @@ class Connection:
     def rows(self, name: str, /, **given: object) -> list[Row]:
         """What a statement returns; nothing if it returns nothing."""
         statement = self.statements[name]
-        return self._rows(statement.text, statement.names, given)
+        return self._rows(statement, given)
 
     def listing(self, name: str, conditions: Sequence[str], /, **given: object) -> list[Row]:
         """The rows of a listing for which all the named conditions hold."""
         statement = self.statements[name].where(self.statements[f"{name}{{{one}}}"] for one in conditions)
-        return self._rows(statement.text, statement.names, given)
+        return self._rows(statement, given)
 
     def one(self, name: str, /, **given: object) -> Row | None:
         """The first row."""
@@ -117,20 +115,29 @@ class Connection:
             raise
         self.raw.execute("RELEASE SAVEPOINT whole")
 
-    def _rows(self, text: str, names: Sequence[str], given: Mapping[str, object]) -> list[Row]:
-        values = [self._array(value) if type(value) is list else value for value in map(given.__getitem__, names)]
-        cursor = self.raw.execute(text, values)
-        return [] if cursor.description is None else cursor.fetchall()
+    def _rows(self, statement: Statement, given: Mapping[str, object]) -> list[Row]:
+        values = [
+            self._array(value) if type(value) is list else value for value in map(given.__getitem__, statement.names)
+        ]
+        cursor = self.raw.execute(statement.text, values)
+        return cursor.fetchall() if statement.answers else []
 
 
 class Database(Protocol):
     """One kind of database, as the store uses it. Every method may block, and raises errors of `alula.errors` only."""
 
     def transact(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once all that it wrote is durable; called on one thread only.
+        """What `work` returns, once all that it wrote is durable; called by one thread at a time.
 
         `work` may be called again if the transaction must be repeated. An error that is neither StoreUnavailable nor
         StoreDamaged is the fault of what `work` was given. Whatever is raised, nothing of it was written.
+        """
+        ...
+
+    def attempt(self, work: Callable[[Connection], object]) -> bool:
+        """As `transact`, for an event loop: only if it can be done at once and quickly, as the last ones have shown.
+
+        False, or an error: nothing was written, and `transact` is to be called instead.
         """
         ...
 

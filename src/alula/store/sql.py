@@ -23,6 +23,11 @@ class Statement:
     text: str
     names: tuple[str, ...]
 
+    @property
+    def answers(self) -> bool:
+        """Whether it gives rows."""
+        return self.text.startswith("SELECT") or " RETURNING " in self.text
+
     def where(self, conditions: Iterable[Statement]) -> Statement:
         """This listing, of those rows for which all conditions hold."""
         parts = list(conditions)

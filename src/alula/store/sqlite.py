@@ -28,6 +28,9 @@ _LISTEN_SECONDS = 0.1
 _PAUSE_SECONDS = (0.0002, 0.005)
 """How long to wait for a lock before asking again: at first, at most. SQLite's own waits grow to 100 ms."""
 
+_QUICK_SECONDS = 0.002
+"""An event loop may wait for the disk as long as that, and not longer."""
+
 _SNAPSHOT = "BEGIN"
 
 
@@ -46,25 +49,47 @@ class Sqlite:
         self._reading: list[Connection] = []
         self._listener: threading.Thread | None = None
         self._closed = threading.Event()
+        self._usual = _QUICK_SECONDS
+        """How long a commit took of late, in seconds."""
         self._pulses = 0
         """How often this process told others of news."""
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         with errors(self._path):
             connection = self._writer()
-            raw = connection.raw
-            self._begin(raw)
+            self._begin(connection.raw)
+            return self._finish(connection, work)
+
+    def attempt(self, work: Callable[[Connection], object]) -> bool:
+        connection = self._writing
+        if connection is None or self._usual > _QUICK_SECONDS:
+            return False
+        with errors(self._path):
             try:
-                result = work(connection)
-                news = bool(connection.news)
-                if news:
-                    pulse(raw)
-                raw.execute("COMMIT")
-                self._pulses += news
-            except BaseException as exc:
-                self._abandon(connection, exc)
-                raise
-            return result
+                connection.raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                if primary(exc) != "SQLITE_BUSY":
+                    raise
+                return False
+            self._finish(connection, work)
+            return True
+
+    def _finish(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        """Do the work of a transaction that was begun, and end it."""
+        raw = connection.raw
+        try:
+            result = work(connection)
+            news = bool(connection.news)
+            if news:
+                pulse(raw)
+            start = time.monotonic()
+            raw.execute("COMMIT")
+            self._usual += (time.monotonic() - start - self._usual) / 10
+            self._pulses += news
+        except BaseException as exc:
+            self._abandon(connection, exc)
+            raise
+        return result
 
     def read(self, work: Callable[[Connection], T]) -> T:
         with errors(self._path):
