@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from alula._kits import lazy
 from alula._kits.clock import Clock, SystemClock
 from alula.config import Durability, StoreConfig
 from alula.errors import ConfigError
@@ -12,6 +14,11 @@ from alula.store.connection import Database
 from alula.store.files import open_file
 from alula.store.relational import SqlStore
 from alula.store.store import Store
+
+if TYPE_CHECKING:
+    from alula.store import servers
+else:
+    servers = lazy.module("alula.store.servers")  # brings psycopg, which is an extra
 
 _DEFAULTS = StoreConfig()
 
@@ -46,8 +53,17 @@ def _database(url: str, durability: Durability, busy_timeout: timedelta, clock: 
     if scheme == "sqlite" and rest.startswith("/") and not urlsplit(url).query:
         path = unquote(rest[1:])
         return open_file(path, durability=durability, busy_timeout=busy_timeout, clock=clock)
+    if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+        try:
+            return servers.open_server(f"postgresql://{rest}", durability=durability, busy_timeout=busy_timeout)
+        except ModuleNotFoundError as exc:
+            raise ConfigError(
+                f"a store on Postgres needs {exc.name}, which is not installed",
+                where="store.url",
+                fix="pip install 'alula[postgres]'",
+            ) from exc
     raise ConfigError(
-        f"{url!r} is no URL of a store",
+        f"{scheme!r} is no kind of store",
         where="store.url",
         fix="a path, sqlite:///path (sqlite:////path from the root), or postgresql://user@host/database",
     )

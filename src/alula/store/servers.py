@@ -1,0 +1,82 @@
+"""Postgres databases that are opened: checked, filled with the schema, upgraded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from alula._kits import lazy
+from alula.config import Durability
+from alula.errors import ConfigError, StoreError
+from alula.store.postgres import Postgres, Session, connect, failure, place
+from alula.store.sql import statements
+from alula.store.versions import HEAD, VERSION_TABLE, check, foreign
+
+if TYPE_CHECKING:
+    from alula.store import upgrading
+else:
+    upgrading = lazy.module("alula.store.upgrading")
+
+OLDEST = 15
+_LOCK = 0x616C756C61
+"""Of the server, taken by whoever makes or upgrades a schema."""
+
+
+def open_server(url: str, *, durability: Durability, busy_timeout: timedelta) -> Postgres:
+    """The database at a URL, with the schema in it."""
+    try:
+        with connect(url, busy_timeout=busy_timeout) as session:
+            _prepare(session, url)
+    except psycopg.ProgrammingError as exc:
+        if exc.sqlstate is not None:
+            raise failure(exc, url) from exc
+        raise ConfigError(
+            f"this is no URL of a Postgres database: {exc}",
+            where="store.url",
+            fix="postgresql://user:password@host:5432/database",
+        ) from exc
+    except psycopg.Error as exc:
+        raise failure(exc, url) from exc
+    return Postgres(url, durability=durability, busy_timeout=busy_timeout)
+
+
+def _prepare(session: Session, url: str) -> None:
+    """See to it that a database has the present schema."""
+    if session.info.server_version < OLDEST * 10_000:
+        raise StoreError(
+            f"Postgres {session.info.server_version // 10_000} is too old",
+            where=place(url),
+            fix=f"upgrade the server to Postgres {OLDEST} or newer",
+        )
+    if not _behind(session, url):
+        return
+    session.autocommit = False
+    session.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    if not _ours(session):
+        for statement in statements("postgresql").schema:
+            session.execute(statement.encode())
+        session.execute(f"INSERT INTO {VERSION_TABLE} VALUES (%s)".encode(), (HEAD,))
+    elif _behind(session, url):  # nobody else was faster
+        upgrading.upgrade(session, "postgresql+psycopg://")
+    session.commit()
+
+
+def _behind(session: Session, url: str) -> bool:
+    """Whether there is something to make or to upgrade."""
+    if _ours(session):
+        found = session.execute(f"SELECT version_num FROM {VERSION_TABLE}".encode()).fetchall()
+        return check([version for (version,) in found], where=place(url))
+    if _there(session, "executions"):
+        raise foreign(["executions"], where=place(url))
+    return True
+
+
+def _ours(session: Session) -> bool:
+    return _there(session, VERSION_TABLE)
+
+
+def _there(session: Session, table: str) -> bool:
+    row = session.execute("SELECT to_regclass(current_schema() || '.' || %s)", (table,)).fetchone()
+    return row is not None and row[0] is not None
