@@ -1,171 +1,161 @@
-"""Values on their way: attributes of all forms that a value has, offloaded ones; caches and slots of what is inside."""
+"""Values on their way in and out of attempts."""
 
 from __future__ import annotations
 
-import msgpack
+import asyncio
+import random
+
 import pytest
-from google.protobuf.struct_pb2 import Struct
 
-from alula.engine.events import Fetch, LookUp, StartAttempt
-from alula.engine.state import CacheStatus, NodePhase, Settings, Values
-from alula.idl import Literal, LiteralOffloadedMetadata, Node, literals
-from tests.unit.compiler.build import branch_node, compare, const, ref, sub_node, task_node, workflow
-from tests.unit.engine.build import array_node, made, step
-from tests.unit.engine.stage import Stage, fail, plain, succeed, values
-from tests.unit.engine.test_nodes import expanding, mapped, spec
-from tests.unit.idl.build import INT, list_of
+from alula.config import EngineConfig
+from alula.data.layout import Outputs
+from alula.data.stores import Objects
+from alula.engine.state import Failure, FailureKind, Ref, Values
+from alula.engine.values import Depot, left_behind, misfit
+from alula.errors import DamagedData, DataError, ObjectNotFound
+from alula.idl import ContainerError, ErrorDocument, ExecutionError, LiteralMap, TypedInterface, literals
+from tests.unit.engine.drive import clock, virtual
+from tests.unit.idl.build import INT, NONE, typed, union_of
 
-NESTED = {"deep": {"items": [5, {"n": 6}]}}
-
-
-def struct() -> Literal:
-    made = Struct()
-    made.update(NESTED)
-    return literals.generic(made)
+ONE, NOTHING = typed({}, {"o0": INT}), typed({}, {})
+OPTIONAL = typed({}, {"o0": union_of(INT, NONE)})
+FILES = Outputs("memory://x/0")
+GOOD = Values.of({"o0": literals.integer(1)}).data
 
 
-def away(uri: str) -> Literal:
-    return Literal(offloaded_metadata=LiteralOffloadedMetadata(uri=uri))
+def depot(objects: Objects, *, inline: int = 1 << 16) -> Depot:
+    return Depot(objects, clock(), random.Random(1), EngineConfig(inline_bytes=inline))
 
 
-PACKED = literals.binary(msgpack.packb(NESTED))
-LISTED = literals.mapping({"deep": literals.mapping({"items": literals.collection([literals.integer(5), PACKED])})})
+def error(code: str = "USER:Boom", **more: int) -> bytes:
+    return ErrorDocument(error=ContainerError(code=code, message="it broke", **more)).SerializeToString()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("given", "path", "gives"),
-    [
-        (PACKED, ("deep", "items", 1, "n"), 6),
-        (struct(), ("deep", "items", 1, "n"), 6),
-        (LISTED, ("deep", "items", 0), 5),
-        (LISTED, ("deep", "items", 1, "deep", "items", 1, "n"), 6),
-        (literals.mapping({"deep": literals.collection([struct()])}), ("deep", 0, "deep", "items", 0), 5),
-    ],
-)
-@pytest.mark.parametrize("where", ["here", "away"])
-def test_m25_attributes_lead_through_maps_lists_structs_and_msgpack(
-    given: Literal, path: tuple[str | int, ...], gives: int, where: str
+M8 = [
+    # What lies there, what is declared, and what comes of it: code, whose fault, whether to try again.
+    ({FILES.error: error(kind=ContainerError.RECOVERABLE)}, ONE, ("USER:Boom", FailureKind.USER, True)),
+    ({FILES.error: error(kind=ContainerError.NON_RECOVERABLE)}, ONE, ("USER:Boom", FailureKind.USER, False)),
+    ({FILES.error: error(origin=ExecutionError.SYSTEM)}, NOTHING, ("USER:Boom", FailureKind.SYSTEM, False)),
+    ({FILES.error: b"\xff\xff"}, ONE, ("ErrorFileBadFormat", FailureKind.SYSTEM, True)),
+    ({FILES.error: b""}, ONE, ("ErrorFileBadFormat", FailureKind.SYSTEM, True)),
+    ({}, ONE, ("OutputsNotFound", FailureKind.USER, True)),
+    ({}, NOTHING, (b"", b"")),
+    ({}, OPTIONAL, (b"", b"")),
+    ({FILES.outputs: GOOD}, ONE, (GOOD, b"")),
+    ({FILES.futures: b"f", FILES.outputs: GOOD}, ONE, (b"", b"f")),
+    ({FILES.outputs: GOOD, FILES.error: error()}, ONE, ("USER:Boom", FailureKind.USER, False)),
+]
+
+
+@pytest.mark.parametrize(("there", "interface", "expected"), M8)
+def test_m8_what_an_attempt_leaves_decides_how_it_ended(
+    there: dict[str, bytes], interface: TypedInterface, expected: tuple[object, ...]
 ) -> None:
-    nodes = [task_node("n0", "layers", x=const(1)), task_node("n1", "free", x=ref("n0", "o1", *path))]
-    out = given if where == "here" else away("s3://b/x.pb")
-    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o1": out})), "n1": succeed()})
-    stage.objects["s3://b/x.pb"] = given.SerializeToString()
-    stage.run()
-    [start] = [c for c in stage.commands if isinstance(c, StartAttempt) and c.path == "n1"]
-    found = start.inputs.get("x")
-    assert isinstance(found, Literal)
-    number = literals.unpacked(found).scalar.primitive
-    assert (number.integer or number.float_value) == gives
-    stage.check_end()
+    @virtual
+    async def play() -> None:
+        objects = Objects()
+        for uri, data in there.items():
+            await objects.write(uri, data)
+        found = await left_behind(depot(objects), FILES, interface)
+        shown = (found.code, found.kind, found.recoverable) if isinstance(found, Failure) else found
+        assert shown == expected
+
+    play()
 
 
-@pytest.mark.parametrize("given", [PACKED, struct()])
-@pytest.mark.parametrize(("path", "named"), [(("deep", "no"), "no"), (("deep", "items", 7), "7"), (("x",), "x")])
-def test_m25_what_is_not_there_is_named(given: Literal, path: tuple[str | int, ...], named: str) -> None:
-    nodes = [task_node("n0", "layers", x=const(1)), task_node("n1", "free", x=ref("n0", "o1", *path))]
-    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o1": given}))}).run()
-    assert stage.root.failure is not None
-    assert stage.root.failure.code == "BindingResolutionFailure"
-    assert named in stage.root.failure.message
-    stage.check_end()
+def test_m8_outputs_that_are_too_large_fail_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alula.engine.values.LIMIT_BYTES", 3)
+
+    @virtual
+    async def play() -> None:
+        objects = Objects()
+        await objects.write(FILES.outputs, GOOD)
+        found = await left_behind(depot(objects), FILES, ONE)
+        assert isinstance(found, Failure)
+        assert (found.code, found.recoverable) == ("OutputSizeExceeded", False)
+
+    play()
 
 
-def test_m25_what_lies_away_within_a_list_is_read_where_it_is_needed() -> None:
-    outer = literals.mapping({"deep": literals.collection([literals.integer(1), away("s3://b/one.pb")])})
-    nodes = [task_node("n0", "layers", x=const(1)), task_node("n1", "free", x=ref("n0", "o1", "deep", 1, "k"))]
-    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o1": outer})), "n1": succeed()})
-    stage.objects["s3://b/one.pb"] = literals.mapping({"k": literals.integer(9)}).SerializeToString()
-    stage.run()
-    assert stage.phase is NodePhase.SUCCEEDED
-    [start] = [c for c in stage.commands if isinstance(c, StartAttempt) and c.path == "n1"]
-    assert plain(start.inputs, "x") == 9
+def test_m8_outputs_that_do_not_fit_are_named() -> None:
+    assert misfit(GOOD, ONE) is None
+    assert misfit(b"", NOTHING) is None
+    assert misfit(b"", OPTIONAL) is None
+    for data, interface, code, recoverable in (
+        (b"", ONE, "OutputsNotGenerated", True),
+        (b"\xff\xff", ONE, "OutputsBadFormat", True),
+        (GOOD, NOTHING, "OutputsUnfit", False),
+        (Values.of({"o0": literals.string("x")}).data, ONE, "OutputsUnfit", False),
+    ):
+        found = misfit(data, interface)
+        assert found is not None
+        assert (found.code, found.recoverable) == (code, recoverable)
 
 
-def test_m25_a_list_that_lies_away_is_mapped_over() -> None:
-    nodes = [task_node("n0", "numbers"), array_node("n1", "one", x=ref("n0", "o0"))]
-    stage = Stage(
-        made(nodes, outputs={"o0": (list_of(INT), ref("n1", "o0"))}),
-        backends={"n0": succeed(Values.of({"o0": away("s3://b/list.pb")}))},
-    )
-    stage.objects["s3://b/list.pb"] = literals.collection_of_integers([4, 7]).SerializeToString()
-    stage.run()
-    assert plain(stage.root.outputs) == [4, 7]
-    stage.check_end()
+@virtual
+async def test_the_largest_values_go_into_the_file_and_small_ones_stay() -> None:
+    objects = Objects()
+    named = {"small": literals.integer(1), "large": literals.string("x" * 90), "larger": literals.string("y" * 95)}
+    data = Values.of(named).data
+    kept = await depot(objects, inline=130).keep(data, "memory://out.pb")
+    assert kept.refs == (Ref("larger", "memory://out.pb", "larger"),)
+    assert set(kept.literals()) == {"small", "large"}
+    assert await depot(objects).complete(kept) == data
 
 
-def test_m25_what_lies_away_is_handed_on_unread() -> None:
-    nodes = [task_node("n0", "numbers"), task_node("n1", "picks", x=ref("n0", "o0"), y=ref("", "a"))]
-    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o0": away("s3://b/list.pb")})), "n1": succeed()})
-    stage.run()
-    [start] = [c for c in stage.commands if isinstance(c, StartAttempt) and c.path == "n1"]
-    found = start.inputs.get("x")
-    assert isinstance(found, Literal)
-    assert found.offloaded_metadata.uri == "s3://b/list.pb"
-    assert not [c for c in stage.commands if isinstance(c, Fetch)]
+@virtual
+async def test_values_that_lie_in_several_files_come_together() -> None:
+    objects = Objects()
+    for name in ("a", "b"):
+        await objects.write(f"memory://{name}", Values.of({"o0": literals.string(name)}).data)
+    values = Values(GOOD, (Ref("x", "memory://a", "o0"), Ref("y", "memory://b", "o0")))
+    found = LiteralMap.FromString(await depot(objects).complete(values)).literals
+    assert {name: found[name].scalar.primitive.string_value for name in ("x", "y")} == {"x": "a", "y": "b"}
 
 
-@pytest.mark.parametrize("given", [6, 7])
-def test_m18_a_condition_looks_into_attributes_and_what_lies_away(given: int) -> None:
-    condition = compare("n0.o1.deep", "EQ", 6)
-    operand = {"n0.o1.deep": ref("n0", "o1", "deep")}
-    nodes = [task_node("n0", "layers", x=const(1)), branch_node("n1", operand, [(condition, step("n2"))], step("n3"))]
-    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o1": away("s3://b/x.pb")}))})
-    stage.objects["s3://b/x.pb"] = literals.binary(msgpack.packb({"deep": given})).SerializeToString()
-    stage.run()
-    assert stage.started()[1] == ("n1/n1-n2" if given == 6 else "n1/n1-n3")
+@virtual
+async def test_a_file_that_is_not_what_it_should_be_is_damage() -> None:
+    objects = Objects()
+    await objects.write("memory://a", b"\xff\xff")
+    await objects.write("memory://b", GOOD)
+    for ref, error_type in (
+        (Ref("x", "memory://a", "o0"), DamagedData),
+        (Ref("x", "memory://b", "other"), DamagedData),
+        (Ref("x", "memory://c", "o0"), ObjectNotFound),
+    ):
+        with pytest.raises(error_type):
+            await depot(objects).complete(Values(b"", (ref,)))
 
 
-# --- slots and caches of what is inside ---
+@virtual
+async def test_an_outage_is_waited_for_and_gives_up_in_the_end() -> None:
+    class Away(Objects):
+        tries = 0
 
-INNER = workflow([step("n0"), step("n1")], {"o0": (INT, ref("n1", "o0"))}, name="inner")
+        async def write(self, uri: str, data: bytes) -> None:
+            self.tries += 1
+            raise DataError("no answer")
 
-
-@pytest.mark.parametrize("limit", [1, 2, 5])
-def test_m29_what_is_inside_shares_the_slots_of_the_whole(limit: int) -> None:
-    many = spec([*(task_node(f"d{i}", "add", x=const(i), y=const(1)) for i in range(4)), step("e", "d0")])
-    nodes: list[Node] = [
-        step("n0"),
-        step("n1"),
-        sub_node("n2", "inner", a=ref("", "a")),
-        step("dyn"),
-        array_node("each", "one", x=mapped(4)[0].inputs[0].binding),
-    ]
-    stage = Stage(made(nodes, INNER), settings=Settings(max_parallelism=limit), backends={"dyn": expanding(many)})
-    stage.run()
-    assert stage.phase is NodePhase.SUCCEEDED
-    assert stage.most == limit
-    live = 0
-    for attempt in sorted((row for path in stage.x.nodes for row in stage.attempts(path)), key=lambda a: a.since):
-        overlapping = [
-            other
-            for path in stage.x.nodes
-            for other in stage.attempts(path)
-            if other.since <= attempt.since and (other.ended_at is None or other.ended_at > attempt.since)
-        ]
-        live = max(live, len(overlapping))
-    assert live == limit
-    stage.check_end()
+    time, objects = clock(), Away()
+    with pytest.raises(DataError):
+        await Depot(objects, time, random.Random(1), EngineConfig()).write("memory://x", b"")
+    assert 540 <= time.monotonic() <= 600
+    assert 15 <= objects.tries <= 60
 
 
-def test_m29_elements_with_a_limit_of_their_own_run_beside_a_full_house() -> None:
-    nodes = [step("n0"), array_node("each", "one", parallelism=3, x=mapped(6)[0].inputs[0].binding)]
-    stage = Stage(made(nodes), settings=Settings(max_parallelism=1), backends={"n0": succeed(values(o0=1), after=60)})
-    stage.run(until=10)
-    assert stage.x.nodes["each"].phase is NodePhase.SUCCEEDED
-    assert stage.x.nodes["n0"].phase is NodePhase.RUNNING
+@virtual
+async def test_many_reads_at_once_are_bounded() -> None:
+    class Slow(Objects):
+        now = most = 0
 
+        async def read(self, uri: str, *, start: int = 0, length: int | None = None) -> bytes:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(1)
+            self.now -= 1
+            return b""
 
-def test_m26_elements_are_cached_one_by_one() -> None:
-    items = mapped(4)[0].inputs[0].binding
-    closure = made([array_node("n0", "slow", x=items)], outputs={"o0": (list_of(INT), ref("n0", "o0"))})
-    first = Stage(closure, backends={"n0[2]": fail(recoverable=False)}).run()
-    assert first.phase is NodePhase.FAILED
-    second = Stage(closure)
-    second.cache = first.cache
-    second.run()
-    assert plain(second.root.outputs) == [0, 1, 2, 3]
-    hits = [path for path, row in second.x.nodes.items() if row.cache is CacheStatus.HIT]
-    assert set(hits) >= {"n0[0]", "n0[1]"}
-    assert "n0[2]" in second.started()
-    assert len([c for c in second.commands if isinstance(c, LookUp)]) == 4
-    second.check_end()
+    objects = Slow()
+    where = depot(objects)
+    await asyncio.gather(*(where.read(f"memory://{nth}") for nth in range(300)))
+    assert objects.most == 64
