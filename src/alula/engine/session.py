@@ -296,7 +296,8 @@ class Session:
             if inbox:
                 self._awake.set()
             await self._finish(batch)
-            await asyncio.sleep(0)
+            if self._awake.is_set():  # else the next turn waits by itself
+                await asyncio.sleep(0)
 
     def _decide(self, batch: Batch, item: Item) -> None:
         self._taken.append(item)
