@@ -292,6 +292,11 @@ class Attempts:
         self.closings.clear()
         return ending
 
+    def leave(self) -> None:
+        """Hear no more of any attempt: nobody is left to be told."""
+        for flight in self.flights.values():
+            flight.over = True
+
     def _closing(self, runner: Runner, id: AttemptId, *, abort: bool, reason: str) -> Closing:
         means = self._means
         return Closing(runner, id, abort=abort, reason=reason, rng=means.rng, longest=means.config.cleanup_backoff)

@@ -251,6 +251,8 @@ class Engine:
         try:
             await session.run()
         finally:
+            if session.effects is not None:
+                session.effects.attempts.leave()
             if self._sessions.get(session.id) is session:
                 del self._sessions[session.id], self._driving[session.id]
             self._something.set()
