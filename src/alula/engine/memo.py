@@ -210,7 +210,7 @@ class Memo:
             self._warn(exc)
             return CacheStored(ask.path, CacheStatus.PUT_FAILURE)
         finally:
-            if (asker.id, ask.path) not in self._held:
+            if not ask.node.policy.serializable:  # else it is freed next
                 self._forget((asker.id, ask.path))
         return CacheStored(ask.path, CacheStatus.POPULATED)
 

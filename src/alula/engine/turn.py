@@ -108,8 +108,8 @@ class Turn:
             self.emit(CancelTimer(TimerKind.WAKE, row.path))
         if row.deadline is not None:
             self.emit(CancelTimer(TimerKind.NODE, row.path))
-        if row.reserved and row.cache is not CacheStatus.PENDING:
-            self.emit(Release(row.path))
+        if (row.reserved or row.phase is NodePhase.RESERVING) and row.cache is not CacheStatus.PENDING:
+            self.emit(Release(row.path))  # or wait for it no more
             row = replace(row, reserved=False)
         self.put(
             replace(

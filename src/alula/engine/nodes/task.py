@@ -14,6 +14,7 @@ from alula.engine.events import (
     AttemptSucceeded,
     CancelTimer,
     CloseAttempt,
+    Reserve,
     SetTimer,
     StartAttempt,
     TimerKind,
@@ -73,6 +74,8 @@ def deliver(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     attempt = turn.x.live_attempt(row.path, row.attempt)
     if values is None or attempt is None:
         return
+    if row.reserved:  # keep it alive from now on, or go on with that after a restart; the answer changes nothing
+        turn.emit(Reserve(row.path, row.generation, plan, values))
     child, recovers = "", ""
     if plan.kind is Kind.LAUNCH_PLAN:
         child = child_name(turn.x.name, row.path, row.attempt)
