@@ -53,6 +53,8 @@ _LOOK_AGAIN = timedelta(milliseconds=500)
 """How often at most it is looked after keys that nodes of other engines may have let go."""
 _SOON = timedelta(milliseconds=100)
 _AT_A_TIME = 16
+_SHRINKS_AFTER = 100
+"""Entries put between two looks at how large the cache is."""
 
 Freed = Callable[[ReservationFreed], None]
 
@@ -99,6 +101,16 @@ _Node = tuple[int, str]
 """A node that asks: id of its execution, path."""
 
 
+@dataclass(slots=True)
+class _Call:
+    """A question for a reservation, while it is under way."""
+
+    over: bool = False
+    """Nobody waits for the answer."""
+    freed: bool = False
+    """The node gave the reservation back before it knew that it had it."""
+
+
 class Memo:
     """Answers the cache commands of all sessions of one engine. `run` must be running for as long as any are open.
 
@@ -119,10 +131,12 @@ class Memo:
         """By execution and path: what a node asked for, so that a file it changes does not change its key."""
         self._held: dict[_Node, tuple[str, str]] = {}
         """Reservations to keep alive: key and holder."""
+        self._calls: dict[_Node, _Call] = {}
+        """By node, the question for a reservation that is under way."""
         self._waiting: dict[str, dict[_Node, Freed]] = {}
         """By key, who waits for its reservation, first come first."""
         self._stirred, self._holding = asyncio.Event(), asyncio.Event()
-        self._frees = 0
+        self._frees = self._puts = 0
         self._warned = False
 
     async def look_up(self, asker: Asker, ask: LookUp) -> CacheHit | CacheMiss:
@@ -148,20 +162,29 @@ class Memo:
         With a broken cache everybody gets it: better to run twice than never.
         """
         node, frees = (asker.id, ask.path), self._frees
+        call = self._calls[node] = _Call()
         try:
             key = await self._key(asker, ask.path, ask.node, ask.inputs)
             until = await self._cache.reserve(key, asker.text(ask.path), lease=self._config.lease)
         except _BROKEN as exc:
             self._warn(exc)
             return Reserved(ask.path, ask.generation)
-        if until is None:
+        finally:
+            if self._calls.get(node) is call:
+                del self._calls[node]
+        if call.over:
+            if until is None and call.freed:
+                await self._give_back(key, asker.text(ask.path))
+        elif until is None:
             self._wait_no_more(key, node)
             self._held[node] = key, asker.text(ask.path)
             self._holding.set()
+        else:
+            self._waiting.setdefault(key, {})[node] = freed
+            if frees != self._frees:  # it may have been freed while we asked
+                self._stirred.set()
+        if until is None:
             return Reserved(ask.path, ask.generation)
-        self._waiting.setdefault(key, {})[node] = freed
-        if frees != self._frees:  # it may have been freed while we asked
-            self._stirred.set()
         now = self._clock.now()
         return ReservationHeld(ask.path, ask.generation, min(max(until, now + _SOON), now + self._config.lease))
 
@@ -171,6 +194,8 @@ class Memo:
         What to do is settled by the call, so the session may be dropped before the coroutine runs.
         """
         node = asker.id, ask.path
+        if node in self._calls:
+            self._calls[node].over = self._calls[node].freed = True
         held = self._held.pop(node, None)
         key = held[0] if held is not None else self._keys.get(asker.id, {}).get(ask.path)
         self._forget(node)
@@ -206,6 +231,7 @@ class Memo:
                     used_at=now,
                 )
                 await self._cache.put(record, overwrite=True)
+                await self._shrink()
         except _BROKEN as exc:
             self._warn(exc)
             return CacheStored(ask.path, CacheStatus.PUT_FAILURE)
@@ -219,6 +245,8 @@ class Memo:
         self._keys.pop(execution, None)
         for node in [node for node in self._held if node[0] == execution]:
             del self._held[node]
+        for node, call in self._calls.items():
+            call.over = call.over or node[0] == execution
         for key, nodes in list(self._waiting.items()):
             for node in [node for node in nodes if node[0] == execution]:
                 del nodes[node]
@@ -299,6 +327,12 @@ class Memo:
         if entry.files and not await to_thread(_intact, entry.files):
             return None
         return record, entry
+
+    async def _shrink(self) -> None:
+        """Keep the cache within its limit, now and then. The files of what goes are left to retention."""
+        self._puts += 1
+        if self._puts % _SHRINKS_AFTER == 0:
+            await self._cache.evict(above_bytes=self._config.limit_bytes)
 
     def _old(self, created_at: datetime) -> bool:
         limit = self._config.max_age

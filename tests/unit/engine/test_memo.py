@@ -189,6 +189,17 @@ class Broken(MemoryStore):
         raise StoreUnavailable("the disk is full")
 
 
+class Slow(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def reserve(self, key: str, owner: str, *, lease: timedelta) -> Any:
+        self.asked.set()
+        await self.go.wait()
+        return await super().reserve(key, owner, lease=lease)
+
+
 async def test_a_broken_cache_is_a_recorded_miss_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     at = memo(Broken())
     assert await at.look_up(A, ask()) == CacheMiss("n0", 7, failed=True)
@@ -197,6 +208,16 @@ async def test_a_broken_cache_is_a_recorded_miss_and_one_warning(caplog: pytest.
     assert await at.reserve(A, Reserve("n0", 7, plan(), given()), nobody) == Reserved("n0", 7)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "the disk is full" in caplog.text
+
+
+async def test_a_cache_beyond_its_limit_lets_the_longest_unused_go() -> None:
+    store = MemoryStore()
+    at = memo(store, limit_bytes=2_000)
+    for x in range(100):
+        await at.keep(A, replace(keeping(OUT, given(x)), path=f"n{x}"))
+    left = await store.cached()
+    assert 0 < sum(record.size_bytes for record in left) <= 2_000
+    assert isinstance(await at.look_up(B, ask(given(99))), CacheHit)
 
 
 async def test_damaged_entries_and_inputs_that_cannot_be_read_are_misses() -> None:
@@ -293,6 +314,18 @@ async def test_what_is_freed_while_the_session_ends_is_freed_all_the_same() -> N
     at.drop(A.id)
     await freeing
     assert await at.reserve(B, reserving(), nobody) == Reserved("n0", 7)
+
+
+async def test_a_reservation_that_comes_after_it_was_freed_is_given_back() -> None:
+    store = Slow()
+    at = memo(store)
+    asking = asyncio.create_task(at.reserve(A, reserving(), nobody))
+    await store.asked.wait()
+    freeing = at.free(A, Release("n0"))
+    store.go.set()
+    await asking
+    await freeing
+    assert not store.open_reservations()
 
 
 async def test_a_dropped_execution_leaves_nothing_behind() -> None:
