@@ -178,6 +178,9 @@ class Engine:
             if self._lease.had.is_set() and self._lease.left <= 0:
                 self._lapse()
             self._lease.extend(since)
+            if not self._alone:
+                for runner in self._runners:
+                    runner.keep(self._lease.left)
             await asyncio.sleep(max(0.0, since + lease / 3 - self._clock.monotonic()))
 
     async def _watchdog(self) -> None:

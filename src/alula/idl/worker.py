@@ -191,6 +191,14 @@ class Watch(Message):
     limit_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lease(Message):
+    """Kill all zygotes and workers in so many seconds, unless another one of these comes before."""
+
+    TAG = 34
+    seconds: float
+
+
 # keeper -> engine
 
 
@@ -222,7 +230,24 @@ class Over(Message):
 
 _BY_TAG: dict[int, type[Message]] = {
     kind.TAG: kind
-    for kind in (Run, Ended, Progress, Prepare, Fork, Ready, Forked, Exited, Keep, Begin, End, Watch, Gone, Lost, Over)
+    for kind in (
+        Run,
+        Ended,
+        Progress,
+        Prepare,
+        Fork,
+        Ready,
+        Forked,
+        Exited,
+        Keep,
+        Begin,
+        End,
+        Watch,
+        Lease,
+        Gone,
+        Lost,
+        Over,
+    )
 }
 
 

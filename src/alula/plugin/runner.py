@@ -93,7 +93,7 @@ class Succeeded:
     futures: bytes = b""
     """A serialized DynamicJobSpec, from a dynamic task in place of outputs."""
     written: bool = False
-    """Neither of them is here: what the attempt left lies under its prefix, an error perhaps, for the engine to read."""
+    """Neither is here: what the attempt left lies under its prefix, an error perhaps, for the engine to read."""
     closed: bool = True
     """Nothing is left to clean up, so `close` need not be called."""
 
@@ -125,6 +125,14 @@ class Runner(Protocol):
 
     async def aclose(self) -> None:
         """Leave nothing running: attempts that are under way are stopped without a report. Called once."""
+        ...
+
+    def keep(self, seconds: float) -> None:
+        """Of a local runner: attempts may go on for so many seconds, and end by themselves unless this is called again
+        by then, even if the engine's own process does not run meanwhile: others may begin them anew.
+
+        Without the first call they need not be kept. An engine that nobody can take executions from never calls it.
+        """
         ...
 
     def accepts(self, template: TaskTemplate) -> str:

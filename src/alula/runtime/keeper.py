@@ -62,6 +62,8 @@ class Keeper:
         self._endings: list[_Ending] = []
         self._limits: dict[int, int] = {}
         self._sampled = 0.0
+        self._leased_until = 0.0
+        """When the engine must have spoken again; 0: it need not."""
 
     def serve(self) -> NoReturn:
         """Do as the engine says, until it is gone."""
@@ -85,6 +87,7 @@ class Keeper:
                 elif not self._listen():
                     self._kill_everything()
             self._reap()
+            self._expire()
             self._end()
             self._measure()
 
@@ -92,7 +95,9 @@ class Keeper:
         """Milliseconds until there is something to look at."""
         if self._endings:
             return _TICK_SECONDS * 1000
-        return _SAMPLE_SECONDS * 1000 if self._limits else None
+        if self._limits:
+            return _SAMPLE_SECONDS * 1000
+        return max(0.0, self._leased_until - time.monotonic()) * 1000 if self._leased_until else None
 
     def _listen(self) -> bool:
         """Take what the engine says; False: it is gone."""
@@ -119,6 +124,8 @@ class Keeper:
                     self._limits[pid] = limit
                 else:
                     self._limits.pop(pid, None)
+            case wire.Lease(seconds):
+                self._leased_until = time.monotonic() + seconds
 
     def _say(self, message: wire.Message) -> None:
         with suppress(ConnectionError):
@@ -203,8 +210,20 @@ class Keeper:
         else:
             _kill_tree(orphan.pid)
 
+    def _expire(self) -> None:
+        """The engine is silent, maybe stopped: another one may begin what runs here anew, so it must not go on."""
+        if self._leased_until and time.monotonic() >= self._leased_until:
+            self._leased_until = 0.0
+            self._kill_descendants()
+
     def _kill_everything(self) -> NoReturn:
         """Kill all descendants, remove the spool, end."""
+        self._kill_descendants()
+        if self._spool:
+            shutil.rmtree(self._spool, ignore_errors=True)
+        os._exit(0)
+
+    def _kill_descendants(self) -> None:
         clean = 0
         while clean < 2:
             table = Table()
@@ -215,9 +234,6 @@ class Keeper:
             self._reap()
             if left:
                 time.sleep(_TICK_SECONDS / 5)
-        if self._spool:
-            shutil.rmtree(self._spool, ignore_errors=True)
-        os._exit(0)
 
     # memory
 

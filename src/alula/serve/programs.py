@@ -71,6 +71,10 @@ class Programs(Silent):
         for crew in crews:
             await self._end(crew)
 
+    def keep(self, seconds: float) -> None:
+        for crew in self._crews.values():
+            crew.runner.keep(seconds)
+
     def accepts(self, template: TaskTemplate) -> str:
         return self._accepts(template)
 

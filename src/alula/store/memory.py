@@ -7,6 +7,7 @@ give the same ids, the same order of rows and the same wakes.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import difflib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -103,6 +104,8 @@ class _Rows:
         self._watchers: list[Wake] = []
         self._news: dict[int, None] | None = None
         """What the watchers are told next; None: nothing is under way."""
+        self._context = contextvars.copy_context()
+        """Watchers are told in the context of the store, not of whoever wrote: in a simulation that may die."""
 
     async def aclose(self) -> None:
         self._watchers.clear()
@@ -131,7 +134,7 @@ class _Rows:
             return
         if self._news is None:
             self._news = {}
-            asyncio.get_running_loop().call_soon(self._deliver)
+            asyncio.get_running_loop().call_soon(self._deliver, context=self._context)
         self._news.update(dict.fromkeys(executions or self._open))
 
     def _deliver(self) -> None:

@@ -114,6 +114,9 @@ class FakeRunner:
         self.opened = False
         self.live.clear()
 
+    def keep(self, seconds: float) -> None:
+        """They go on."""
+
     def accepts(self, template: TaskTemplate) -> str:
         return ""
 

@@ -152,6 +152,11 @@ class Crew:
             self._hang_up(zygote)
         await asyncio.to_thread(keeper.wait)
 
+    def keep(self, seconds: float) -> None:
+        """Have everything end in so many seconds, unless this is called again by then."""
+        if self._keeper is not None:
+            self._keeper.lease(seconds)
+
     # workers
 
     def take(self, code: Code, module: str) -> Worker:

@@ -69,6 +69,10 @@ class Keeper:
         """Tell when a process and its descendants hold more than this; 0: no more."""
         self._line.say(wire.Watch(pid, limit_bytes))
 
+    def lease(self, seconds: float) -> None:
+        """Have everything killed in so many seconds, unless this is called again by then."""
+        self._line.say(wire.Lease(seconds))
+
     def close(self) -> list[Callable[[], None]]:
         """Hang up: the keeper kills everything, and ends. What was waited for."""
         self._line.close()

@@ -15,7 +15,9 @@ from alula.idl import worker as wire
 log = logging.getLogger(__name__)
 
 _PIECE = 1 << 18
-"""Bytes that are read, or written, at one wake-up: no message keeps the loop for longer."""
+"""Bytes that are written at one wake-up: no message keeps the loop for longer."""
+_READ = 1 << 16
+"""Bytes that are read. Beyond 128 KiB every read maps and unmaps memory."""
 
 
 class Line:
@@ -73,7 +75,7 @@ class Line:
 
     def _read(self) -> None:
         try:
-            data = self._channel.recv(_PIECE)
+            data = self._channel.recv(_READ)
         except BlockingIOError:
             return
         except OSError:

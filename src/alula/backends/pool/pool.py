@@ -137,6 +137,10 @@ class Pool:
         if self._spool is not None:
             await asyncio.to_thread(shutil.rmtree, self._spool, True)
 
+    def keep(self, seconds: float) -> None:
+        if self._crew is not None:
+            self._crew.keep(seconds)
+
     def accepts(self, template: TaskTemplate) -> str:
         known = self._templates.known(template)
         return known.refusal or self._admission.impossible(known.need)

@@ -211,7 +211,8 @@ def _told(rows: list[Row], changes: Changes) -> str:
     for row in rows:
         match row:
             case NodeState():
-                words.append(f"{row.path or '.'}={row.phase}")
+                why = f"({row.failure.code})" if row.failure is not None else ""
+                words.append(f"{row.path or '.'}={row.phase}{why}")
             case AttemptState():
                 words.append(f"{row.path}#{row.number}={row.phase}{'' if row.open else ',closed'}")
             case Expansion():

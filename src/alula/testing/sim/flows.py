@@ -287,13 +287,13 @@ def _equals(left: str, right: int) -> BooleanExpression:
 
 def flow(rng: random.Random, *, name: str = "main", most: int = 7) -> Flow:
     """Any workflow: up to `most` nodes at its top, and what they hold."""
-    maker = _Maker(rng, "", f"{name}-child")
+    maker = _Maker(rng, f"{name}-", f"{name}-child")
     template = maker.workflow(name, most, 2)
     inputs = literals.literal_map({"a": literals.integer(rng.randint(1, 3))})
     closure = compile_workflow(template, maker.subs, _TASKS, {key(maker.plan): _GIVES})
     entities: tuple[EntityRecord, ...] = ()
     if closure.launch_plans:
-        below = _Maker(rng, "c", "none")
+        below = _Maker(rng, f"{name}-c-", "none")
         child = below.workflow(maker.plan.name, 3, 0)
         entities = _registered(child, maker.plan)
         maker.signals |= below.signals

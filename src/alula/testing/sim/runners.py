@@ -7,6 +7,7 @@ are taken up again by their id, as those of a remote service.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import random
 from collections.abc import Callable, Iterator
@@ -130,12 +131,12 @@ class Cluster:
         self.most = max(self.most, self._live)
         self.log(f"job {_text(job.id)} begins")
         at = self.loop.time() + deed.queued
-        self._at(at, self._run, live)
+        self.at(at, self._run, live)
         for after, progress in deed.progress:
             if after < deed.runs:
-                self._at(at + after, self._say, live, progress)
+                self.at(at + after, self._say, live, progress)
         if deed.ends is not None:
-            self._at(at + deed.runs, self._end, live, deed.ends)
+            self.at(at + deed.runs, self._end, live, deed.ends)
 
     def stop(self, live: _Live) -> None:
         """End a job from outside."""
@@ -146,18 +147,22 @@ class Cluster:
         live.over = how
         self._live -= 1
 
-    def lose(self, runner: ScriptedRunner) -> None:
-        """What is local to a runner ends with it."""
+    def lose(self, runner: ScriptedRunner) -> list[_Live]:
+        """What is local to a runner ends with it. Gives what was live until now."""
+        lost = []
         for name in list(self.jobs):
             mine = [one for one in self.jobs[name] if one.owner is runner and one.local]
+            lost += [one for one in mine if one.live]
             for one in mine:
                 self.stop(one)
             self.jobs[name] = [one for one in self.jobs[name] if one not in mine]
             if not self.jobs[name]:
                 del self.jobs[name]
+        return lost
 
-    def _at(self, when: float, call: Callable[[*Ts], object], *args: *Ts) -> None:
-        self.loop.call_at(when, call, *args, context=self._outside)
+    def at(self, when: float, call: Callable[[*Ts], object], *args: *Ts) -> asyncio.TimerHandle:
+        """Have something happen on the outside, whichever engine dies until then."""
+        return self.loop.call_at(when, call, *args, context=self._outside)
 
     def _run(self, live: _Live) -> None:
         if live.live:
@@ -186,12 +191,24 @@ class ScriptedRunner:
 
     def __init__(self, cluster: Cluster, process: Process, *, local: bool = True) -> None:
         self.cluster, self.process, self.local = cluster, process, local
+        self._end: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """There is nothing to get ready."""
 
     async def aclose(self) -> None:
         self.cluster.lose(self)
+
+    def keep(self, seconds: float) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self._end = self.cluster.at(self.cluster.loop.time() + seconds, self._unkept)
+
+    def _unkept(self) -> None:
+        """The engine was silent for too long: its own processes end, whatever it is doing."""
+        for live in self.cluster.lose(self):
+            self.cluster.log(f"job {_text(live.job.id)} ends, since {self.process.name} is silent")
+            self.process.call_soon(live.tell, GONE)
 
     def accepts(self, template: TaskTemplate) -> str:
         return ""
