@@ -177,8 +177,8 @@ class Writer:
                     break
                 one = queue.get()
             ended = one is None
-            while self._idle:
-                items.append(self._idle.popleft())
+            # Before the others: whoever asked for them may have asked for these first.
+            items[:0] = [self._idle.popleft() for _ in range(len(self._idle))]
             if items:
                 with self._writing:
                     self._write(items)
