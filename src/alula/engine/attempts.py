@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from alula.data.layout import Execution as Files
 from alula.data.layout import Outputs
@@ -100,7 +100,7 @@ class Attempts:
             return
         flight = self.open(command)
         if command.inputs.refs:
-            self._means.spawn(self._fetch_and_start(flight, command))
+            self._spawn(flight, self._fetch_and_start(flight, command))
         else:
             self._start(flight, command, command.inputs.data)
 
@@ -185,11 +185,11 @@ class Attempts:
     def _succeeded(self, flight: Flight, report: Succeeded) -> None:
         interface = flight.plan.interface
         if report.written:
-            self._means.spawn(self._read_outputs(flight, report))
+            self._spawn(flight, self._read_outputs(flight, report))
         elif report.futures:
             self._end(flight, report, Values(), report.futures)
         elif len(report.outputs) > self._means.depot.inline_bytes or large(report.outputs):
-            self._means.spawn(self._take_large(flight, report))
+            self._spawn(flight, self._take_large(flight, report))
         elif (failure := misfit(report.outputs, interface)) is not None:
             self.fail(flight, failure, closed=report.closed)
         else:
@@ -239,6 +239,18 @@ class Attempts:
         self._over(flight, closed)
         jitter = self._means.rng.random()
         self._push(AttemptFailed(id.path, id.number, _cut(failure), jitter, checkpoint, closed))
+
+    def _spawn(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
+        self._means.spawn(self._guarded(flight, work))
+
+    async def _guarded(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
+        """What nobody thought of must not leave an attempt that never ends."""
+        try:
+            await work
+        except Exception as exc:
+            log.exception("attempt.effect_failed", extra={"attempt": flight.id.name, "path": flight.id.path})
+            what = f"the engine failed: {type(exc).__name__}: {exc}"
+            self.fail(flight, Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True), closed=False)
 
     def _over(self, flight: Flight, closed: bool) -> None:
         flight.over = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from alula.engine.events import (
     Finished,
     Gather,
     Gathered,
+    GatherFailed,
     LookUp,
     RefuseSignal,
     Release,
@@ -35,6 +37,8 @@ from alula.engine.plan import Kind
 from alula.errors import DataError
 from alula.plugin.runner import Progressed, Waits
 from alula.store.records import ExecutionRecord
+
+log = logging.getLogger(__name__)
 
 Reported = Callable[[Flight, Progressed | Waits], None]
 
@@ -131,23 +135,31 @@ class Effects:
             return Fetched(uri, await self._means.depot.read(uri))
         except (DataError, OSError) as exc:
             return FetchFailed(uri, str(exc))
+        except Exception as exc:
+            log.exception("effect.failed")
+            return FetchFailed(uri, f"the engine failed: {exc}")
 
-    async def _gather(self, command: Gather) -> Event | None:
+    async def _gather(self, command: Gather) -> Event:
         uri = self._files.attempt(command.path, 0).outputs
-        outputs = await self._means.depot.gathered(command.names, command.elements, uri)
+        try:
+            outputs = await self._means.depot.gathered(command.names, command.elements, uri)
+        except (DataError, OSError) as exc:
+            return GatherFailed(command.path, command.generation, str(exc))
+        except Exception as exc:
+            log.exception("effect.failed")
+            return GatherFailed(command.path, command.generation, f"the engine failed: {exc}")
         return Gathered(command.path, command.generation, outputs)
 
-    def _ask(self, key: tuple[Any, ...], question: Coroutine[Any, Any, Event | None]) -> None:
+    def _ask(self, key: tuple[Any, ...], question: Coroutine[Any, Any, Event]) -> None:
         if key in self._under_way:
             question.close()
             return
         self._under_way.add(key)
         self._means.spawn(self._answered(key, question))
 
-    async def _answered(self, key: tuple[Any, ...], question: Coroutine[Any, Any, Event | None]) -> None:
+    async def _answered(self, key: tuple[Any, ...], question: Coroutine[Any, Any, Event]) -> None:
         try:
             answer = await question
         finally:
             self._under_way.discard(key)
-        if answer is not None:
-            self._push(answer)
+        self._push(answer)

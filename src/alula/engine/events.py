@@ -162,6 +162,15 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
+class GatherFailed:
+    """What the elements gave could not be read or written, for longer than the driver tries."""
+
+    path: str
+    generation: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignalSet:
     signal_id: str
     value: bytes
@@ -191,6 +200,7 @@ Event = (
     | ReservationFreed
     | CacheStored
     | Gathered
+    | GatherFailed
     | SignalSet
     | AbortRequested
 )
@@ -292,7 +302,10 @@ class StoreInCache:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Write the lists of what an array's elements gave, None where one gave nothing; answer `Gathered`."""
+    """Write the lists of what an array's elements gave, None where one gave nothing.
+
+    Answer `Gathered` or `GatherFailed`.
+    """
 
     path: str
     generation: int

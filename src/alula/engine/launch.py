@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -28,6 +29,8 @@ from alula.idl import CompiledWorkflowClosure, Identifier, LiteralMap
 from alula.idl.admin import LaunchPlan, LaunchPlanSpec
 from alula.idl.ids import id_text
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution, Parent
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -106,6 +109,10 @@ class Children:
             self._fail(key, Failure("ChildNotLaunched", str(exc)))
         except (DataError, OSError) as exc:
             self._fail(key, Failure("InputsUnreadable", str(exc), FailureKind.SYSTEM, recoverable=True))
+        except Exception as exc:
+            log.exception("child.launch_failed", extra={"execution": self._record.id, "path": path})
+            what = f"the engine failed: {type(exc).__name__}: {exc}"
+            self._fail(key, Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True))
         else:
             if isinstance(child, Failure):
                 self._fail(key, child)

@@ -28,6 +28,7 @@ from alula.engine.events import (
     FetchFailed,
     Finished,
     Gathered,
+    GatherFailed,
     ReservationFreed,
     ReservationHeld,
     Reserved,
@@ -42,7 +43,6 @@ from alula.engine.nodes.common import halt, queue, unreadable
 from alula.engine.plan import LEAVES, Kind
 from alula.engine.redrive import debts, owed
 from alula.engine.state import (
-    ROOT,
     AttemptPhase,
     CacheStatus,
     Failure,
@@ -109,6 +109,8 @@ def _take(turn: Turn, event: Event) -> None:
             cache.freed(turn, event)
         case CacheStored():
             cache.stored(turn, event)
+        case GatherFailed():
+            array.not_gathered(turn, event)
         case Gathered():
             array.gathered(turn, event)
         case SignalSet():

@@ -9,7 +9,7 @@ from typing import Any
 from alula.config import EngineConfig
 from alula.data.stores import Objects
 from alula.engine.codec import read_attempt
-from alula.engine.state import Values
+from alula.engine.state import Settings, Values
 from alula.errors import DataError, StoreUnavailable
 from alula.plugin.runner import Started, Succeeded
 from alula.store.memory import MemoryStore
@@ -33,6 +33,7 @@ from tests.unit.engine.drive import (
     virtual,
 )
 from tests.unit.engine.test_driver import SMALL, chain, listed
+from tests.unit.engine.test_nodes import mapped
 from tests.unit.idl.build import INT
 
 _SLOW = {"beat", "retire", "claim", "load", "commit", "release", "commands", "create", "ask", "execution", "node"}
@@ -197,6 +198,19 @@ async def test_objects_that_cannot_be_read_for_a_while_cost_nobody_a_retry() -> 
         record = await ended(store, record.id)
     assert record.phase == "succeeded"
     assert runner.paths() == ["n0", "n1"]
+
+
+@virtual
+async def test_an_array_whose_outputs_cannot_be_written_fails_for_the_system() -> None:
+    class Full(Objects):
+        async def write(self, uri: str, data: bytes) -> None:
+            raise DataError("the disk is full")
+
+    store = MemoryStore(clock())
+    record = await create(store, made(mapped(30)), settings=Settings(inline_limit_bytes=100))
+    async with running(engine(store, FakeRunner(), config=SMALL, objects=Full())):
+        record = await ended(store, record.id)
+    assert (record.phase, record.error) == ("failed", "OutputsNotGathered (node n0): the disk is full")
 
 
 @virtual

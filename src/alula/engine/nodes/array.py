@@ -6,12 +6,12 @@ import math
 
 from alula._kits.records import replace
 from alula.engine.agenda import Act
-from alula.engine.events import Gather, Gathered
+from alula.engine.events import Gather, Gathered, GatherFailed
 from alula.engine.execution import Scope
 from alula.engine.nodes.bind import Missing, lists, scope_inputs
 from alula.engine.nodes.common import first_row, halt, origin, unbound
 from alula.engine.plan import NodePlan
-from alula.engine.state import Failure, NodePhase, NodeState, Values, element
+from alula.engine.state import Failure, FailureKind, NodePhase, NodeState, Values, element
 from alula.engine.turn import Turn
 from alula.errors import ConversionError
 from alula.idl import Literal, literals
@@ -102,6 +102,13 @@ def gathered(turn: Turn, event: Gathered) -> None:
     row = turn.x.nodes.get(event.path)
     if row is not None and row.phase is NodePhase.GATHERING and row.generation == event.generation:
         turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs)
+
+
+def not_gathered(turn: Turn, event: GatherFailed) -> None:
+    row = turn.x.nodes.get(event.path)
+    if row is not None and row.phase is NodePhase.GATHERING and row.generation == event.generation:
+        failure = Failure("OutputsNotGathered", event.message, FailureKind.SYSTEM)
+        turn.stop(row.path, NodePhase.FAILED, failure)
 
 
 def together(names: tuple[str, ...], given: list[Values | None]) -> Values:
