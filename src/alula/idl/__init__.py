@@ -17,7 +17,7 @@ from flyteidl.core.compiler_pb2 import (
 from flyteidl.core.condition_pb2 import BooleanExpression, ComparisonExpression, ConjunctionExpression, Operand
 from flyteidl.core.dynamic_job_pb2 import DynamicJobSpec
 from flyteidl.core.errors_pb2 import ContainerError, ErrorDocument
-from flyteidl.core.execution_pb2 import ExecutionError, TaskExecution, WorkflowExecution
+from flyteidl.core.execution_pb2 import ExecutionError, NodeExecution, TaskExecution, WorkflowExecution
 from flyteidl.core.identifier_pb2 import (
     Identifier,
     NodeExecutionIdentifier,
@@ -154,6 +154,7 @@ __all__ = [
     "LiteralOffloadedMetadata",
     "LiteralType",
     "Node",
+    "NodeExecution",
     "NodeExecutionIdentifier",
     "NodeMetadata",
     "OAuth2Client",

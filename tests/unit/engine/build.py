@@ -41,6 +41,7 @@ MORE = [
     task("layers", {"x": INT}, {"o0": map_of(list_of(INT)), "o1": DICT}),
     task("flag", {}, {"o0": BOOL}),
     task("numbers", {}, {"o0": list_of(INT)}),
+    task("text", {}, {"o0": STR}),
     task("free", {"x": INT}, {}),
     task("picks", {"x": list_of(INT), "y": INT}, {"o0": list_of(INT)}),
     task("sum_all", {"xs": list_of(union_of(INT, NONE))}, {"o0": INT}),
