@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from _signal import getsignal as _handler  # type: ignore[import-not-found] # without the search for a name in an enum
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,9 @@ from alula.runtime.processes import has_children
 
 _HARMLESS_THREADS = ("alula-", "asyncio_", "pydevd")
 """Beginnings of names: threads of the bridge, and of the pools that its loops keep."""
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)
+_SIGNALS = tuple(
+    map(int, (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1))
+)
 _GROWTH_BYTES = 512 * 1024 * 1024
 """A process that holds so much more than at its start is replaced."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -27,7 +30,7 @@ class Leftovers:
         os.umask(umask := os.umask(0o022))
         self._umask = umask
         self._path = list(sys.path)
-        self._handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        self._handlers = {signum: _handler(signum) for signum in _SIGNALS}
         self._environment = dict(os.environ)
         self._applied: Mapping[str, str] | None = None
         self._expected: dict[Any, Any] = {}
@@ -57,8 +60,8 @@ class Leftovers:
         if signal.pthread_sigmask(signal.SIG_BLOCK, ()):
             return "the task left signals blocked"
         for signum, handler in self._handlers.items():
-            if signal.getsignal(signum) is not handler:
-                return f"the task left a handler for {signum.name}"
+            if _handler(signum) is not handler:
+                return f"the task left a handler for {signal.Signals(signum).name}"
         os.umask(self._umask)
         if sys.path != self._path:
             sys.path[:] = self._path

@@ -27,6 +27,7 @@ from alula.idl import worker as wire
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments
 from alula.runtime.attempt import execution, perform, read_inputs
+from alula.runtime.ear import Ear
 from alula.runtime.leftovers import Leftovers
 from alula.runtime.prepared import Prepared, of_attempt
 from alula.runtime.printed import Printed, above
@@ -38,6 +39,8 @@ from alula.sdk.progress import Throttled
 
 _LONGEST = 100 * 1024 * 1024
 """Bytes of the outputs of one attempt: what is larger belongs into files."""
+_PIECE = 1 << 16
+"""Bytes that are read at once. Beyond 128 KiB every read maps and unmaps memory."""
 _OOM_SCORE = "500"
 """When memory runs out, the kernel ends a worker and not its engine."""
 
@@ -59,6 +62,7 @@ class Worker:
         adopt_orphans()
         self._pid = os.getpid()
         self._channel = socket.socket(fileno=above(channel.detach()))
+        self._ear = Ear(self._channel)
         self._speech = threading.Lock()
         self._scratch = Path(directory, "scratch")
         self._scratch.mkdir()
@@ -179,7 +183,8 @@ class Worker:
 
     def _hear(self) -> bytes:
         try:
-            data = self._channel.recv(1 << 18)
+            self._ear.wait()
+            data = self._channel.recv(_PIECE)
         except ConnectionError:
             os._exit(wire.LOST_ENGINE)
         except OSError:
