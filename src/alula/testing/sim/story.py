@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -38,6 +39,11 @@ class Found:
     commits: int
     engines: int
     """How many engines there were, one after another."""
+
+    @property
+    def digest(self) -> str:
+        """Of the whole log: the same for the same seed, in every process."""
+        return hashlib.sha256("\n".join(self.log).encode()).hexdigest()
 
 
 def explore(seed: int, *, weather: Weather | None = None) -> Found:

@@ -55,12 +55,15 @@ class Weather:
     """How often a signal comes before its gate."""
     jumps: bool = False
     """The wall clocks of engines are set, back and forth."""
+    alone: bool = False
+    """Only one engine can reach the store, as on a laptop: it goes on through an outage of the store."""
 
     @staticmethod
     def by(rng: random.Random) -> Weather:
         calm = rng.random() < 0.05
+        engines = rng.choice([1, 2, 2, 3])
         return Weather(
-            engines=rng.choice([1, 2, 2, 3]),
+            engines=engines,
             outlive=rng.random() < 0.4,
             executions=rng.choice([1, 1, 2, 3]),
             failing=rng.choice([0.0, 0.0, 0.1, 0.35]),
@@ -74,6 +77,7 @@ class Weather:
             recovers=rng.choice([0.0, 0.5]),
             early=rng.choice([0.0, 0.5]),
             jumps=rng.random() < 0.2,
+            alone=engines == 1 and rng.random() < 0.5,
         )
 
 
@@ -155,6 +159,7 @@ class World:
             clock=clock,
             rng=rng,
             config=EngineConfig(inline_bytes=self.weather.inline_bytes),
+            alone=self.weather.alone,
         )
         replica = Replica(name, slot, process, clock, store, runner, engine)
         self.replicas[slot] = replica
