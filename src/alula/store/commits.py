@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from alula.errors import FenceLost
 from alula.store.connection import Connection
 from alula.store.records import Changes, Claim, Ending
-from alula.store.rows import Row, attempt_row, clean, micros_or_none, node_row
+from alula.store.rows import Row, attempt_row, clean, execution_fence, execution_record, micros_or_none, node_row
 
 _Commit = tuple[Claim, Changes]
 
@@ -70,8 +70,12 @@ class _Rows:
                 connection.news.executions[parent] = None
 
 
-def write(connection: Connection, commits: Sequence[_Commit]) -> list[FenceLost | None]:
-    """Write all commits whose fence is the present one. What is in the way of each of them, in their order."""
+def write(connection: Connection, commits: Sequence[_Commit], *, again: bool = False) -> list[FenceLost | None]:
+    """Write all commits whose fence is the present one. What is in the way of each of them, in their order.
+
+    Args:
+        again: The same was written before, and nobody knows whether that stays.
+    """
     ids = list(dict.fromkeys(claim.execution for claim, _ in commits))
     held = {id: (owner, fence) for id, owner, fence in connection.rows("fences", ids=ids)}
     rows = _Rows()
@@ -79,7 +83,8 @@ def write(connection: Connection, commits: Sequence[_Commit]) -> list[FenceLost 
     for claim, changes in commits:
         holder = held.get(claim.execution, ("", 0))
         if holder != (claim.owner, claim.fence):
-            lost.append(fence_lost(claim, holder[0]))
+            done = again and changes.closed and _closed_under(connection, claim)
+            lost.append(None if done else fence_lost(claim, holder[0]))
             continue
         rows.add(claim.execution, changes)
         if changes.closed:
@@ -87,6 +92,12 @@ def write(connection: Connection, commits: Sequence[_Commit]) -> list[FenceLost 
         lost.append(None)
     rows.write(connection)
     return lost
+
+
+def _closed_under(connection: Connection, claim: Claim) -> bool:
+    """Whether an execution was closed by a commit of this claim."""
+    row = connection.one("execution", id=claim.execution)
+    return row is not None and not execution_record(row).open and execution_fence(row)[1] == claim.fence
 
 
 def fence_lost(claim: Claim, holder: str) -> FenceLost:

@@ -52,18 +52,23 @@ class Engines(Access):
         await self._write(work)
 
     async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+        claims: list[Claim] = []
+
         def work(connection: Connection) -> Sequence[Claim]:
+            if claims and _held(connection, claims):
+                return claims  # it is done again, since nobody knew whether it was done
             _bury_dead(connection, owner)
             if only is None:
                 found = connection.rows("free", limit=limit)
             else:
                 found = connection.rows("free_of", limit=limit, ids=sorted(only))
             if not found:
-                return []
+                return ()
             # Who has executions is listed, so that its end is noticed, also if it never says that it lives.
             connection.rows("owner_known", name=owner, until=0)
             taken = connection.rows("claim", owner=owner, ids=[id for (id,) in found])
-            return [Claim(id, owner, fence) for id, fence in sorted(taken)]
+            claims[:] = [Claim(id, owner, fence) for id, fence in sorted(taken)]
+            return claims
 
         return await self._write(work)
 
@@ -106,7 +111,16 @@ class Engines(Access):
 
     async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
         digest = hashlib.sha256(new.closure).hexdigest()
-        return await self._write(lambda connection: _create(connection, new, digest))
+        made: list[ExecutionRecord] = []
+
+        def work(connection: Connection) -> tuple[ExecutionRecord, bool]:
+            record, fresh = _create(connection, new, digest)
+            if fresh:
+                made[:] = [record]
+            # It may be found because it is done again, since nobody knew whether it was done.
+            return record, fresh or any((one.id, one.created_at) == (record.id, record.created_at) for one in made)
+
+        return await self._write(work)
 
     async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
         def work(connection: Connection) -> None:
@@ -123,6 +137,11 @@ class Engines(Access):
 
 def unknown_execution(id: int) -> NoReturn:
     raise Unknown(f"there is no execution with the id {id}", fix="alula get executions lists what there is")
+
+
+def _held(connection: Connection, claims: Sequence[Claim]) -> bool:
+    rows = connection.rows("fences", ids=[claim.execution for claim in claims])
+    return {(claim.execution, claim.owner, claim.fence) for claim in claims} == set(rows)
 
 
 def _bury_dead(connection: Connection, asking: str) -> None:

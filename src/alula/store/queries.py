@@ -135,7 +135,15 @@ class Queries(Access):
         return await self._read(work)
 
     async def delete(self, execution: int) -> None:
-        await self._write(lambda connection: _delete(connection, execution))
+        done = False
+
+        def work(connection: Connection) -> None:
+            nonlocal done
+            if not done or connection.rows("execution_exists", id=execution):  # it may have to be done again
+                _delete(connection, execution)
+            done = True
+
+        await self._write(work)
 
     async def _of(self, execution: int, work: Callable[[Connection], T]) -> T:
         """What `work` reads of an execution. Raises Unknown if there is none."""

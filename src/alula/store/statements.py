@@ -29,6 +29,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -46,7 +47,7 @@ DIALECTS: Mapping[str, Dialect] = {
 DIALECTS["postgresql"].bind_typing = BindTyping.NONE  # psycopg says what is an integer; the columns say the rest
 
 Named = Iterator[tuple[str, ClauseElement]]
-_HERE = literal_column(WHERE, Boolean())
+_HERE = text(WHERE)
 _NOBODY: ColumnElement[str] = literal_column("''", Text())
 _FALSE = literal_column("false", Boolean())
 
@@ -306,9 +307,9 @@ def compiled(dialect: str) -> dict[str, Any]:
     how = DIALECTS[dialect]
     found: dict[str, Any] = {}
     for name, statement in Book(dialect).statements():
-        text = statement.compile(dialect=how)
-        names = [one for one in getattr(text, "positiontup", None) or () if one != "param_1"]
-        found[name] = [" ".join(str(text).replace(" OFFSET ?", "").split()), names]  # the offset is always 0
+        made = statement.compile(dialect=how)
+        names = [one for one in getattr(made, "positiontup", None) or () if one != "param_1"]
+        found[name] = [" ".join(str(made).replace(" OFFSET ?", "").split()), names]  # the offset is always 0
     schema = [CreateTable(table).compile(dialect=how) for table in t.metadata.sorted_tables]
     indexes = [
         CreateIndex(index).compile(dialect=how)

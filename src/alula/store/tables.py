@@ -104,7 +104,6 @@ _has_parent = executions.c.parent != 0
 Index("executions_name", executions.c.project, executions.c.domain, executions.c.name, unique=True)
 Index("executions_open", executions.c.owner, executions.c.id, sqlite_where=_open_1, postgresql_where=_open)
 Index("executions_phase", executions.c.phase, executions.c.id)
-Index("executions_created", executions.c.created_at)
 Index("executions_closure", executions.c.closure)
 Index(
     "executions_parent",

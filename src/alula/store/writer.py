@@ -52,6 +52,8 @@ class _Group:
     items: Sequence[_Item[Any]]
     news: Sequence[int] | None = field(default=None)
     """Which executions have news; None: none."""
+    again: bool = False
+    """It was done before, and nobody knows whether that stays."""
 
     def perform(self, connection: Connection) -> None:
         """Do all of it inside of one transaction; called again if that must be repeated."""
@@ -70,11 +72,13 @@ class _Group:
             except AlulaError as exc:
                 item.error = exc
         self._commit(connection, commits)
+        self.again = True
         self.news = connection.news.ids() if connection.news else None
 
     def _commit(self, connection: Connection, commits: list[_Item[Any]]) -> None:
         if commits:
-            lost = write(connection, [item.commit for item in commits if item.commit is not None])
+            wanted = [item.commit for item in commits if item.commit is not None]
+            lost = write(connection, wanted, again=self.again)
             for item, error in zip(commits, lost, strict=True):
                 item.error = error
             commits.clear()

@@ -133,7 +133,6 @@ def _executions() -> None:
         postgresql_with=_HOT,
     )
     op.create_index("executions_closure", "executions", ["closure"])
-    op.create_index("executions_created", "executions", ["created_at"])
     op.create_index("executions_name", "executions", ["project", "domain", "name"], unique=True)
     op.create_index(
         "executions_open",
