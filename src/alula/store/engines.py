@@ -63,7 +63,7 @@ class Engines(Access):
             else:
                 found = connection.rows("free_of", limit=limit, ids=sorted(only))
             if not found:
-                return ()
+                return []
             # Who has executions is listed, so that its end is noticed, also if it never says that it lives.
             connection.rows("owner_known", name=owner, until=0)
             taken = connection.rows("claim", owner=owner, ids=[id for (id,) in found])
