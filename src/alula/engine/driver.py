@@ -112,14 +112,17 @@ class Engine:
     async def run(self) -> None:
         """Drive executions until `stop`. In the end all that runs here is stopped, and all executions given back."""
         arm(os.environ)
-        async with AsyncExitStack() as opened:
-            for runner in self._runners:
-                await runner.open()
-                opened.push_async_callback(runner.aclose)
-            with self._store.watch(self._wake):
-                async with asyncio.TaskGroup() as self._group:
-                    await self._serve(self._group)
-        self._timers.close()
+        try:
+            async with AsyncExitStack() as opened:
+                for runner in self._runners:
+                    await runner.open()
+                    opened.push_async_callback(runner.aclose)
+                with self._store.watch(self._wake):
+                    async with asyncio.TaskGroup() as self._group:
+                        await self._serve(self._group)
+        except asyncio.CancelledError:
+            await self._retire()
+            raise
         await self._retire()
 
     def stop(self) -> None:
@@ -252,7 +255,9 @@ class Engine:
         if former is not None:
             await asyncio.wait([former])
         try:
-            await session.run()
+            closed = not await session.run()
+            if closed and self._only is not None:
+                self._only.pop(session.id, None)
         finally:
             if session.effects is not None:
                 session.effects.attempts.leave()
@@ -335,6 +340,7 @@ class Engine:
             task.cancel()
 
     async def _retire(self) -> None:
+        self._timers.close()
         crash_point("retire.before")
         try:
             await self._store.retire(self.owner)

@@ -87,6 +87,7 @@ class Effects:
                 self._cache(command)
             case RefuseSignal(signal_id, reason):
                 self.refused[signal_id] = reason
+                self._means.observers.refused(self._record, signal_id, reason)
             case Finished():
                 pass  # the session sees it from the rows
 

@@ -48,6 +48,10 @@ class Observer(Protocol):
         """An attempt said how far it is, or why it does not run yet. May be lost, as far as the store goes."""
         ...
 
+    def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None:
+        """A signal was dropped: its value does not fit the gate."""
+        ...
+
     def left(self, execution: ExecutionRecord, why: str) -> None:
         """The engine has it no more: it is closed (`why` is empty), lost to another engine, or the engine stops."""
         ...
@@ -61,6 +65,8 @@ class Silent:
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None: ...
 
     def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None: ...
+
+    def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None: ...
 
     def left(self, execution: ExecutionRecord, why: str) -> None: ...
 
@@ -88,6 +94,10 @@ class Observers:
 
     def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
         self._tell(lambda one: one.reported(execution, path, attempt, report))
+
+    def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None:
+        log.warning("signal.refused", extra={"execution": execution.id, "signal": signal_id, "reason": reason})
+        self._tell(lambda one: one.refused(execution, signal_id, reason))
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._tell(lambda one: one.left(execution, why))

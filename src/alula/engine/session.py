@@ -37,7 +37,7 @@ from alula.engine.machine import decide, redrive
 from alula.engine.means import Means
 from alula.engine.observe import Committed
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, NodeState
-from alula.errors import FenceLost, PluginError, StoreUnavailable
+from alula.errors import FenceLost, PluginError, StoreDamaged, StoreUnavailable
 from alula.plugin.runner import Progressed, Waits
 from alula.store import records
 from alula.store.records import Changes, Claim, Ending, ExecutionRecord, ProgressRecord
@@ -55,6 +55,8 @@ _SAID = 1.0
 """Seconds between two writes of what attempts say about themselves."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
+_HOPELESS = 60.0
+"""Seconds until rows that cannot be read are read again: somebody may restore them."""
 
 Item = tuple[Event, int]
 """An event, and the id of the command in the store that it comes from; 0: from none."""
@@ -221,6 +223,9 @@ class Session:
                 log.info("session.again", extra={"execution": self.id, "why": str(exc)})
             except FenceLost:
                 raise
+            except StoreDamaged:
+                log.exception("session.damaged", extra={"execution": self.id})
+                pause = _HOPELESS
             except Exception:
                 log.exception("session.failed", extra={"execution": self.id})
             await asyncio.sleep(pause * (0.5 + self._means.rng.random()))
@@ -312,7 +317,7 @@ class Session:
 
     def _instead(self, event: Event) -> Event:
         """What is taken in for an event that cannot be: nothing may wait for it for ever."""
-        if not isinstance(event, AttemptSucceeded):
+        if not isinstance(event, AttemptSucceeded | AttemptFailed):
             return Continue()
         what = "its outcome could not be taken in; the engine's log says why"
         failure = Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True)
