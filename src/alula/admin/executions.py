@@ -13,6 +13,7 @@ from alula.admin.names import name_fault, new_name, place_faults
 from alula.admin.options import Options
 from alula.admin.retention import leftover_of
 from alula.compiler.launching import complete
+from alula.compiler.shape import differences
 from alula.data import fingerprint
 from alula.engine.codec import pack_settings, read_settings
 from alula.engine.execution import Execution
@@ -21,6 +22,7 @@ from alula.engine.state import NodePhase, Settings
 from alula.errors import NameTaken, RequestError, Unknown
 from alula.idl import CompiledWorkflowClosure, Literal, LiteralMap
 from alula.idl.casting import why_unfit
+from alula.idl.interface import unfit_values
 from alula.idl.literals import digest
 from alula.idl.types import type_text
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
@@ -53,6 +55,14 @@ class Created:
     """False: it was there already, with the same inputs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What an execution runs, as its code says it now."""
+
+    what: Launchable
+    facts: Mapping[str, str]
+
+
 async def create(desk: Desk, what: Launchable, order: Order) -> Created:
     """Create an execution, or find the one that has the name and the same inputs. An engine takes it from there.
 
@@ -80,12 +90,22 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
     return await _create(desk, new)
 
 
-async def recover(desk: Desk, key: ExecutionKey, *, name: str = "", options: Options | None = None) -> Created:
+async def recover(
+    desk: Desk,
+    key: ExecutionKey,
+    *,
+    name: str = "",
+    options: Options | None = None,
+    renewed: Renewed | None = None,
+) -> Created:
     """Run what did not end well in an execution that has ended, and take the rest over from it.
+
+    Args:
+        renewed: Go on with this version of it, whose workflows must have the same nodes.
 
     Raises:
         Unknown: There is no such execution.
-        RequestError: It has not ended, or ended well.
+        RequestError: It has not ended, or ended well; or the new version has other nodes.
         NameTaken: The name stands for something else.
     """
     record = await _ended(desk, key)
@@ -94,27 +114,34 @@ async def recover(desk: Desk, key: ExecutionKey, *, name: str = "", options: Opt
             f"execution {key.name} has succeeded: there is nothing to recover",
             fix=f"run nodes of it again with alula rerun {key.name} --node NODE",
         )
-    return await _again(desk, record, name, options, ())
+    return await _again(desk, record, name, options, (), renewed)
 
 
 async def rerun(
-    desk: Desk, key: ExecutionKey, *, nodes: Sequence[str] = (), name: str = "", options: Options | None = None
+    desk: Desk,
+    key: ExecutionKey,
+    *,
+    nodes: Sequence[str] = (),
+    name: str = "",
+    options: Options | None = None,
+    renewed: Renewed | None = None,
 ) -> Created:
     """Run some nodes of an execution that has ended once more, with all that comes after them; without any, all of it.
 
     Args:
         nodes: Their paths. What ended badly runs again anyhow; all else is taken over.
+        renewed: Go on with this version of it, whose workflows must have the same nodes; with `nodes` only.
 
     Raises:
         Unknown: There is no such execution, or no such node.
-        RequestError: It has not ended.
+        RequestError: It has not ended; or the new version has other nodes.
         NameTaken: The name stands for something else.
     """
     record = await _ended(desk, key)
     if not nodes:
         return await relaunch(desk, key, name=name, options=options)
     await _check_nodes(desk, record, nodes)
-    return await _again(desk, record, name, options, tuple(dict.fromkeys(nodes)))
+    return await _again(desk, record, name, options, tuple(dict.fromkeys(nodes)), renewed)
 
 
 async def relaunch(desk: Desk, key: ExecutionKey, *, name: str = "", options: Options | None = None) -> Created:
@@ -193,11 +220,38 @@ async def _taken(desk: Desk, new: NewExecution) -> NameTaken:
 
 
 async def _again(
-    desk: Desk, record: ExecutionRecord, name: str, options: Options | None, nodes: tuple[str, ...]
+    desk: Desk,
+    record: ExecutionRecord,
+    name: str,
+    options: Options | None,
+    nodes: tuple[str, ...],
+    renewed: Renewed | None,
 ) -> Created:
     new = await _copy(desk, record, name, options, f"recover {record.id} {' '.join(sorted(nodes))}")
+    if renewed is not None:
+        new = _as_it_is_now(new, renewed)
     settings = replace(read_settings(new.settings), rerun=nodes)
     return await _create(desk, replace(new, reference=record.id, settings=pack_settings(settings)))
+
+
+def _as_it_is_now(new: NewExecution, renewed: Renewed) -> NewExecution:
+    """An execution that goes on with another version of what it runs. Raises RequestError."""
+    what = renewed.what
+    faults = differences(CompiledWorkflowClosure.FromString(new.closure), what.closure)
+    faults += unfit_values(LiteralMap.FromString(new.inputs), what.closure.primary.template.interface.inputs)
+    if faults:
+        raise refuse(
+            f"the code of {what.id.name} has changed too much to go on with",
+            faults,
+            fix="put back the code as it was, or run it anew: alula run",
+        )
+    return replace(
+        new,
+        entity=what.entity,
+        closure=what.closure.SerializeToString(deterministic=True),
+        fingerprint=_fingerprint(new.fingerprint, what.entity),
+        facts={**new.facts, **renewed.facts},
+    )
 
 
 async def _copy(desk: Desk, record: ExecutionRecord, name: str, options: Options | None, verb: str) -> NewExecution:
