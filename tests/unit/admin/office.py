@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
+from alula._kits.clock import Clock, SystemClock
 from alula.admin.desk import Desk
 from alula.admin.entities import Launchable, Specs
 from alula.admin.executions import Created, Order, create
@@ -16,6 +16,7 @@ from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.idl import CompiledWorkflowClosure, Literal, LiteralMap, Node, ResourceType, literals
+from alula.plugin.runner import Job, Started, Succeeded, Tell
 from alula.sdk.graph import Entity
 from alula.sdk.serialize import SerializationSettings, serialize
 from alula.store.memory import MemoryStore
@@ -28,8 +29,24 @@ from tests.unit.idl.build import INT
 DATA = "memory://data"
 
 
-def desk(data: str = DATA) -> Desk:
-    return Desk(MemoryStore(), Objects(), data, random=Random(1))
+def desk(data: str = DATA, *, clock: Clock | None = None) -> Desk:
+    return Desk(MemoryStore(clock), Objects(), data, clock or SystemClock(), Random(1))
+
+
+def adding(job: Job, tell: Tell) -> None:
+    """Adds up its inputs, those in lists too, and gives a list where one is declared."""
+    tell(Started())
+    inputs = LiteralMap.FromString(job.inputs).literals.values()
+    total = literals.integer(sum(one.scalar.primitive.integer for lit in inputs for one in _flat(lit)))
+    made = LiteralMap()
+    for name, variable in job.template.interface.outputs.variables.items():
+        listed = variable.type.HasField("collection_type")
+        made.literals[name].CopyFrom(literals.collection([total]) if listed else total)
+    tell(Succeeded(made.SerializeToString()))
+
+
+def _flat(lit: Literal) -> Iterable[Literal]:
+    return lit.collection.literals if lit.HasField("collection") else [lit]
 
 
 def key(name: str) -> ExecutionKey:
@@ -81,6 +98,7 @@ async def engine(at: Desk, runner: FakeRunner, *, config: EngineConfig | None = 
         objects=at.objects,
         memo=Memo(at.store, at.objects, at.clock, CacheConfig(), data=at.data),
         data_prefix=at.data,
+        clock=at.clock,
         rng=Random(1),
         config=config,
     )
@@ -89,16 +107,9 @@ async def engine(at: Desk, runner: FakeRunner, *, config: EngineConfig | None = 
 
 
 async def run(at: Desk, made: Created, runner: FakeRunner | None = None) -> ExecutionRecord:
-    async with engine(at, runner or FakeRunner()):
+    async with engine(at, runner or FakeRunner(default=adding)):
         return await ended(at.store, made.record.id)
 
 
 def values(data: LiteralMap) -> dict[str, int]:
     return {name: lit.scalar.primitive.integer for name, lit in data.literals.items()}
-
-
-async def news(at: Desk) -> None:
-    """Waits until something is new in the store."""
-    came = asyncio.Event()
-    with at.store.watch(lambda _: came.set()):
-        await asyncio.wait_for(came.wait(), 10)

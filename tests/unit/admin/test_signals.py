@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from alula.admin.executions import abort
@@ -10,7 +12,7 @@ from alula.idl import CompiledWorkflowClosure, literals
 from tests.unit.admin import office
 from tests.unit.admin.office import desk, key, start
 from tests.unit.engine.build import approve_node, signal_node, step
-from tests.unit.engine.drive import FakeRunner, ended
+from tests.unit.engine.drive import FakeRunner, clock, ended, virtual
 
 
 def gated() -> CompiledWorkflowClosure:
@@ -64,12 +66,13 @@ async def test_a_no_fails_the_execution() -> None:
         await give(at, key("ex"), "rate", literals.integer(3))
 
 
+@virtual
 async def test_a_gate_that_waits_says_so() -> None:
-    at = desk()
+    at = desk(clock=clock())
     made = await start(at, office.workflow(step("n0"), approve_node("n1", "go", "n0")))
     async with office.engine(at, FakeRunner()):
-        while not [one for one in await signals(at, key("ex")) if one.waiting]:
-            await office.news(at)
+        await asyncio.sleep(1)
+        assert [one.waiting for one in await signals(at, key("ex"))] == [True]
         [gate] = [one for one in await why(at, key("ex"), "n1") if one.path == "n1"]
         assert gate.reason == "gate"
         await abort(at, key("ex"))
