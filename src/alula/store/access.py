@@ -31,6 +31,7 @@ class Access:
     async def aclose(self) -> None:
         if not self._closed:
             self._closed = True
+            await asyncio.sleep(0)  # what came in during this turn of the loop is on its way after it
             await asyncio.to_thread(self._close)
 
     @contextmanager

@@ -122,10 +122,15 @@ class Writer:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
+        while not self._queue.empty():  # of another loop, which was too late
+            item = self._queue.get()
+            if item is not None:
+                item.error = _closed()
+                _deliver([item])
 
     async def _put(self, item: _Item[T]) -> T:
         if self._closed:
-            raise StoreUnavailable("the store was closed", fix="open it again")
+            raise _closed()
         item.loop = asyncio.get_running_loop()
         item.future = item.loop.create_future()
         turn = self._turns.get(item.loop)
@@ -140,7 +145,7 @@ class Writer:
         items = self._turns.pop(loop)
         if self._closed:
             for item in items:
-                item.error = StoreUnavailable("the store was closed", fix="open it again")
+                item.error = _closed()
             _settle(items)
         elif not (_little(items) and self._write_here(items)):
             with self._owing:
@@ -219,6 +224,10 @@ def _little(items: Sequence[_Item[Any]]) -> bool:
         rows += len(changes.nodes) + len(changes.attempts)
         size += sum(len(node.body) for node in changes.nodes)
     return rows <= _LITTLE_ROWS and size <= _LITTLE_BYTES
+
+
+def _closed() -> StoreUnavailable:
+    return StoreUnavailable("the store was closed", fix="open it again")
 
 
 def _refused(exc: Exception) -> StoreError:
