@@ -238,13 +238,7 @@ class _Sweep:
         """Remove the files of a tree that is gone; the note too, once nothing is left."""
         left = False
         for names in note.members:
-            done = await erase(
-                self.desk.objects,
-                self.desk.data,
-                names,
-                keep=lambda path, names=names: used.uses(names, path),  # type: ignore[misc]
-                dry_run=self.dry_run,
-            )
+            done = await self._erase(names, used)
             self.erased.add(done)
             self.faults += done.faults
             for path in done.kept:
@@ -252,6 +246,15 @@ class _Sweep:
             left = left or bool(done.kept or done.faults)
         if not left and not self.dry_run:
             await self.desk.objects.delete(uri)
+
+    async def _erase(self, names: Names, used: References) -> Erased:
+        desk = self.desk
+        try:
+            return await erase(
+                desk.objects, desk.data, names, keep=lambda path: used.uses(names, path), dry_run=self.dry_run
+            )
+        except DataError as exc:
+            return Erased(faults=[exc.what])
 
     async def _lives(self, names: Names) -> bool:
         project, domain, name = (unquote(one) for one in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -90,7 +90,9 @@ async def start(
 
 
 @asynccontextmanager
-async def engine(at: Desk, runner: FakeRunner, *, config: EngineConfig | None = None) -> AsyncIterator[Engine]:
+async def engine(
+    at: Desk, runner: FakeRunner, *, config: EngineConfig | None = None, only: Collection[int] | None = None
+) -> AsyncIterator[Engine]:
     one = Engine(
         at.store,
         owner="engine",
@@ -101,6 +103,7 @@ async def engine(at: Desk, runner: FakeRunner, *, config: EngineConfig | None = 
         clock=at.clock,
         rng=Random(1),
         config=config,
+        only=only,
     )
     async with running(one):
         yield one
