@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alula.engine.plan import NodePlan
-from alula.engine.state import CacheStatus, Failure, Values
+from alula.engine.state import NOTHING, CacheStatus, Failure, Values
 
 
 class TimerKind(StrEnum):
@@ -287,6 +287,9 @@ class Release:
     """Give a reservation back. No answer; a lost one expires."""
 
     path: str
+    node: NodePlan | None = None
+    """With the inputs it says which one, to an engine that has not taken it; None if they are not at hand."""
+    inputs: Values = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

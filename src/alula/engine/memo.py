@@ -135,6 +135,8 @@ class Memo:
         """By node, the question for a reservation that is under way."""
         self._waiting: dict[str, dict[_Node, Freed]] = {}
         """By key, who waits for its reservation, first come first."""
+        self._done: dict[_Node, None] = {}
+        """Nodes that gave back what they had not asked this engine for: a question may still be on its way."""
         self._stirred, self._holding = asyncio.Event(), asyncio.Event()
         self._frees = self._puts = 0
         self._warned = False
@@ -162,6 +164,8 @@ class Memo:
         With a broken cache everybody gets it: better to run twice than never.
         """
         node, frees = (asker.id, ask.path), self._frees
+        if node in self._done:
+            return Reserved(ask.path, ask.generation)
         call = self._calls[node] = _Call()
         try:
             key = await self._key(asker, ask.path, ask.node, ask.inputs)
@@ -196,22 +200,35 @@ class Memo:
         node = asker.id, ask.path
         if node in self._calls:
             self._calls[node].over = self._calls[node].freed = True
+        elif node not in self._held:
+            self._done[node] = None
         held = self._held.pop(node, None)
         key = held[0] if held is not None else self._keys.get(asker.id, {}).get(ask.path)
         self._forget(node)
-        if key is not None:
-            self._wait_no_more(key, node)
+        if key is None:
+            return self._free_of(asker, ask)
+        self._wait_no_more(key, node)
         return self._free(key, asker.text(ask.path))
 
-    async def _free(self, key: str | None, holder: str) -> None:
-        if key is None:
-            return  # the engine began after the reservation was taken; it expires
+    async def _free(self, key: str, holder: str) -> None:
         self._frees += 1
         try:
             await self._cache.free(key, holder)
             await self._tell(key)
         except _BROKEN as exc:
             self._warn(exc)
+
+    async def _free_of(self, asker: Asker, ask: Release) -> None:
+        """Give back what the engine before this one has taken."""
+        if ask.node is None:
+            return  # its inputs are not at hand; it expires
+        try:
+            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return
+        self._forget((asker.id, ask.path))
+        await self._free(key, asker.text(ask.path))
 
     async def keep(self, asker: Asker, ask: StoreInCache) -> CacheStored:
         """Keep outputs. An entry that is there and good stays, unless it is to be overwritten."""
@@ -243,6 +260,8 @@ class Memo:
     def drop(self, execution: int) -> None:
         """Forget an execution whose session ended. Reservations of its nodes stay for whoever goes on with it."""
         self._keys.pop(execution, None)
+        for node in [node for node in self._done if node[0] == execution]:
+            del self._done[node]
         for node in [node for node in self._held if node[0] == execution]:
             del self._held[node]
         for node, call in self._calls.items():

@@ -11,6 +11,7 @@ from alula._kits.records import replace
 from alula.engine.agenda import Act, Work
 from alula.engine.events import CancelTimer, Command, Fetch, Finished, Release, SetTimer, TimerKind
 from alula.engine.execution import Execution
+from alula.engine.nodes.bind import Missing, node_inputs
 from alula.engine.state import (
     ROOT,
     AttemptState,
@@ -23,6 +24,7 @@ from alula.engine.state import (
     SignalState,
     Values,
 )
+from alula.errors import ConversionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Turn:
         if row.deadline is not None:
             self.emit(CancelTimer(TimerKind.NODE, row.path))
         if (row.reserved or row.phase is NodePhase.RESERVING) and row.cache is not CacheStatus.PENDING:
-            self.emit(Release(row.path))  # or wait for it no more
+            self.release(row)  # or wait for it no more
             row = replace(row, reserved=False)
         self.put(
             replace(
@@ -129,6 +131,14 @@ class Turn:
             self.emit(Finished())
         else:
             self.later(Act.ENDED, row.path)
+
+    def release(self, row: NodeState) -> None:
+        """Give the reservation of a node back."""
+        plan = self.x.plan_of(row.path)
+        try:
+            self.emit(Release(row.path, plan, node_inputs(self.x, row.path, plan)))
+        except (Missing, ConversionError):
+            self.emit(Release(row.path))
 
     def fetch(self, path: str, uris: Iterable[str]) -> None:
         """Ask for bytes; the node is resumed when they have come."""

@@ -41,6 +41,8 @@ MORE = [
     task("layers", {"x": INT}, {"o0": map_of(list_of(INT)), "o1": DICT}),
     task("flag", {}, {"o0": BOOL}),
     task("numbers", {}, {"o0": list_of(INT)}),
+    task("loose", {"x": INT}, {"o1": DICT}),
+    task("shelf", {"x": INT}, {"o1": map_of(map_of(list_of(INT)))}),
     task("text", {}, {"o0": STR}),
     task("free", {"x": INT}, {}),
     task("picks", {"x": list_of(INT), "y": INT}, {"o0": list_of(INT)}),

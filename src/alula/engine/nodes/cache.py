@@ -9,7 +9,6 @@ from alula.engine.events import (
     CacheStored,
     CancelTimer,
     LookUp,
-    Release,
     ReservationFreed,
     ReservationHeld,
     Reserve,
@@ -111,7 +110,7 @@ def stored(turn: Turn, event: CacheStored) -> None:
     if row is None or row.cache is not CacheStatus.PENDING:
         return
     if row.reserved:
-        turn.emit(Release(row.path))
+        turn.release(row)
     turn.put(replace(row, cache=event.status, reserved=False))
 
 
