@@ -62,6 +62,7 @@ class Leftovers:
         for signum, handler in self._handlers.items():
             if _handler(signum) is not handler:
                 return f"the task left a handler for {signal.Signals(signum).name}"
+        signal.setitimer(signal.ITIMER_REAL, 0)
         os.umask(self._umask)
         if sys.path != self._path:
             sys.path[:] = self._path

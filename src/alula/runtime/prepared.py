@@ -12,8 +12,7 @@ from google.protobuf.message import DecodeError
 from alula.errors import DamagedData
 from alula.idl import Container, TaskTemplate, containers
 from alula.runtime.arguments import parse
-from alula.runtime.attempt import load
-from alula.sdk.graph import Entity
+from alula.runtime.attempt import Loaded, load
 
 _TEMPLATE = re.compile(r"\{\{\s*[.$](\w+)\s*\}\}")
 _PLACES = {"input": "inputs.pb", "outputprefix": "outputs", "rawoutputdataprefix": "raw", "namespace": ""}
@@ -43,18 +42,18 @@ class Prepared:
         self.environment: Mapping[str, str] = _environment(self._template, container)
         """Variables of its container, and those that say which task it is."""
         self.own_variables = bool(container.env)
-        self._entity: Entity | None = None
+        self._task: Loaded | None = None
 
-    def entity(self) -> Entity:
+    def task(self) -> Loaded:
         """The task, as its container would find it.
 
         Raises:
             ConfigError: the command line cannot be read, or leads to no task.
             BaseException: whatever the user's modules raise.
         """
-        if self._entity is None:
-            self._entity = load(parse([_TEMPLATE.sub(self._value, word) for word in self._words])).entity
-        return self._entity
+        if self._task is None:
+            self._task = load(parse([_TEMPLATE.sub(self._value, word) for word in self._words]))
+        return self._task
 
     def _value(self, match: re.Match[str]) -> str:
         name = match[1].lower()

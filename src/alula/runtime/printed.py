@@ -31,6 +31,11 @@ class Printed:
         sys.stdout = sys.__stdout__ = self.out  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = self.err  # type: ignore[misc]
 
+    @property
+    def lost(self) -> bool:
+        """Whether the task has closed what is none of its business."""
+        return not _leads_to(self._fd, self._inode)
+
     def finish(self, target: str, store: ObjectStore, limit_bytes: int) -> str:
         """Put what was printed to its place, if anything was; what went wrong."""
         self._restore()

@@ -28,6 +28,7 @@ from alula.runtime import failures
 from alula.runtime.arguments import Arguments
 from alula.runtime.attempt import execution, perform, read_inputs
 from alula.runtime.ear import Ear
+from alula.runtime.element import element_inputs
 from alula.runtime.leftovers import Leftovers
 from alula.runtime.prepared import Prepared, of_attempt
 from alula.runtime.printed import Printed, above
@@ -102,6 +103,8 @@ class Worker:
         kind, payload = contextvars.copy_context().run(self._run, job)
         if os.getpid() != self._pid:
             os._exit(0)  # the task forked, and this is the child: the parent answers
+        if self._printed.lost:
+            os._exit(wire.LOST_SOCKET)
         lost = self._printed.finish(Attempt(job.prefix).log, self._objects, job.log_limit_bytes)
         return wire.Ended(job.serial, kind, payload, self._leftovers.clear() or self._swept(), lost)
 
@@ -114,8 +117,11 @@ class Worker:
             phase = failures.Phase.INPUTS
             inputs = read_inputs(job.inputs, job.prefix)
             phase = failures.Phase.CODE
-            entity = task.entity()
+            loaded = task.task()
+            entity = loaded.entity
             phase = failures.Phase.TASK
+            if loaded.bound is not None:
+                inputs = element_inputs(loaded.bound, inputs, os.environ)
             raw = Attempt(job.prefix).raw
             run = LocalRun(place_at(raw, self._objects), cache=False, execution=self._execution(job, progress))
             with use(Workspace(self._objects, self._scratch, raw)):

@@ -141,8 +141,7 @@ class Zygote:
             os.chdir(code.directory)
         for module in code.modules:
             _preload(module)
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # so that collections in workers do not copy what they share with this process
         self._say(wire.Ready(wire.VERSION, os.getpid()))
 
     # workers

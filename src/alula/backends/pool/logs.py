@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -33,6 +34,8 @@ class Growing:
     """Where it belongs; None: not on this machine."""
     shown: bool = False
     told: int = 0
+    thinning: asyncio.Future[None] | None = None
+    """The disk of its middle is being given back."""
 
 
 class Logs:
@@ -40,10 +43,11 @@ class Logs:
 
     Args:
         tail: Is told what they print; None: nobody follows.
+        limit_bytes: Of one log.
     """
 
-    def __init__(self, tail: Tail | None) -> None:
-        self._tail = tail
+    def __init__(self, tail: Tail | None, limit_bytes: int) -> None:
+        self._tail, self._limit = tail, limit_bytes
 
     @property
     def followed(self) -> bool:
@@ -65,6 +69,9 @@ class Logs:
                 log.warning("workers.log_not_shown", extra={"attempt": one.id.name, "problem": str(exc)})
         if self._tail is not None and size > one.told:
             self._tell(one, one.path, size)
+        if size > 2 * self._limit and (one.thinning is None or one.thinning.done()):
+            loop = asyncio.get_running_loop()
+            one.thinning = loop.run_in_executor(None, spool.thin, one.path, self._limit)
 
     def end(self, one: Growing) -> None:
         """Tell what is left of a log that is at its place."""

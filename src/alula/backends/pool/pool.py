@@ -91,7 +91,7 @@ class Pool:
         self._config, self._clock, self._root, self._start = config, clock, root, start or Start()
         self._spool = spool
         self._objects = objects or Objects()
-        self._logs = Logs(tail)
+        self._logs = Logs(tail, config.log_limit_bytes)
         self._templates = Templates()
         self._admission = Admission[_Entry](
             config.cpus or os.cpu_count() or 1, config.memory_bytes or _memory_bytes(), lambda entry: entry.label
