@@ -6,7 +6,7 @@ Made once from a CompiledWorkflowClosure, in time linear to its nodes and edges.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -191,6 +191,8 @@ class _Compiler:
                 if not inner.HasField("metadata"):
                     inner.metadata.CopyFrom(node.metadata)
                 element = self.node(inner, interruptible)
+                if not node.array_node.is_original_sub_node_interface.value:
+                    element = replace(element, interface=_of_item(element.interface))
                 return _made(node, Kind.ARRAY, element.interface, interruptible, element=element)
             case _:
                 raise _missing(node, "nothing")
@@ -227,6 +229,21 @@ def _made(
         arms=arms,
         element=element,
     )
+
+
+def _of_item(interface: TypedInterface) -> TypedInterface:
+    """What one item of a mapped task gives: the task declares lists, of None too where items may fail."""
+    made = TypedInterface()
+    made.CopyFrom(interface)
+    for variable in made.outputs.variables.values():
+        if variable.type.HasField("collection_type"):
+            item = LiteralType()
+            item.CopyFrom(variable.type.collection_type)
+            given = [
+                one for one in item.union_type.variants if one.simple != SimpleType.NONE or not one.HasField("simple")
+            ]
+            variable.type.CopyFrom(given[0] if len(given) == 1 else item)
+    return made
 
 
 def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -> Policy:

@@ -71,3 +71,13 @@ def test_a_closure_that_lacks_a_task_is_refused() -> None:
     del closure.tasks[:]
     with pytest.raises(PluginError, match="task add"):
         compile_plan(closure)
+
+
+def test_an_item_of_a_mapped_task_gives_one_value_where_the_task_declares_a_list() -> None:
+    node = array_node("m", "map_add", x=ref("n0", "o0"), y=ref("", "a"))
+    node.array_node.is_original_sub_node_interface.value = False
+    graph = compile_plan(made([task_node("n0", "split", n=ref("", "a")), node]))
+    element = graph.nodes[1].element
+    assert element is not None
+    assert element.interface.outputs.variables["o0"].type == INT
+    assert element.interface.inputs.variables["x"].type.HasField("collection_type")
