@@ -81,7 +81,7 @@ def _frames(shown: traceback.TracebackException) -> list[str]:
     """The frames of the user, each with its line."""
     lines = []
     for frame in shown.stack:
-        lines.append(click.style(f"{_short(frame.filename)}:{frame.lineno}, in {frame.name}", dim=True))
+        lines.append(click.style(f"{short_path(frame.filename)}:{frame.lineno}, in {frame.name}", dim=True))
         source = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
         if source:
             lines.append(f"    {source}")
@@ -96,7 +96,7 @@ def _syntax(shown: traceback.TracebackException) -> list[str]:
     return [*(line for line in text[:-1]), ""]
 
 
-def _short(filename: str) -> str:
+def short_path(filename: str) -> str:
     """A path relative to the working directory if it is below it."""
     path = Path(filename)
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else filename

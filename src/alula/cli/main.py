@@ -22,12 +22,24 @@ GROUP = "alula.cli"
 
 COMMANDS = {
     "run": ("alula.cli.run:run", "Run a task or workflow of a file or module."),
+    "get": ("alula.cli.get:get", "Show executions, nodes, inputs, outputs and logs."),
+    "logs": ("alula.cli.logs:logs", "Show what tasks printed; -f follows them."),
+    "why": ("alula.cli.why:why", "Say why an execution or a node does not go on."),
+    "approve": ("alula.cli.answering:approve", "Say yes or no at a gate."),
+    "signal": ("alula.cli.answering:signal", "Give a gate its value."),
+    "abort": ("alula.cli.again:abort", "Stop an execution."),
+    "recover": ("alula.cli.again:recover", "Go on from what succeeded in an execution that failed."),
+    "rerun": ("alula.cli.again:rerun", "Run nodes of an execution again."),
+    "gc": ("alula.cli.gc:gc", "Remove old executions, their files, and cache entries."),
+    "serve": ("alula.cli.serve:serve", "Drive all executions in the store."),
     "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
     "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
     "doctor": ("alula.cli.doctor:doctor", "Show versions, plugins, and which types are available."),
 }
 """Command to where it is, and what it does in one line: `alula --help` imports none of them."""
+HIDDEN = {"drive": "alula.cli.serve:drive"}
+"""Commands that other commands start."""
 
 
 class Commands(click.Group):
@@ -37,8 +49,8 @@ class Commands(click.Group):
         return [*COMMANDS, *sorted(set(lazy.entry_points(GROUP)) - set(COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            module, _, name = COMMANDS[cmd_name][0].partition(":")
+        if cmd_name in COMMANDS or cmd_name in HIDDEN:
+            module, _, name = (HIDDEN.get(cmd_name) or COMMANDS[cmd_name][0]).partition(":")
             found: click.Command = getattr(import_module(module), name)
             return found
         if cmd_name not in lazy.entry_points(GROUP):
@@ -84,3 +96,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script. Exit codes: 0 ok, 1 failed, 2 usage, 3 aborted, 4 timeout, 5 server."""
     app.main(args=None if argv is None else list(argv), prog_name="alula")
     raise AssertionError("unreachable: click exits")
+
+
+if __name__ == "__main__":
+    main()

@@ -45,6 +45,17 @@ def shown(outputs: LiteralMap, interface: Interface, place: Place, form: Format)
     return next(iter(parts.values())) if alone else _named(parts)
 
 
+def untyped(outputs: LiteralMap, form: Format) -> str:
+    """Outputs of something whose declaration is not here; one alone is printed as that value."""
+    names = sorted(outputs.literals)
+    alone = names == ["o0"]
+    if form is not Format.TABLE:
+        data = {name: plain(outputs.literals[name]) for name in names}
+        return _document(data["o0"] if alone else data, form) if names else ""
+    parts = {name: readable_literal(outputs.literals[name]) for name in names}
+    return parts["o0"] if alone else _named(parts)
+
+
 def plain(lit: Literal) -> Any:
     """A literal as JSON has it: files and tables as where they are, packed data unpacked."""
     try:
@@ -55,12 +66,19 @@ def plain(lit: Literal) -> Any:
 
 def readable(lit: Literal, one: Output, place: Place) -> str:
     """One value for people: text as it is, files as paths, the head of a table, the rest as JSON."""
+    if literals.kind(literals.unpacked(lit)) == "structured_dataset":
+        return _table(literals.unpacked(lit), one, place)
+    return readable_literal(lit)
+
+
+def readable_literal(lit: Literal) -> str:
+    """One value for people, of no declared type: a table is where it is."""
     lit = literals.unpacked(lit)
     kind = literals.kind(lit)
     if kind == "blob":
         return str(lit.scalar.blob.uri)
     if kind == "structured_dataset":
-        return _table(lit, one, place)
+        return str(lit.scalar.structured_dataset.uri)
     if kind == "datetime":
         return literals.to_datetime(lit).isoformat()
     if kind == "duration":

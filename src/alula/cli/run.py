@@ -3,63 +3,32 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from alula._kits import lazy
-from alula.cli import inputs, results
-from alula.cli.execution import Outcome, Run, Settings, run_entity
+from alula.cli import inputs
+from alula.cli.execution import Run
 from alula.cli.listing import listing
+from alula.cli.options import Options, options_of, run_options, split_pair
 from alula.cli.program import Program, kind_of, load
-from alula.cli.progress import Progress
 from alula.errors import ConfigError, ConversionError
 from alula.idl import LiteralMap
 from alula.sdk.graph import Entity
+from alula.types.transformer import Place
 
 if TYPE_CHECKING:
     from click import shell_completion
 
-    from alula.cli import answers, card
+    from alula.cli import card, local, submit
 else:
     shell_completion = lazy.module("click.shell_completion")  # only a shell that completes comes there
-    answers = lazy.module("alula.cli.answers")  # only a run with gates comes there
     card = lazy.module("alula.cli.card")  # only a run that fails
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options of `alula run`, from before FILE and after ENTITY."""
-
-    inputs_file: str
-    output: results.Format
-    answer: tuple[str, ...]
-    env: tuple[str, ...]
-    cache: bool
-    overwrite_cache: bool
-    raw_output_data_prefix: str
-    quiet: bool
-    verbose: bool
-
-
-def run_options() -> list[click.Option]:
-    """The options that may stand before FILE as well as after ENTITY."""
-    forms = click.Choice([form.value for form in results.Format])
-    return [
-        click.Option(["--inputs-file"], metavar="FILE", help="JSON or YAML with inputs; - is standard input."),
-        click.Option(["-o", "--output"], type=forms, help="How to print the result.  [default: table]"),
-        click.Option(["--answer"], multiple=True, metavar="GATE=VALUE", help="Open a gate. Repeatable."),
-        click.Option(["--env"], multiple=True, metavar="KEY=VALUE", help="Set an environment variable. Repeatable."),
-        click.Option(["--no-cache"], is_flag=True, help="Run cached tasks as if nothing were cached."),
-        click.Option(["--overwrite-cache"], is_flag=True, help="Run cached tasks again, and keep the new results."),
-        click.Option(["--raw-output-data-prefix"], metavar="URI", help="Where files and tables go, such as s3://..."),
-        click.Option(["-q", "--quiet"], is_flag=True, help="Print the result only."),
-        click.Option(["-v", "--verbose"], is_flag=True, help="Show whole tracebacks."),
-    ]
+    local = lazy.module("alula.cli.local")  # one of the two ways to run
+    submit = lazy.module("alula.cli.submit")
 
 
 class RunCommand(click.Group):
@@ -152,20 +121,20 @@ class EntityCommand(click.Command):
                     formatter.write_dl(records)
 
     def invoke(self, ctx: click.Context) -> None:
-        options = _options(ctx)
-        for pair in options.env:
-            key, value = split_pair(pair, "--env", "KEY=VALUE")
-            os.environ[key] = value
-        run = Run.new(options.raw_output_data_prefix)
-        literals = self._literals(ctx, options, run)
-        outcome = self._outcome(literals, run, options)
-        text = results.shown(outcome.outputs, self.entity.interface, run.place, options.output)
-        if text:
-            click.echo(text)
-        if not options.quiet:
-            _farewell(self.entity, outcome, run)
+        options = options_of(ctx)
+        os.environ.update(options.environment)
+        code = self._here(ctx, options) if options.local else self._durably(ctx, options)
+        if code:
+            raise click.exceptions.Exit(code)
 
-    def _literals(self, ctx: click.Context, options: Options, run: Run) -> LiteralMap:
+    def _here(self, ctx: click.Context, options: Options) -> int:
+        one = Run.new(options.raw_output_data_prefix)
+        return local.run(self.entity, self._literals(ctx, options, one.place), one, options)
+
+    def _durably(self, ctx: click.Context, options: Options) -> int:
+        return submit.run(self.entity, self._program, options, lambda place: self._literals(ctx, options, place))
+
+    def _literals(self, ctx: click.Context, options: Options, place: Place) -> LiteralMap:
         given = {
             str(param.name).removeprefix(inputs.PREFIX): ctx.params[str(param.name)]
             for param in self.flags
@@ -174,36 +143,20 @@ class EntityCommand(click.Command):
         source = ctx.params.get("stdin") or options.inputs_file
         try:
             document = inputs.read_document(source) if source else {}
-            return inputs.literals(self.entity, given, document, run.place, datetime.now(UTC))
+            return inputs.literals(self.entity, given, document, place, datetime.now(UTC))
         except ConversionError as exc:
             raise click.UsageError(str(exc), ctx) from None
         except inputs.InputFaults as exc:
             exc.ctx = ctx
             raise
 
-    def _outcome(self, literals: LiteralMap, run: Run, options: Options) -> Outcome:
-        progress = None if options.quiet else Progress()
-        pairs = dict(split_pair(pair, "--answer", "GATE=VALUE") for pair in options.answer)
-        try:
-            settings = Settings(
-                cache=options.cache,
-                overwrite_cache=options.overwrite_cache,
-                answers=answers.typed(self.entity, pairs, run.place) if pairs else {},
-                observe=progress.tell if progress else None,
-            )
-            with progress.watching() if progress else nullcontext():
-                return run_entity(self.entity, literals, run, settings)
-        except ConfigError as exc:
-            raise click.UsageError(str(exc)) from None
-        except BaseException as exc:  # noqa: BLE001 - the boundary to the user's code, which may raise anything
-            _fail(exc, f"{kind_of(self.entity)} {self.entity.short_name}", run, verbose=options.verbose)
-
 
 @click.command(cls=RunCommand, params=run_options(), subcommand_metavar="FILE|MODULE [ENTITY] [INPUTS]...")
 def run(**_: Any) -> None:
-    """Run a task or workflow of a file or module, here and now.
+    """Run a task or workflow of a file or module.
 
-    Inputs are flags: alula run flows.py train --rounds 3. Without ENTITY, what the file has is listed.
+    Inputs are flags: alula run flows.py train --rounds 3. Without ENTITY, what the file has is listed. Every step is
+    written down: the same command with the same --name goes on after a crash, and does nothing twice.
     """
 
 
@@ -216,63 +169,11 @@ def loaded(target: str, ctx: click.Context) -> Program:
     except BaseException as exc:  # noqa: BLE001 - the boundary to the user's code, which may raise anything
         if ctx.resilient_parsing:
             raise click.exceptions.Exit(1) from None
-        _fail(exc, f"loading {target}", None, verbose=bool(ctx.params.get("verbose")))
-
-
-def split_pair(text: str, option: str, wanted: str) -> tuple[str, str]:
-    """`KEY=VALUE` as key and value. Raises a usage error."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise click.UsageError(f"{option} {text!r} is not of the form {wanted}")
-    return key, value
-
-
-def _options(ctx: click.Context) -> Options:
-    """What was given after ENTITY, else before FILE."""
-    chain: list[dict[str, Any]] = []
-    at: click.Context | None = ctx
-    while at is not None and at.command is not run.callback and len(chain) < 3:
-        chain.append(at.params)
-        at = at.parent
-
-    def last(name: str) -> Any:
-        return next((params[name] for params in chain if params.get(name)), None)
-
-    def both(name: str) -> tuple[str, ...]:
-        return tuple(value for params in reversed(chain) for value in params.get(name) or ())
-
-    return Options(
-        inputs_file=last("inputs_file") or "",
-        output=results.Format(last("output") or "table"),
-        answer=both("answer"),
-        env=both("env"),
-        cache=not last("no_cache"),
-        overwrite_cache=bool(last("overwrite_cache")),
-        raw_output_data_prefix=last("raw_output_data_prefix") or "",
-        quiet=bool(last("quiet")),
-        verbose=bool(last("verbose")),
-    )
-
-
-def _fail(exc: BaseException, title: str, run: Run | None, *, verbose: bool) -> NoReturn:
-    if isinstance(exc, KeyboardInterrupt):
-        click.echo(f"{click.style('✗', fg='red')} {title} aborted", err=True)
-    else:
-        click.echo(card.card(exc, title, verbose=verbose), err=True)
-        _say_reports(run)
-    raise click.exceptions.Exit(card.exit_code(exc)) from None
-
-
-def _farewell(entity: Entity, outcome: Outcome, run: Run) -> None:
-    took = click.style(f"  {outcome.seconds:.1f} s", dim=True) if outcome.seconds >= 0.1 else ""
-    click.echo(f"{click.style('✓', fg='green')} {kind_of(entity)} {entity.short_name} succeeded{took}", err=True)
-    _say_reports(run)
-
-
-def _say_reports(run: Run | None) -> None:
-    if run is not None and run.reports.is_dir():
-        for path in sorted(run.reports.iterdir()):
-            click.echo(f"  report: {path}", err=True)
+        if isinstance(exc, KeyboardInterrupt):
+            click.echo(f"{click.style('✗', fg='red')} loading {target} aborted", err=True)
+        else:
+            click.echo(card.card(exc, f"loading {target}", verbose=bool(ctx.params.get("verbose"))), err=True)
+        raise click.exceptions.Exit(card.exit_code(exc)) from None
 
 
 def _summary(entity: Entity) -> str:

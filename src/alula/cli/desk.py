@@ -1,0 +1,105 @@
+"""What every command over executions begins with: the settings, a client, and its border for errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alula._kits import lazy
+from alula.admin.views import plain
+from alula.cli.reports import reported
+from alula.cli.width import columns
+from alula.client.asynchronous import AsyncClient
+from alula.config import Config, load
+from alula.serve.programs import Programs
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = lazy.module("yaml")  # the other formats need not pay for it
+
+Work = Callable[[AsyncClient], Awaitable[int | None]]
+Command = Callable[..., Any]
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def form_option(command: Command) -> Command:
+    """`-o table|json|yaml|name`."""
+    forms = click.Choice([form.value for form in Form])
+    return click.option("-o", "--output", type=forms, default=Form.TABLE.value, help="How to print it.")(command)
+
+
+def store_option(command: Command) -> Command:
+    """`--store URL`."""
+    return click.option("--store", default="", metavar="URL", help="A path or postgresql://...; else as set.")(command)
+
+
+def at_desk(what: str, work: Work, *, store: str = "", workers: Callable[[Config], Programs] | None = None) -> None:
+    """Do something with a client; ends the command with its exit code.
+
+    Args:
+        what: What is done, for a card: `aborting calm-otter-k3d9`.
+        work: Gives an exit code; None is 0.
+    """
+
+    async def do() -> int:
+        made = workers(config) if workers is not None else None
+        async with AsyncClient(store, config=config, workers=made) as client:
+            return await work(client) or 0
+
+    with reported(what):
+        config = load()
+        code = asyncio.run(do())
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def print_rows(
+    rows: Sequence[Any],
+    form: Form,
+    head: Sequence[str],
+    cells: Callable[[Any], Sequence[str]],
+    name: Callable[[Any], str],
+) -> None:
+    """Views as a table, a document, or names alone."""
+    match form:
+        case Form.JSON:
+            click.echo(json.dumps([plain(row) for row in rows], indent=2, ensure_ascii=False))
+        case Form.YAML:
+            click.echo(yaml.safe_dump([plain(row) for row in rows], allow_unicode=True, sort_keys=False).rstrip("\n"))
+        case Form.NAME:
+            for row in rows:
+                click.echo(name(row))
+        case Form.TABLE:
+            print_table(head, [cells(row) for row in rows])
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows under a head, columns as wide as their cells; styles do not count."""
+    whole = [list(head), *map(list, rows)]
+    widths = [max(columns(click.unstyle(row[at])) for row in whole) for at in range(len(head))]
+    for nth, row in enumerate(whole):
+        cells = [cell + " " * (width - columns(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
+        line = "  ".join(cells).rstrip()
+        click.echo(click.style(line, dim=True) if nth == 0 else line)
+
+
+def document(data: Mapping[str, Any], form: Form) -> str:
+    """Plain data as JSON or YAML."""
+    if form is Form.YAML:
+        text: str = yaml.safe_dump(dict(data), allow_unicode=True, sort_keys=False)
+        return text.rstrip("\n")
+    return json.dumps(data, indent=2, ensure_ascii=False)

@@ -1,0 +1,271 @@
+"""`alula run` with the engine: an execution that is written down step by step, and goes on after any crash."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from alula.admin import executions, values
+from alula.admin.options import Options as Wanted
+from alula.cli import background, failed, results
+from alula.cli.board import Board
+from alula.cli.card import ABORTED, OK
+from alula.cli.options import Options
+from alula.cli.program import kind_of
+from alula.cli.watch import View, Watch
+from alula.client.asynchronous import Ask, AsyncClient
+from alula.client.ending import failure_of
+from alula.client.follow import Follower
+from alula.client.run import AsyncRun
+from alula.client.submission import Submission, solo
+from alula.config import Config, Durability
+from alula.engine.state import NodePhase
+from alula.errors import RequestError
+from alula.idl import CompiledWorkflowClosure, Literal
+from alula.plugin.runner import AttemptId
+from alula.sdk.graph import Entity
+from alula.serve.crews import Forked, programs
+from alula.store.store import Store
+
+_NOTICED = 0.3
+"""Seconds after which an execution that is not ours by now is taken to be another engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """How an execution is shown, and what it gives."""
+
+    title: str
+    """`workflow train`."""
+    entity: Entity | None = None
+    """What runs, if it is known here: its types say how outputs are printed."""
+    form: results.Format = results.Format.TABLE
+    quiet: bool = False
+    verbose: bool = False
+    solo: bool = False
+    """It is made of one node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one command runs."""
+
+    entity: Entity
+    made: Submission
+    inputs: Mapping[str, Literal]
+    ask: Ask
+    options: Options
+    forked: Forked | None
+
+    @property
+    def show(self) -> Show:
+        title = f"{kind_of(self.entity)} {self.entity.short_name}"
+        o = self.options
+        return Show(title, self.entity, o.output, quiet=o.quiet, verbose=o.verbose, solo=solo(self.entity))
+
+
+def settings(config: Config, options: Options) -> Config:
+    """The settings, with what the command line says of them."""
+    if not options.durability:
+        return config
+    return replace(config, store=replace(config.store, durability=Durability(options.durability)))
+
+
+def wanted(options: Options) -> Wanted:
+    """How the execution is run."""
+    return Wanted(
+        max_parallelism=options.max_parallelism,
+        cache=None if options.cache else False,
+        overwrite_cache=options.overwrite_cache or None,
+    )
+
+
+async def run(config: Config, job: Job) -> int:
+    """Create the execution, or find the one that has the name; drive or follow it to its end, and print that.
+
+    Raises:
+        AlulaError: It could not be created, or its store was lost.
+    """
+    stage = Stage()
+    workers = programs(config, forked=job.forked, tail=None if job.options.quiet else stage.printed)
+    async with AsyncClient(config=config, workers=workers) as client:
+        made = await client.submit(job.made, job.inputs, job.ask)
+        return await go(client, made, job.show, stage, wait=job.options.wait, detach=job.options.detach)
+
+
+class Stage:
+    """Takes what tasks print, before it is known who shows it."""
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+
+    def printed(self, id: AttemptId, data: bytes) -> None:
+        if self.watch is not None:
+            self.watch.printed(id, data)
+
+
+async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wait: bool, detach: bool) -> int:
+    """Have an execution driven, as the command line asks for it; the exit code."""
+    if run.ended:
+        if not show.quiet:
+            click.echo(f"execution {run.name} is over: this is how it ended", err=True)
+    elif detach:
+        background.told(run.name, await background.start(client, run))
+        return OK
+    elif not wait:
+        click.echo(run.name)
+        return OK
+    else:
+        stage.watch = watch = await watch_of(client.house.store, run, show)
+        if watch.view is View.LINES:
+            click.echo(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}", err=True)
+        if not await drive(client, run, watch):
+            return ABORTED
+    return await tell_end(client, run, show)
+
+
+async def watch_of(store: Store, run: AsyncRun, show: Show) -> Watch:
+    """What shows an execution, as it is by now."""
+    closure = CompiledWorkflowClosure.FromString(await store.closure(run.record.closure))
+    view = View.fitting(quiet=show.quiet)
+    watch = Watch(Board(run.name, show.title, closure), run.id, view, solo=show.solo)
+    if not run.new:
+        async for news in Follower(store, run.id).news():
+            watch.feed(news.rows, silently=True)
+            watch.told(news.progress)
+            break
+        done = watch.board.counts.good
+        if done and watch.view is View.LINES:
+            click.echo(f"{click.style('·', dim=True)} {done:,} nodes are done already", err=True)
+    return watch
+
+
+async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
+    """Drive an execution to its end, or follow it where another engine has it; whether it came to its end."""
+    engine = await client.engine()
+    engine.observers.add(watch)
+    engine.drive(run.id)
+    me = asyncio.current_task()
+    assert me is not None
+    beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch))]
+    try:
+        with _interrupts(client, run, watch, me):
+            await run.wait()
+    except asyncio.CancelledError:
+        watch.end()
+        click.echo(f"execution {run.name} goes on with: alula run --name {run.name} ...", err=True)
+        return False
+    finally:
+        for task in beside:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*beside)
+        engine.observers.remove(watch)
+    watch.end()
+    return True
+
+
+async def tell_end(client: AsyncClient, run: AsyncRun, show: Show) -> int:
+    """Print what an execution gave, or why it did not; the exit code."""
+    record = run.record
+    if record.phase == NodePhase.SUCCEEDED:
+        text = await _outputs(client, run, show)
+        if text:
+            click.echo(text)
+        if not show.quiet:
+            took = (record.ended_at - record.created_at).total_seconds() if record.ended_at else 0
+            shown = click.style(f"  {took:.1f} s" if took >= 0.1 else "", dim=True)
+            name = click.style(f"  {run.name}", fg="cyan")
+            click.echo(f"{click.style('✓', fg='green')} {show.title} succeeded{shown}{name}", err=True)
+            await _say_reports(client, run)
+        return OK
+    failure = await failure_of(client.house.store, record)
+    click.echo(failed.card(run.name, show.title, record.phase, failure, verbose=show.verbose), err=True)
+    await _say_reports(client, run)
+    return failed.exit_code(record.phase, failure)
+
+
+async def _outputs(client: AsyncClient, run: AsyncRun, show: Show) -> str:
+    outputs = await values.outputs(client.desk, run.record.key)
+    if show.entity is None:
+        return results.untyped(outputs, show.form)
+    interface, place = show.entity.interface, client.place(run.name)
+    return await asyncio.to_thread(results.shown, outputs, interface, place, show.form)
+
+
+async def _say_reports(client: AsyncClient, run: AsyncRun) -> None:
+    """Where the reports of tasks are, if their authors asked for any."""
+    closure = CompiledWorkflowClosure.FromString(await client.house.store.closure(run.record.closure))
+    if not any(task.template.metadata.generates_deck.value for task in closure.tasks):
+        return
+    for attempt in await run.attempts():
+        path = client.house.objects.local_path(attempt.deck)
+        if path is not None and path.exists():
+            click.echo(f"  report: {path}", err=True)
+
+
+async def _follow(client: AsyncClient, run: AsyncRun, watch: Watch) -> None:
+    """Show what another engine does, until this one has the execution."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_NOTICED):
+            await watch.here.wait()
+    if watch.here.is_set():
+        return
+    record = await client.house.store.execution_by_id(run.id)
+    watch.say(f"{click.style('·', dim=True)} another process drives {run.name}: watching")
+    logs = asyncio.create_task(_follow_logs(run, watch))
+    try:
+        async for news in Follower(client.house.store, record.id).news():
+            if watch.here.is_set():
+                return
+            watch.feed(news.rows)
+            watch.told(news.progress)
+    finally:
+        logs.cancel()
+
+
+async def _follow_logs(run: AsyncRun, watch: Watch) -> None:
+    async for line in run.logs(follow=True):
+        watch.output(line.path, [line.text])
+
+
+@contextmanager
+def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Task[Any]) -> Iterator[None]:
+    """The first Ctrl-C aborts what is driven here, the second leaves; what another process drives is left at once."""
+    loop = asyncio.get_running_loop()
+    count = 0
+
+    def pressed() -> None:
+        nonlocal count
+        count += 1
+        if count > 1 or not watch.here.is_set():
+            loop.remove_signal_handler(signal.SIGINT)  # the third one ends the process at once
+            me.cancel()
+            return
+        watch.note = "stopping; press Ctrl-C again to leave"
+        if watch.view is View.LINES:
+            watch.say(f"{click.style('⊘', fg='yellow')} {watch.note}")
+        aborting.append(loop.create_task(_abort(client, run)))
+
+    aborting: list[asyncio.Task[None]] = []
+    handled = []
+    for signum, handler in ((signal.SIGINT, pressed), (signal.SIGTERM, me.cancel)):
+        with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
+            loop.add_signal_handler(signum, handler)
+            handled.append(signum)
+    try:
+        yield
+    finally:
+        for signum in handled:
+            loop.remove_signal_handler(signum)
+
+
+async def _abort(client: AsyncClient, run: AsyncRun) -> None:
+    with suppress(RequestError):  # it has just ended by itself
+        await executions.abort(client.desk, run.record.key, reason="interrupted with Ctrl-C")

@@ -1,0 +1,61 @@
+"""`alula gc`: what goes away with time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from alula._kits.units import duration
+from alula.admin.retention import Collected, Policy, collect
+from alula.cli.desk import at_desk, store_option
+from alula.client.asynchronous import AsyncClient
+
+_SHOWN = 20
+
+
+def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> timedelta | None:
+    try:
+        return duration(text) if text else None
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), ctx, param) from None
+
+
+@click.command()
+@click.option("--older-than", callback=_span, metavar="AGE", help="Executions that ended longer ago, such as 30d.")
+@click.option("--keep", type=click.IntRange(min=0), default=None, metavar="N", help="All but the newest N that ended.")
+@click.option("--cache", "cache_age", callback=_span, metavar="AGE", help="Cache entries unused for so long.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@store_option
+def gc(older_than: timedelta | None, keep: int | None, cache_age: timedelta | None, dry_run: bool, store: str) -> None:
+    """Remove executions that ended, with their files, and cache entries. What is open, or still in use, stays."""
+    if older_than is None and keep is None and cache_age is None:
+        raise click.UsageError("say what may go: --older-than AGE, --keep N, or --cache AGE")
+    policy = Policy(older_than=older_than, keep=keep, cache_unused_for=cache_age)
+
+    async def work(client: AsyncClient) -> int:
+        found = await collect(client.desk, policy, dry_run=dry_run)
+        _tell(found, dry_run)
+        return 1 if found.faults else 0
+
+    at_desk("cleaning up", work, store=store)
+
+
+def _tell(found: Collected, dry_run: bool) -> None:
+    for key in found.executions[:_SHOWN]:
+        click.echo(key.name)
+    if len(found.executions) > _SHOWN:
+        click.echo(f"... and {len(found.executions) - _SHOWN:,} more")
+    would = "would remove" if dry_run else "removed"
+    size = f", {found.freed_bytes / 1e6:,.1f} MB" if found.freed_bytes else ""
+    counts = f"{_count(len(found.executions), 'execution')}, {_count(len(found.entries), 'cache entry')}"
+    click.echo(f"{would} {counts}, {_count(found.files, 'file')}{size}", err=True)
+    if found.kept:
+        click.echo(f"files of {_count(len(found.kept), 'attempt')} stay: something else uses them", err=True)
+    for fault in found.faults:
+        click.echo(f"{click.style('✗', fg='red')} {fault}", err=True)
+
+
+def _count(count: int, what: str) -> str:
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"

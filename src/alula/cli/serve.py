@@ -1,0 +1,120 @@
+"""`alula serve`: an engine as a process; and the process in the background of `alula run --detach`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from alula._kits import lazy
+from alula.admin.executions import ended
+from alula.cli.card import OK
+from alula.cli.desk import store_option
+from alula.cli.reports import reported
+from alula.client.ending import until_ended
+from alula.config import Config, load
+from alula.engine.observe import Observer
+from alula.observability.opening import open_metrics, open_spans
+from alula.serve.crews import programs
+from alula.serve.house import House, furnish
+from alula.store.records import ExecutionKey
+
+if TYPE_CHECKING:
+    from alula.observability import exposition
+else:
+    exposition = lazy.module("alula.observability.exposition")  # needs an extra, and only --metrics comes there
+
+_LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+@click.command()
+@store_option
+@click.option("--metrics", default="", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
+@click.option(
+    "--workers", type=click.FloatRange(min=0, min_open=True), default=None, metavar="CPUS", help="Cores for tasks."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log every state change that matters to an operator.")
+def serve(store: str, metrics: str, workers: float | None, verbose: bool) -> None:
+    """Drive all executions in the store, until told to stop (Ctrl-C, SIGTERM).
+
+    Several may run side by side on Postgres; what one leaves, another takes up.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format=_LOG)
+    with reported("serving"), ExitStack() as stack:
+        config = load()
+        if store:
+            config = replace(config, store=replace(config.store, url=store))
+        if workers is not None:
+            config = replace(config, workers=replace(config.workers, cpus=workers))
+        observers: list[Observer] = []
+        if (spans := open_spans()) is not None:
+            observers.append(spans)
+        if metrics:
+            numbers = open_metrics()
+            observers.append(numbers)
+            shown = exposition.serve_metrics(numbers.registry, metrics)
+            stack.callback(shown.close)
+            click.echo(f"metrics at http://{shown.host}:{shown.port}/metrics", err=True)
+        asyncio.run(_serve(furnish(config), observers))
+
+
+async def _serve(house: House, observers: Sequence[Observer]) -> None:
+    stop = _stopped()
+    workers = programs(house.config)
+    try:
+        async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
+            click.echo(f"engine {engine.owner} drives {house.config.store_url}; Ctrl-C stops it", err=True)
+            await house.unless_lost(stop.wait())
+            click.echo("stopping: what is under way goes on with the next engine", err=True)
+    finally:
+        await house.aclose()
+
+
+@click.command(hidden=True)
+@click.argument("execution")
+def drive(execution: str) -> None:
+    """Drive one execution to its end."""
+    logging.basicConfig(level=logging.INFO, format=_LOG)
+    with reported(f"driving {execution}"):
+        config = load()
+        asyncio.run(_drive(furnish(config), config, execution))
+    raise click.exceptions.Exit(OK)
+
+
+async def _drive(house: House, config: Config, name: str) -> None:
+    stop = _stopped()
+    workers = programs(config)
+    try:
+        record = await house.store.execution(ExecutionKey(config.project, config.domain, name))
+        if ended(record):
+            return
+        async with house.driving([workers], observers=[workers]) as engine:
+            engine.drive(record.id)
+            over = asyncio.ensure_future(until_ended(house.store, record.id))
+            stopped = asyncio.ensure_future(stop.wait())
+            await house.unless_lost(asyncio.wait([over, stopped], return_when=asyncio.FIRST_COMPLETED))
+            for one in (over, stopped):
+                one.cancel()
+    finally:
+        await house.aclose()
+
+
+def _stopped() -> asyncio.Event:
+    """Set when the process is asked to stop; asked a second time, it ends at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, asked)
+    return stop

@@ -1,0 +1,96 @@
+"""From a command line to an execution: code forked first of all, inputs and answers as literals, faults as cards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from alula.admin.names import name_fault, new_name
+from alula.cli import durable, texts
+from alula.cli.options import Options
+from alula.cli.program import Program
+from alula.cli.reports import reported
+from alula.client.asynchronous import Answers, Ask
+from alula.client.submission import submission
+from alula.config import Config, load
+from alula.data import uris
+from alula.data.layout import Execution as Files
+from alula.data.stores import Objects
+from alula.errors import ConfigError, ConversionError
+from alula.idl import Literal, LiteralMap, LiteralType, packing
+from alula.sdk.graph import Entity
+from alula.sdk.launch_plan import LaunchPlan
+from alula.sdk.local import place_at
+from alula.serve.code import Code
+from alula.serve.crews import fork
+from alula.types import maps
+from alula.types.transformer import Place
+
+
+def run(entity: Entity, program: Program, options: Options, literals: Callable[[Place], LiteralMap]) -> int:
+    """Run an entity durably, as a command line asks for it; the exit code.
+
+    Args:
+        literals: Makes the inputs that were given, with a place for files.
+    """
+    if options.name and (fault := name_fault(options.name)):
+        raise click.UsageError(fault)
+    with reported(f"running {entity.short_name}"):
+        config = durable.settings(load(), options)
+        here = options.wait and not options.detach
+        forked = fork(Code.loaded(program.module, target=program.shown)) if here else None
+        name = options.name or new_name(random.Random())
+        place = _place(config, name)
+        inputs = _complete(entity, literals(place), place)
+        made = submission(
+            entity,
+            project=config.project,
+            domain=config.domain,
+            place=place,
+            target=program.shown,
+            module=program.module,
+        )
+        facts = {"cwd": str(Path.cwd()), **{f"env.{key}": value for key, value in options.environment.items()}}
+        ask = Ask(name, durable.wanted(options), _answers(options) if options.answer else None, facts=facts)
+        return asyncio.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
+
+
+def _place(config: Config, name: str) -> Place:
+    files = Files.under(config.data_prefix, project=config.project, domain=config.domain, name=name)
+    return place_at(uris.join(files.prefix, "given"), Objects())
+
+
+def _complete(entity: Entity, given: LiteralMap, place: Place) -> Mapping[str, Literal]:
+    """The inputs with the defaults that Python declares; a launch plan's spec has its own."""
+    found = dict(given.literals)
+    if not isinstance(entity, LaunchPlan):
+        for name, one in entity.interface.inputs.items():
+            if name not in found:
+                found[name] = maps.literal(one.default, one.converter, place)
+    return found
+
+
+def _answers(options: Options) -> Answers:
+    """Makes answers to gates of what the command line says. Raises ConfigError for one that does not fit."""
+
+    def made(types: Mapping[str, LiteralType]) -> Mapping[str, Literal]:
+        return {gate: answer(gate, text, types) for gate, text in options.answers.items()}
+
+    return made
+
+
+def answer(gate: str, text: str, types: Mapping[str, LiteralType]) -> Literal:
+    """One answer to a gate, from text. Raises ConfigError."""
+    lt = types.get(gate)
+    if lt is None:
+        there = ", ".join(sorted(types)) or "none"
+        raise ConfigError(f"there is no gate {gate!r}", where=f"the gates are: {there}")
+    try:
+        return packing.literal_of(texts.from_text(text, lt, datetime.now(UTC)), lt)
+    except ConversionError as exc:
+        raise ConfigError(f"the answer to gate {gate} is wrong: {exc.what}", fix=exc.fix) from None
