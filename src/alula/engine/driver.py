@@ -101,6 +101,8 @@ class Engine:
         self._news: dict[int, None] = {}
         """Executions that may have commands."""
         self._all_news = False
+        self._unsure = False
+        """The answer to a claim was lost: the store may think that this engine has more than it knows."""
         self._something, self._commanded = asyncio.Event(), asyncio.Event()
         self._stop, self._idle = asyncio.Event(), asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
@@ -222,26 +224,32 @@ class Engine:
 
     async def _claim(self) -> bool:
         """Take what there is room for; gives whether there may be more."""
-        claims: list[Claim] = []
-        crash_point("claim.before")
         if self._wanted:
             wanted, self._wanted = self._wanted, {}
             try:
-                claims += await self._store.claim(self.owner, limit=len(wanted), only=list(wanted))
+                await self._take(len(wanted), list(wanted))
             except StoreError:
                 self._wanted.update(wanted)
                 raise
-        room = self.config.executions - len(self._sessions) - len(claims)
+        room = self.config.executions - len(self._sessions)
         found: Sequence[Claim] = ()
         if room > 0 and (self._only is None or self._only):
-            only = list(self._only) if self._only is not None else None
-            found = await self._store.claim(self.owner, limit=min(room, 100), only=only)
-        crash_point("claim.after")
-        for claim in [*claims, *found]:
-            self._open(claim)
+            found = await self._take(min(room, 100), list(self._only) if self._only is not None else None)
         if not self._sessions and not self._something.is_set():
             self._idle.set()
         return len(found) == min(room, 100) and bool(found)
+
+    async def _take(self, limit: int, only: Collection[int] | None) -> Sequence[Claim]:
+        """Claim executions, and begin to drive them."""
+        crash_point("claim.before")
+        having = list(self._sessions) if self._unsure else None
+        self._unsure = True
+        claims = await self._store.claim(self.owner, limit=limit, only=only, having=having)
+        self._unsure = False
+        crash_point("claim.after")
+        for claim in claims:
+            self._open(claim)
+        return claims
 
     def _open(self, claim: Claim) -> None:
         """Begin to drive an execution, once a former session of it here has ended."""

@@ -51,13 +51,17 @@ class Engines(Access):
 
         await self._write(work)
 
-    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+    async def claim(
+        self, owner: str, *, limit: int, only: Collection[int] | None = None, having: Collection[int] | None = None
+    ) -> Sequence[Claim]:
         claims: list[Claim] = []
 
         def work(connection: Connection) -> Sequence[Claim]:
             if claims and _held(connection, claims):
                 return claims  # it is done again, since nobody knew whether it was done
             _bury_dead(connection, owner)
+            if having is not None:
+                _bury(connection, owner, but=having)
             if only is None:
                 found = connection.rows("free", limit=limit)
             else:
@@ -154,8 +158,9 @@ def _bury_dead(connection: Connection, asking: str) -> None:
                 connection.rows("owner_forget", name=name)
 
 
-def _bury(connection: Connection, owner: str) -> None:
-    left = [id for (id,) in connection.rows("owned", owner=owner)]
+def _bury(connection: Connection, owner: str, *, but: Collection[int] = ()) -> None:
+    kept = frozenset(but)
+    left = [id for (id,) in connection.rows("owned", owner=owner) if id not in kept]
     if left:
         connection.rows("give_back", ids=left)
         connection.news.executions.update(dict.fromkeys(left))

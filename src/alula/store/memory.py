@@ -159,7 +159,13 @@ class _Engines(_Rows):
         if left:
             self._tell(*left)
 
-    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+    async def claim(
+        self, owner: str, *, limit: int, only: Collection[int] | None = None, having: Collection[int] | None = None
+    ) -> Sequence[Claim]:
+        for id in self._open if having is not None else ():
+            row = self._executions[id]
+            if row.record.owner == owner and id not in (having or ()):
+                row.record = replace(row.record, owner="")
         among = self._open if only is None else sorted(set(only) & self._open.keys())
         found = list(islice((id for id in among if not self._held(id)), limit))
         claims = []

@@ -45,10 +45,16 @@ class EngineStore(Protocol):
         """Give back all that an engine has, at once: it ends in good order."""
         ...
 
-    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
+    async def claim(
+        self, owner: str, *, limit: int, only: Collection[int] | None = None, having: Collection[int] | None = None
+    ) -> Sequence[Claim]:
         """Take open executions that no living engine has, oldest first; of `only`, if given.
 
         An engine whose process is known to be gone (same machine, no such process) does not live, lease or not.
+
+        Args:
+            having: What `owner` knows that it has, after an earlier answer was lost. What else the store thinks that
+                it has is given back first, and so is among what can be taken, under a new fence.
         """
         ...
 

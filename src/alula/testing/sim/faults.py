@@ -128,8 +128,10 @@ class FaultyStore:
     async def retire(self, owner: str) -> None:
         await self._call("retire", lambda: self._inner.retire(owner))
 
-    async def claim(self, owner: str, *, limit: int, only: Collection[int] | None = None) -> Sequence[Claim]:
-        claims = await self._call("claim", lambda: self._inner.claim(owner, limit=limit, only=only))
+    async def claim(
+        self, owner: str, *, limit: int, only: Collection[int] | None = None, having: Collection[int] | None = None
+    ) -> Sequence[Claim]:
+        claims = await self._call("claim", lambda: self._inner.claim(owner, limit=limit, only=only, having=having))
         for claim in claims:
             self._log(f"{self._process.name} has execution {claim.execution} with fence {claim.fence}")
         return claims

@@ -104,6 +104,7 @@ def _task(name: str, inputs: dict[str, LiteralType], *, cached: bool = False, si
 
 _TASKS = [
     _task("add", {"x": INT, "y": INT}),
+    _task("slow", {"x": INT}),
     _task("one", {"x": INT}),
     _task("grow", {"x": INT}),
     _task("total", {"xs": _LIST}),
@@ -141,6 +142,8 @@ def _list(size: int) -> BindingData:
 
 # --- The generator --------------------------------------------------------------------------------------------------
 
+_SIZES = [0, 1, 3, 3, 6, 6, 6, 300]
+"""Of arrays. A large one makes decisions that come in portions."""
 _KINDS = [
     *"step step step step flaky flaky timed branch sub sub".split(),
     *"kept single single grow child signal approve sleep array".split(),
@@ -202,8 +205,8 @@ class _Maker:
 
     def task(self, kind: str, id: str, x: BindingData, chosen: list[str], after: list[str]) -> Node:
         rng = self.rng
-        if kind in ("kept", "single", "grow"):
-            node = _call(id, kind, after, x=x)
+        if kind in ("kept", "single", "grow", "timed"):
+            node = _call(id, "slow" if kind == "timed" else kind, after, x=x)
         else:
             node = _call(id, "add", after, x=x, y=_ref(chosen[1], "o0") if len(chosen) > 1 else _const(1))
         if kind in ("flaky", "grow", "timed"):
@@ -254,9 +257,7 @@ class _Maker:
         if parallelism is not None:
             spec.parallelism = parallelism
         spec.min_success_ratio = rng.choice([1.0, 0.5])
-        array = Node(
-            id=f"{id}m", inputs=_bind(x=_list(rng.choice([0, 1, 3, 6]))), upstream_node_ids=after, array_node=spec
-        )
+        array = Node(id=f"{id}m", inputs=_bind(x=_list(rng.choice(_SIZES))), upstream_node_ids=after, array_node=spec)
         return [array, _call(id, "total", xs=_ref(array.id, "o0"))]
 
     def workflow(self, name: str, most: int, depth: int) -> WorkflowTemplate:
@@ -333,8 +334,8 @@ def script(seed: str, *, failing: float = 0.1, hanging: float = 0.05) -> Script:
         dice = random.Random(f"{seed} {job.id.execution} {job.id.path} {job.id.number}")
         takes, queued = dice.choice([0.01, 1.0, 3.0]) * dice.random(), dice.choice([0.0, 0.0, 0.5])
         closed = dice.random() < 0.5
-        if dice.random() < hanging and job.template.id.name == "add" and dice.random() < 0.5:
-            takes = 30.0
+        if job.template.id.name == "slow" and dice.random() < hanging:
+            return Deed(None, queued=queued)  # its node has a timeout
         if dice.random() < failing:
             kind = dice.choice(list(FailureKind))
             failure = AttemptFailure("Dice", "bad luck", kind, recoverable=dice.random() < 0.8)

@@ -17,8 +17,8 @@ from alula.testing.sim.world import Weather, World
 
 _STEP = 5.0
 _HEAL_AFTER = 400.0
-"""Virtual seconds after which everything goes right, for what was lost for good to be asked again."""
-_GIVE_UP_AFTER = 8_000.0
+"""Virtual seconds after which everything goes right; where reports were lost for good, new engines ask again."""
+_GIVE_UP_AFTER = 4_000.0
 _SETTLE = 65.0
 """Seconds in which reservations of those who died run out."""
 _KINDS = ("kill", "kill", "pause", "cut", "stop")
@@ -127,7 +127,7 @@ class _Story:
             world.loop.advance(_STEP)
             if not healed and world.loop.time() > _HEAL_AFTER:
                 healed = True
-                world.heal()
+                world.heal(anew=self.weather.lost)
             if world.loop.time() > _GIVE_UP_AFTER:
                 return ["not all has ended in time"]
         world.store_dials.budget = world.runner_dials.budget = 0

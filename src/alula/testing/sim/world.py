@@ -53,6 +53,8 @@ class Weather:
     recovers: float = 0.0
     early: float = 0.0
     """How often a signal comes before its gate."""
+    lost: bool = False
+    """Reports of runners may be lost for good, against their contract, until another engine asks again."""
     jumps: bool = False
     """The wall clocks of engines are set, back and forth."""
     alone: bool = False
@@ -76,6 +78,7 @@ class Weather:
             aborts=rng.choice([0.0, 0.0, 0.3]),
             recovers=rng.choice([0.0, 0.5]),
             early=rng.choice([0.0, 0.5]),
+            lost=rng.random() < 0.3,
             jumps=rng.random() < 0.2,
             alone=engines == 1 and rng.random() < 0.5,
         )
@@ -114,7 +117,7 @@ class World:
         self.objects = Objects()
         rng = random.Random(f"{seed} faults")
         self.store_dials = faults.Dials(rng, weather.budget)
-        self.runner_dials = runners.Dials(rng, weather.budget)
+        self.runner_dials = runners.Dials(rng, weather.budget, lost=0.05 if weather.lost else 0.0)
         self.cluster = Cluster(self.loop, script, self.runner_dials, self.say)
         self.checker = Checker(self.store, self.cluster, self.objects, self.say, traced=traced)
         self.rng = random.Random(f"{seed} world")
@@ -244,11 +247,15 @@ class World:
             log.removeHandler(handler)
             log.propagate = former
 
-    def heal(self) -> None:
-        """From now on everything goes right, and whatever was lost is asked again by new engines."""
+    def heal(self, *, anew: bool) -> None:
+        """From now on everything goes right.
+
+        Args:
+            anew: With new engines, which ask for whatever was lost.
+        """
         self.say("all is well from now on")
         self.store_dials.budget = self.runner_dials.budget = 0
-        for slot in list(self.replicas):
+        for slot in list(self.replicas) if anew else ():
             self.kill(slot, "to begin anew")
         for slot in range(max(1, self.weather.engines)):
             self.start(slot)

@@ -194,6 +194,17 @@ class EngineStoreSuite(CreationSuite):
         assert await store.claim("a", limit=9) == []
         assert (await store.execution_by_id(ids[0])).owner == "a"
 
+    async def test_what_an_engine_does_not_know_that_it_has_is_claimed_again(self, store: Store) -> None:
+        ids = [(await store.create(new(str(i))))[0].id for i in range(3)]
+        await store.beat("a", lease=LONG)
+        lost = await store.claim("a", limit=2)
+        assert [claim.execution for claim in await store.claim("a", limit=9)] == ids[2:]
+        (found,) = await store.claim("a", limit=9, having=[ids[0], ids[2]])
+        assert (found.execution, found.fence) == (ids[1], lost[1].fence + 1)
+        with pytest.raises(FenceLost):
+            await store.load(lost[1])
+        await store.load(lost[0])
+
     async def test_a_living_engine_keeps_what_it_has(self, store: Store, another: Callable[[], Store]) -> None:
         await claimed(store)
         other = another()
