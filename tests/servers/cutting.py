@@ -46,11 +46,11 @@ class Cutting:
                 if not asks and swallow.is_set():
                     break  # the server has answered, so it has done it
                 target.sendall(data)
+            if not asks and swallow.is_set():
+                self.cut.set()
             for end in (source, target):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
-        if swallow.is_set():
-            self.cut.set()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -26,6 +27,7 @@ FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=on")
 """Survives the death of the server's processes, and no power loss."""
 _START_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1
+_STARTING = ThreadPoolExecutor(1, thread_name_prefix="postgres")
 
 
 class NoPostgres(Exception):
@@ -67,17 +69,8 @@ class Postgres:
         command = [str(self._binaries / "postgres"), "-D", str(self.home / "data")]
         for setting in settings:
             command += ["-c", setting]
-        with (self.home / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                user=self._user,
-                group=self._user,
-                extra_groups=[] if self._user else None,
-                cwd=self.home,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_parent,
-            )
+        # From a thread that stays: Linux takes the end of the thread for that of the parent.
+        self._process = _STARTING.submit(self._spawn, command).result()
         self._wait()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
@@ -93,6 +86,19 @@ class Postgres:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
+
+    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with (self.home / "log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+            )
 
     def _wait(self) -> None:
         end = time.monotonic() + _START_SECONDS

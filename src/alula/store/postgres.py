@@ -102,14 +102,14 @@ class Postgres:
         try:
             # What needs no answer at once is on its way while the next statement is made: three round trips in all.
             with session.pipeline():
-                session.execute("BEGIN")
+                session.execute("BEGIN", prepare=False)
                 result = work(connection)
                 if connection.news:
                     session.execute("SELECT pg_notify(%s, %s)", (self._channel, self._message(connection)))
-                session.execute("COMMIT")
+                session.execute("COMMIT", prepare=False)
         except BaseException:
             with suppress(psycopg.Error):
-                session.execute("ROLLBACK")
+                session.execute("ROLLBACK", prepare=False)
             if session.closed:
                 self._writing = None
             raise

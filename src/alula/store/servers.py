@@ -78,5 +78,8 @@ def _ours(session: Session) -> bool:
 
 
 def _there(session: Session, table: str) -> bool:
-    row = session.execute("SELECT to_regclass(current_schema() || '.' || %s)", (table,)).fetchone()
-    return row is not None and row[0] is not None
+    # Not to_regclass, which goes by what its session remembers, and may not hear of what another one just made.
+    found = session.execute(
+        "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = %s", (table,)
+    )
+    return found.fetchone() is not None
