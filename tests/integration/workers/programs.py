@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 import alula
 from alula import Resources, Secret, current_context, dynamic, task
@@ -198,10 +197,8 @@ def forks_twice() -> int:
 @task
 def leaves_group() -> int:
     for call in (os.setsid, os.setpgrp):
-        try:
+        with suppress(PermissionError):
             call()
-        except PermissionError:
-            pass
     return 1
 
 
@@ -311,11 +308,6 @@ def cleans_up(directory: str) -> None:
         Path(directory, "cleaned").touch()
 
 
-def loops() -> NoReturn:
-    while True:
-        pass
-
-
 # memory
 
 
@@ -342,11 +334,6 @@ KEPT: list[bytes] = []
 
 @task(requests=Resources(cpu="64"))
 def enormous() -> None: ...
-
-
-@task
-def peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @task

@@ -1,0 +1,153 @@
+"""Nothing outlives its attempt, and nothing outlives the engine: subprocesses, sessions of their own, daemons."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alula.plugin.runner import AttemptId, Started
+from tests.integration.workers import programs
+from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, pids, until
+
+SHORT = timedelta(milliseconds=100)
+MEMBERS = {"worker", "child", "session", "daemon"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A directory for the pids of a family; what lives at the end of the test is killed, so that one failure is one."""
+    path = tmp_path / "family"
+    path.mkdir()
+    yield path
+    for file in tmp_path.rglob("*.pid"):
+        if file.read_text() and alive(int(file.read_text())):
+            os.kill(int(file.read_text()), signal.SIGKILL)
+
+
+async def family(here: Bench, home: Path, how: str) -> Watched:
+    watched = here.run(programs.family, directory=str(home), how=how)
+    await until((home / "ready").exists)
+    assert set(pids(home)) == MEMBERS
+    return watched
+
+
+def living(home: Path) -> set[str]:
+    return {name for name, pid in pids(home).items() if alive(pid)}
+
+
+@pytest.mark.parametrize("how", ["hang", "ignore", "block", "stopped"])
+async def test_closing_an_attempt_ends_all_that_it_started(tmp_path: Path, home: Path, how: str) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, how)
+        assert living(home) == MEMBERS
+        assert await here.close(watched) == ""
+        assert living(home) == set()
+        assert watched.reports == [Started()]
+        assert await here.run(programs.add, a=1).value() == 3
+
+
+@pytest.mark.parametrize("how", ["return", "raise", "crash"])
+async def test_an_attempt_is_over_when_all_that_it_started_has_ended(tmp_path: Path, home: Path, how: str) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, how)
+        await watched.end()
+        assert living(home) == set()
+        assert await here.run(programs.add, a=1).value() == 3
+
+
+async def test_ending_one_attempt_hurts_no_other(tmp_path: Path, home: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        first = await family(here, home, "hang")
+        second = await family(here, other, "hang")
+        await here.close(first)
+        assert living(home) == set()
+        assert living(other) == MEMBERS
+        await here.close(second)
+        assert living(other) == set()
+
+
+async def test_a_stopped_task_has_time_to_clean_up(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        watched = here.run(programs.cleans_up, directory=str(tmp_path))
+        await until((tmp_path / "ready").exists)
+        await here.close(watched)
+        assert (tmp_path / "cleaned").exists()
+
+
+async def test_closing_twice_is_told_twice(tmp_path: Path, home: Path) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, "ignore")
+        said: list[str] = []
+        here.pool.close(watched.job.id, abort=True, reason="", done=said.append)
+        assert await here.close(watched) == ""
+        assert said == [""]
+
+
+async def test_a_worker_is_ended_before_its_pid_is_known(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        watched = here.run(programs.wait_for, path=str(tmp_path / "never"))
+        assert await here.close(watched) == ""
+        assert not (tmp_path / "never.pid").exists() or not alive(int((tmp_path / "never.pid").read_text()))
+
+
+async def test_a_job_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:
+    async with bench(tmp_path, cpus=1) as here:
+        first = here.run(programs.wait_for, path=str(tmp_path / "go on"))
+        second = here.run(programs.add, a=1)
+        said: list[str] = []
+        here.pool.close(second.job.id, abort=True, reason="", done=said.append)
+        assert said == [""]
+        await until((tmp_path / "go on.pid").exists)
+        (tmp_path / "go on").touch()
+        await first.end()
+        assert second.reports == []
+
+
+async def test_closing_the_pool_ends_everything_without_a_word(tmp_path: Path, home: Path) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, "ignore")
+        idle = (await here.run(programs.whoami).values())["o0"]
+    assert living(home) == set()
+    assert not alive(idle)
+    assert watched.reports == [Started()]
+    here.pool.close(AttemptId("p", "d", "e", "n", 0), abort=True, reason="", done=[].append)
+
+
+@pytest.mark.parametrize("mode", ["fork", "exec"])
+async def test_nothing_survives_an_engine_that_is_killed(tmp_path: Path, home: Path, mode: str) -> None:
+    words = [sys.executable, "-m", "tests.integration.workers.engine", str(home), mode]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout is not None
+        assert engine.stdout.readline() == "ready\n"
+        family = descendants(engine.pid)
+        told = {pid for how in ("hang", "ignore") for pid in pids(home / how).values()}
+        assert len(told) == 2 * len(MEMBERS)
+        assert told < family
+        engine.kill()
+    await until(lambda: not any(alive(pid) for pid in family))
+    await until(lambda: not (home / "spool").exists())
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below one."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it has ended
+    found, more = set[int](), {pid}
+    while more:
+        more = {child for child, parent in parents.items() if parent in more} - found
+        found |= more
+    return found
