@@ -42,14 +42,16 @@ class Programs(Silent):
 
     def __init__(self, make: Callable[[Code | None], Runner], accepts: Callable[[TaskTemplate], str]) -> None:
         self._make, self._accepts = make, accepts
-        self._code: dict[ExecutionKey, Code | None] = {}
+        self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
+        """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
         self._crews: dict[object, _Crew] = {}
         self._sweeping: asyncio.Task[None] | None = None
 
     # --- observer ---
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
-        self._code[execution.key] = Code.of_facts(execution.facts)
+        code = Code.of_facts(execution.facts)
+        self._code[execution.key] = code, code.key if code is not None else None
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._code.pop(execution.key, None)
@@ -80,9 +82,9 @@ class Programs(Silent):
 
     def start(self, job: Job, tell: Tell) -> None:
         key = ExecutionKey(job.id.project, job.id.domain, job.id.execution)
-        code = self._code.get(key)
+        code, program = self._code.get(key, (None, None))
         try:
-            crew = self._crew(code)
+            crew = self._crew(code, program)
         except AlulaError as exc:
             tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
             return
@@ -125,9 +127,8 @@ class Programs(Silent):
 
     # --- crews ---
 
-    def _crew(self, code: Code | None) -> _Crew:
+    def _crew(self, code: Code | None, key: object) -> _Crew:
         """The workers of a program, which begin to open if they are not there. Raises ConfigError."""
-        key = code.key if code is not None else None
         crew = self._crews.get(key)
         if crew is None:
             if code is not None:
