@@ -12,11 +12,10 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from alula._kits.clock import Clock, SystemClock
-from alula.engine.observe import Committed, PlanOf
+from alula.engine.observe import Committed, PlanOf, Silent
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptState, CacheStatus, NodePhase, NodeState
 from alula.observability.ledger import AttemptBegan, AttemptEnded, CacheAnswered, Change, Ledger, NodeEnded, Retried
-from alula.plugin.runner import Progressed, Waits
 from alula.store.records import ExecutionRecord
 
 _COMMITS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
@@ -31,7 +30,7 @@ _LOOKED_UP = {
 _PUT = {CacheStatus.POPULATED: "populated", CacheStatus.PUT_FAILURE: "failure"}
 
 
-class Metrics:
+class Metrics(Silent):
     """An observer that counts.
 
     Args:
@@ -106,9 +105,6 @@ class Metrics:
         for row in commit.rows:
             if isinstance(row, NodeState) and row.phase is NodePhase.BACKOFF and row.wake_at is not None:
                 self._backoff.observe(max(0.0, _seconds(commit.at, row.wake_at)))
-
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
-        pass
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._left.labels(why or "closed").inc()

@@ -24,12 +24,11 @@ from opentelemetry.trace import (
 )
 
 from alula._kits.clock import Clock, SystemClock
-from alula.engine.observe import Committed, PlanOf
+from alula.engine.observe import Committed, PlanOf, Silent
 from alula.engine.plan import LEAVES
 from alula.engine.state import ROOT, AttemptState, CacheStatus, Failure, NodePhase, NodeState, parent
 from alula.engine.traces import outside, span_id, trace_id
 from alula.observability.ledger import AttemptEnded, Ledger, NodeEnded
-from alula.plugin.runner import Progressed, Waits
 from alula.store.records import ExecutionRecord
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +59,7 @@ class _Ids:
         return True  # digests are as even as random numbers, which is all that samplers ask
 
 
-class Spans:
+class Spans(Silent):
     """An observer that tells a tracer."""
 
     def __init__(self, provider: TracerProvider, *, clock: Clock | None = None) -> None:
@@ -84,9 +83,6 @@ class Spans:
                     self._end(execution, _node(execution, row, plan_of), flags)
                 case AttemptEnded(row):
                     self._end(execution, _attempt(row, plan_of), flags)
-
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
-        pass
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._known.pop(execution.id, None)
