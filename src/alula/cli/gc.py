@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from alula._kits.units import duration
+from alula._kits.units import duration, size
 from alula.admin.retention import Collected, Policy, collect
 from alula.cli.desk import at_desk, store_option
 from alula.client.asynchronous import AsyncClient
@@ -21,19 +21,38 @@ def _span(ctx: click.Context, param: click.Parameter, text: str | None) -> timed
         raise click.BadParameter(str(exc), ctx, param) from None
 
 
+def _bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    try:
+        return size(text) if text else None
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), ctx, param) from None
+
+
 @click.command()
 @click.option("--older-than", callback=_span, metavar="AGE", help="Executions that ended longer ago, such as 30d.")
 @click.option("--keep", type=click.IntRange(min=0), default=None, metavar="N", help="All but the newest N that ended.")
 @click.option("--cache", "cache_age", callback=_span, metavar="AGE", help="Cache entries unused for so long.")
+@click.option("--cache-size", callback=_bytes, metavar="SIZE", help="Entries unused for longest, above such as 5GB.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @store_option
-def gc(older_than: timedelta | None, keep: int | None, cache_age: timedelta | None, dry_run: bool, store: str) -> None:
-    """Remove executions that ended, with their files, and cache entries. What is open, or still in use, stays."""
-    if older_than is None and keep is None and cache_age is None:
-        raise click.UsageError("say what may go: --older-than AGE, --keep N, or --cache AGE")
-    policy = Policy(older_than=older_than, keep=keep, cache_unused_for=cache_age)
+def gc(
+    older_than: timedelta | None,
+    keep: int | None,
+    cache_age: timedelta | None,
+    cache_size: int | None,
+    dry_run: bool,
+    store: str,
+) -> None:
+    """Remove executions that ended, with their files, and cache entries. What is open, or still in use, stays.
+
+    The cache is kept within the limit of the settings anyhow.
+    """
+    if older_than is None and keep is None and cache_age is None and cache_size is None:
+        raise click.UsageError("say what may go: --older-than AGE, --keep N, --cache AGE, or --cache-size SIZE")
 
     async def work(client: AsyncClient) -> int:
+        limit = client.config.cache.limit_bytes if cache_size is None else cache_size
+        policy = Policy(older_than=older_than, keep=keep, cache_unused_for=cache_age, cache_above_bytes=limit)
         found = await collect(client.desk, policy, dry_run=dry_run)
         _tell(found, dry_run)
         return 1 if found.faults else 0
