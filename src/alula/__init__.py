@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from alula._kits.lazy import exports
 
 if TYPE_CHECKING:
+    from alula.client.asynchronous import AsyncClient as AsyncClient
+    from alula.client.synchronous import Client as Client
     from alula.errors import Recoverable as Recoverable
     from alula.idl.admin import ConcurrencyPolicy as ConcurrencyPolicy
     from alula.idl.admin import RawOutputDataConfig as RawOutputDataConfig
@@ -86,6 +88,8 @@ if TYPE_CHECKING:
     current = current_context
 
 _NAMES = {
+    "alula.client.asynchronous": "AsyncClient",
+    "alula.client.synchronous": "Client",
     "alula.errors": "Recoverable",
     "alula.idl.admin": "ConcurrencyPolicy RawOutputDataConfig",
     "alula.sdk.caching": "Cache CachePolicy VersionParameters",

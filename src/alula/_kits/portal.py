@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from alula._kits import lazy
@@ -42,6 +42,18 @@ class Portal:
                 self._settle()
             raise
 
+    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """The items of an async generator, each waited for; it is closed when the iteration ends, however it does."""
+        try:
+            while True:
+                try:
+                    item = self.run(_next(items))
+                except _Over:
+                    return
+                yield item
+        finally:
+            self.run(_closed(items))
+
     def close(self) -> None:
         """Stop the loop and its thread. What still runs on it is cancelled."""
         if self._loop.is_closed():
@@ -59,6 +71,21 @@ class Portal:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+
+class _Over(Exception):
+    """There are no more items. (`StopAsyncIteration` cannot cross the border of a coroutine.)"""
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    try:
+        return await anext(items)
+    except StopAsyncIteration:
+        raise _Over from None
+
+
+async def _closed(items: AsyncGenerator[Any, None]) -> None:
+    await items.aclose()
 
 
 async def _once() -> None:

@@ -161,7 +161,10 @@ class Board:
 
     def full_title(self, path: str) -> str:
         """As `title_of`, where the composite around is not seen: `map_task(measure)[7]`."""
-        return self.title_of(parent(path)) + self.title_of(path) if path.endswith("]") else self.title_of(path)
+        try:
+            return self.title_of(parent(path)) + self.title_of(path) if path.endswith("]") else self.title_of(path)
+        except KeyError:  # in what a dynamic task has made, which was not heard of yet
+            return path
 
     def _size(self, row: NodeState) -> int:
         graph = self._plans.graph_of(row.path)

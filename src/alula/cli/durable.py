@@ -16,6 +16,7 @@ from alula.admin.options import Options as Wanted
 from alula.cli import background, failed, results
 from alula.cli.board import Board
 from alula.cli.card import ABORTED, OK
+from alula.cli.noted import keep_log
 from alula.cli.options import Options
 from alula.cli.program import kind_of
 from alula.cli.watch import View, Watch
@@ -124,7 +125,9 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
     else:
         stage.watch = watch = await watch_of(client.house.store, run, show)
         if watch.view is View.LINES:
-            click.echo(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}", err=True)
+            done = watch.board.counts.good
+            so_far = f" goes on: {done:,} done already" if not run.new else ""
+            click.echo(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}{so_far}", err=True)
         if not await drive(client, run, watch):
             return ABORTED
     return await tell_end(client, run, show)
@@ -140,9 +143,6 @@ async def watch_of(store: Store, run: AsyncRun, show: Show) -> Watch:
             watch.feed(news.rows, silently=True)
             watch.told(news.progress)
             break
-        done = watch.board.counts.good
-        if done and watch.view is View.LINES:
-            click.echo(f"{click.style('·', dim=True)} {done:,} nodes are done already", err=True)
     return watch
 
 
@@ -153,6 +153,7 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     engine.drive(run.id)
     me = asyncio.current_task()
     assert me is not None
+    restore = keep_log(client.config.home / "logs" / "engine.log", watch.say)
     beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch))]
     try:
         with _interrupts(client, run, watch, me):
@@ -167,6 +168,7 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*beside)
         engine.observers.remove(watch)
+        restore()
     watch.end()
     return True
 

@@ -104,7 +104,7 @@ def _body(failure: Failure) -> list[str]:
         lines.append("")
     lines += [click.style(shown[0], fg="red"), *shown[1:]] if shown else [click.style(failure.code, fg="red")]
     if found.before:
-        lines.append(click.style(found.before.rstrip(":"), dim=True))
+        lines.append(click.style(found.before.removesuffix(":").removesuffix(", the last one with"), dim=True))
     return lines
 
 

@@ -123,7 +123,7 @@ class Watch(Silent):
         if self.view is View.TREE:
             self._tails.setdefault(path, deque(maxlen=_KEPT)).extend(texts)
         elif self.view is View.LINES:
-            title = clean(self.board.full_title(path)) if path in self.board.rows else path
+            title = clean(self.board.full_title(path))
             for text in texts:
                 self.say(f"{Part(f'  {title} │ ', dim=True)}{clean(text)}")
 

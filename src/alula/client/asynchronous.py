@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,6 +151,10 @@ class AsyncClient:
                 self._engine = await self._stack.enter_async_context(driving)
         return self._engine
 
+    def employ(self, workers: Programs) -> None:
+        """Have tasks run by these workers; to be said before the engine begins."""
+        self._workers = self._workers or workers
+
     # --- running ---
 
     async def run(
@@ -292,7 +296,7 @@ class AsyncClient:
         )
         return await views.executions(self.desk, wanted, limit=limit, before=before)
 
-    async def watch(self, name: str) -> AsyncIterator[News]:
+    async def watch(self, name: str) -> AsyncGenerator[News, None]:
         """What is there of an execution, then what changes, until it has ended. Raises Unknown."""
         record = await self.house.store.execution(self.key(name))
         async for news in Follower(self.house.store, record.id).news():

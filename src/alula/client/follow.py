@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -43,7 +43,7 @@ class Follower:
         """Composites whose nodes were seen, so that what they are made of is known."""
         self._next_full = 0.0
 
-    async def news(self) -> AsyncIterator[News]:
+    async def news(self) -> AsyncGenerator[News, None]:
         """What is there, then what is new, until the execution has ended. Raises StoreError, Unknown."""
         woken = asyncio.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from alula.admin import views
@@ -68,7 +68,7 @@ class Tail:
 
 async def read_logs(
     desk: Desk, key: ExecutionKey, path: str | None, *, attempt: int | None = None, follow: bool = False
-) -> AsyncIterator[LogLine]:
+) -> AsyncGenerator[LogLine, None]:
     """What the attempts of a node, or all of them, printed: one attempt after the other; if followed, as it comes.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -116,7 +116,7 @@ class AsyncRun:
 
     async def logs(
         self, path: str | None = None, *, attempt: int | None = None, follow: bool = False
-    ) -> AsyncIterator[LogLine]:
+    ) -> AsyncGenerator[LogLine, None]:
         """What tasks printed, of one node or all; until the end, if it is followed. Raises Unknown."""
         async for line in read_logs(self._client.desk, self.record.key, path, attempt=attempt, follow=follow):
             yield line

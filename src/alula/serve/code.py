@@ -69,11 +69,12 @@ class Code:
         file = _file_of(module)
         root = _root_of(module, file)
         files = {}
-        for name in list(sys.modules):
-            path = _file_of(name)
-            if path and root and path.startswith(root + os.sep) and not _is_installed(path):
-                files[os.path.relpath(path, root)] = _digest(Path(path))
-        return cls(sys.executable, root, module, dict(sorted(files.items())), target or file or module)
+        if file:
+            for path in _neighbours(root):
+                files[os.path.relpath(path, root)] = _digest(path)
+        return cls(
+            sys.executable, os.path.realpath(root), module, dict(sorted(files.items())), target or file or module
+        )
 
     def check(self) -> None:
         """Raises ConfigError if the code is gone, or is not what it was."""
@@ -84,8 +85,8 @@ class Code:
             )
         changed = []
         for name, digest in self.files.items():
-            path = Path(self.root, name)
-            if not path.is_file():
+            path = os.path.join(self.root, name)
+            if not os.path.isfile(path):
                 changed.append(f"{name} is gone")
             elif _digest(path) != digest:
                 changed.append(f"{name} has changed")
@@ -101,7 +102,15 @@ class Code:
 def _file_of(module: str) -> str:
     found = sys.modules.get(module) or sys.modules.get("__main__")
     file = getattr(found, "__file__", None)
-    return str(Path(file).resolve()) if file and file.endswith(".py") else ""
+    return os.path.abspath(file) if file and file.endswith(".py") else ""
+
+
+def _neighbours(root: str) -> list[str]:
+    """The files of all modules below a directory that were imported and belong to no installed package."""
+    inside = root + os.sep
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    below = {file for file in files if file and file.startswith(inside) and file.endswith(".py")}
+    return [file for file in below if not _is_installed(file)]
 
 
 def _root_of(module: str, file: str) -> str:
@@ -122,8 +131,9 @@ def _is_installed(path: str) -> bool:
     return path.startswith((_OURS, sys.prefix + os.sep)) or any(part in path for part in _INSTALLED)
 
 
-def _digest(path: Path) -> str:
+def _digest(path: str) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError:
         return ""

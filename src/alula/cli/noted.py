@@ -1,0 +1,54 @@
+"""What the engine logs while a command runs it: whole in a file, and trouble in one line for the user."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+_FORM = "%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"
+
+
+class _Told(logging.Handler):
+    """Tells of a kind of trouble once."""
+
+    def __init__(self, say: Callable[[str], None], path: Path) -> None:
+        super().__init__(logging.WARNING)
+        self._say, self._path = say, path
+        self._seen: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg not in self._seen:
+            self._seen.add(record.msg)
+            self._say(
+                f"{click.style('!', fg='yellow')} {record.getMessage()}  {click.style(str(self._path), dim=True)}"
+            )
+
+
+def keep_log(path: Path, say: Callable[[str], None]) -> Callable[[], None]:
+    """Have warnings of Alula go to a file, made when there is one, and a line of each to `say`.
+
+    Returns:
+        What undoes it.
+    """
+    log = logging.getLogger("alula")
+    handlers: list[logging.Handler] = [_Told(say, path)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, delay=True))
+    except OSError:  # a home that cannot be written to is told of where it matters
+        pass
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(_FORM))
+        log.addHandler(handler)
+    propagated, log.propagate = log.propagate, False
+
+    def restore() -> None:
+        log.propagate = propagated
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+    return restore
