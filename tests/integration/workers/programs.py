@@ -16,6 +16,7 @@ from pathlib import Path
 import alula
 from alula import Resources, Secret, current_context, dynamic, task
 from alula.errors import Recoverable
+from alula.idl import TaskTemplate
 
 
 @task
@@ -354,3 +355,20 @@ def floods(path: str) -> None:
 def dies_printing() -> None:
     print("last words")
     os._exit(1)
+
+
+class Counter(alula.TemplateExecutor):
+    def execute(self, template: TaskTemplate, **inputs: object) -> int:
+        return int(self.custom(template)["count"])
+
+
+class CountTask(alula.PrebuiltTask):
+    task_type = "count"
+    image = "example.org/count:1"
+    executor = Counter
+
+    def custom(self) -> dict[str, int]:
+        return {"count": 3}
+
+
+counted = CountTask("counted", outputs=alula.kwtypes(n=int))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from alula.data.memory import Memory
+import boto3
+import pytest
+
 from alula.data.stores import Objects
 from alula.plugin.runner import AttemptId
 from tests.integration.workers import programs
@@ -136,9 +139,9 @@ async def test_a_stopped_attempt_keeps_its_log(tmp_path: Path) -> None:
         assert os.listdir(watched.log.parent) == ["log.txt"]
 
 
-async def test_a_remote_prefix_gets_its_log_at_the_end(tmp_path: Path, s3_address: str, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    import boto3
-
+async def test_a_remote_prefix_gets_its_log_at_the_end(
+    tmp_path: Path, s3_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         "AWS_ENDPOINT_URL": s3_address,
         "AWS_ACCESS_KEY_ID": "a",
@@ -147,11 +150,10 @@ async def test_a_remote_prefix_gets_its_log_at_the_end(tmp_path: Path, s3_addres
     }.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3", endpoint_url=s3_address, region_name="us-east-1").create_bucket(Bucket="logs")
-    assert Memory is not None
     store = Objects()
     async with bench(tmp_path, objects=store) as here:
         for how, expected in ((programs.prints, b"first, to stdout\n"), (programs.dies_printing, b"last words\n")):
             job = here.job(how)
-            job = type(job)(job.id, job.template, job.inputs, f"s3://logs/{job.id.path}/0")
+            job = replace(job, prefix=f"s3://logs/{job.id.path}/0")
             await here.start(job).end()
             assert (await store.read(f"s3://logs/{job.id.path}/0/log.txt")).startswith(expected)
