@@ -18,8 +18,9 @@ from alula.config import EngineConfig
 from alula.data.objects import ObjectStore
 from alula.engine.cleanup import Stuck
 from alula.engine.crash import arm, crash_point
+from alula.engine.lease import Lease
 from alula.engine.loading import Loader
-from alula.engine.means import Lease, Means
+from alula.engine.means import Means
 from alula.engine.memo import Memo
 from alula.engine.observe import Observer, Observers
 from alula.engine.session import Session
@@ -74,7 +75,7 @@ class Engine:
         self._alone = alone
         self._clock = SteadyClock(clock or SystemClock())
         self._rng = rng or random.Random()
-        self._lease = Lease(self._clock, self.config.lease.total_seconds())
+        self._lease = Lease(store, owner, self.config.lease, self._clock, kept=self._kept, lost=self._lapse)
         self._timers = Timers(self._clock, self._fire)
         self.observers = Observers(observers)
         self._means = Means(
@@ -153,9 +154,9 @@ class Engine:
     # --- its own loops ---
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
-        loops = [group.create_task(self._beats())]
+        loops = [group.create_task(self._lease.keep())]
         await self._first(self._lease.had.wait())
-        for loop in (self._claims(), self._commands(), self._watchdog(), self._memo.run()):
+        for loop in (self._claims(), self._commands(), self._lease.watch(), self._memo.run()):
             loops.append(group.create_task(loop))
         await self._stop.wait()
         await self._end_sessions()
@@ -169,38 +170,12 @@ class Engine:
         for one in both:
             one.cancel()
 
-    async def _beats(self) -> None:
-        """Say that this engine lives, three times a lease; more often while the store does not hear it."""
-        lease = self.config.lease.total_seconds()
-        while True:
-            since = self._clock.monotonic()
-            try:
-                await self._store.beat(self.owner, lease=self.config.lease)
-            except StoreUnavailable as exc:
-                log.warning("engine.unheard", extra={"owner": self.owner, "error": str(exc)})
-                await asyncio.sleep(lease / 20)
-                continue
-            if self._lease.had.is_set() and self._lease.left <= 0:
-                self._lapse()
-            self._lease.extend(since)
-            if not self._alone:
-                for runner in self._runners:
-                    runner.keep(self._lease.left)
-            await asyncio.sleep(max(0.0, since + lease / 3 - self._clock.monotonic()))
-
-    async def _watchdog(self) -> None:
-        """See that the lease is lost before others see it."""
-        while True:
-            await self._lease.had.wait()
-            left = self._lease.left
-            if left > 0:
-                await asyncio.sleep(left)
-            else:
-                self._lapse()
+    def _kept(self, seconds: float) -> None:
+        if not self._alone:
+            for runner in self._runners:
+                runner.keep(seconds)
 
     def _lapse(self) -> None:
-        log.warning("engine.lease_lost", extra={"owner": self.owner})
-        self._lease.lose()
         for session in list(self._sessions.values()):
             session.lapse(ground=not self._alone)
 

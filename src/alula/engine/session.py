@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +31,7 @@ from alula.engine.events import (
     TimerKind,
 )
 from alula.engine.execution import Execution
+from alula.engine.inbox import Inbox, Item
 from alula.engine.loading import Loader
 from alula.engine.machine import decide, redrive
 from alula.engine.means import Means
@@ -49,17 +49,12 @@ _EVENTS = 256
 _ROWS = 2_048
 _AT_ONCE = 64
 """Commands that are performed before others get their turn."""
-_LINGER = 0.02
-"""Seconds that an event may wait for company if it is in no hurry."""
 _SAID = 1.0
 """Seconds between two writes of what attempts say about themselves."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
 _HOPELESS = 60.0
 """Seconds until rows that cannot be read are read again: somebody may restore them."""
-
-Item = tuple[Event, int]
-"""An event, and the id of the command in the store that it comes from; 0: from none."""
 
 
 class Again(Exception):
@@ -77,13 +72,11 @@ class Session:
     def __init__(self, means: Means, claim: Claim, loader: Loader) -> None:
         self._means, self.claim, self._loader = means, claim, loader
         self.id = claim.execution
-        self._inbox: deque[Item] = deque()
+        self.inbox = Inbox()
         self._taken: list[Item] = []
         """What is being decided and committed."""
         self._seen: set[int] = set()
         """Commands of the store that are, or were, in the inbox."""
-        self._awake = asyncio.Event()
-        self._linger: asyncio.TimerHandle | None = None
         self._stopping = self._closed = False
         self._now = means.clock.now()
         self._grounding: list[Closing] = []
@@ -99,20 +92,8 @@ class Session:
 
     # --- what comes in ---
 
-    def push(self, event: Event, *, lazy: bool = False) -> None:
-        """Put an event into the inbox."""
-        self._inbox.append((event, 0))
-        if not lazy:
-            self._awake.set()
-        elif self._linger is None and not self._awake.is_set():
-            self._linger = asyncio.get_running_loop().call_later(_LINGER, self._lingered)
-
-    def _lingered(self) -> None:
-        self._linger = None
-        self._awake.set()
-
     def fire(self, kind: TimerKind, path: str, generation: int) -> None:
-        self.push(TimerFired(kind, path, generation, self._means.rng.random()))
+        self.inbox.push(TimerFired(kind, path, generation, self._means.rng.random()))
 
     def take(self, command: records.Command) -> None:
         """Something that was asked of the execution, through the store."""
@@ -121,25 +102,21 @@ class Session:
         self._seen.add(command.id)
         match command.kind:
             case "abort":
-                self._put(AbortRequested(command.body.decode(errors="replace")), command.id)
+                self.inbox.put(AbortRequested(command.body.decode(errors="replace")), command.id)
             case "signal":
-                self._put(SignalSet(command.path, command.body), command.id)
+                self.inbox.put(SignalSet(command.path, command.body), command.id)
             case "child_ended":
                 self._means.spawn(self._child_ended(command))
             case _:
                 log.warning("session.unknown_command", extra={"execution": self.id, "kind": command.kind})
-                self._put(Continue(), command.id)
-
-    def _put(self, event: Event, command: int) -> None:
-        self._inbox.append((event, command))
-        self._awake.set()
+                self.inbox.put(Continue(), command.id)
 
     async def _child_ended(self, command: records.Command) -> None:
         if self.effects is None:
             self._seen.discard(command.id)
             return
         await self.effects.children.ended(command.path, command.attempt)
-        self._put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
+        self.inbox.put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
 
     def reported(self, flight: Flight, report: Progressed | Waits) -> None:
         """An attempt said something. The store is told once in a while, and what it says now."""
@@ -157,7 +134,7 @@ class Session:
 
     def _time_to_say(self) -> None:
         self._saying, self._say = None, True
-        self._awake.set()
+        self.inbox.awake.set()
 
     def lapse(self, *, ground: bool) -> None:
         """The engine's lease was lost: nothing in memory can be trusted any more.
@@ -167,12 +144,12 @@ class Session:
         """
         if ground:
             self.ground()
-        self._awake.set()
+        self.inbox.awake.set()
 
     def stop(self) -> None:
         """End after the commit that is under way."""
         self._stopping = True
-        self._awake.set()
+        self.inbox.awake.set()
 
     @property
     def stuck(self) -> Sequence[Stuck]:
@@ -191,9 +168,9 @@ class Session:
             self.ground()
             await self._grounded()
         finally:
-            for handle in (self._linger, self._saying):
-                if handle is not None:
-                    handle.cancel()
+            self.inbox.close()
+            if self._saying is not None:
+                self._saying.cancel()
             self._means.timers.drop(self.id)
             self._means.memo.drop(self.id)
             if self.record is not None:
@@ -238,11 +215,7 @@ class Session:
     async def _ready(self) -> None:
         """Wait until the engine has its lease, and nothing is left of what was stopped when it was lost."""
         await self._grounded()
-        lease = self._means.lease
-        while lease.left <= 0 or not lease.had.is_set():
-            lease.lose()
-            await lease.had.wait()
-        self._epoch = lease.epoch
+        self._epoch = await self._means.lease.wait()
 
     async def _load(self) -> None:
         """The execution as the store has it, then all that came in before and is not in the store."""
@@ -259,15 +232,15 @@ class Session:
         self.x = x
         means.timers.drop(self.id)
         if self.effects is None:
-            self.effects = Effects(means, loaded.record, x, self.push, reported=self.reported)
+            self.effects = Effects(means, loaded.record, x, self.inbox.push, reported=self.reported)
         else:
             self.effects.x = x
         means.observers.taken(loaded.record, x.plan_of)
         for command in await means.store.commands([self.id]):
             self.take(command)
-        waiting = [*self._taken, *self._inbox]
+        waiting = [*self._taken, *self.inbox.items]
         self._taken.clear()
-        self._inbox.clear()
+        self.inbox.items.clear()
         batch = Batch(x)
         if x.phase is None:
             waiting.insert(0, (Begin(), 0))
@@ -275,8 +248,8 @@ class Session:
         self._now = means.clock.now()
         for at, item in enumerate(waiting):
             if batch.size >= _ROWS:
-                self._inbox.extend(waiting[at:])
-                self._awake.set()
+                self.inbox.items.extend(waiting[at:])
+                self.inbox.awake.set()
                 break
             self._decide(batch, item)
         if not fresh:
@@ -285,11 +258,11 @@ class Session:
 
     async def _turns(self) -> None:
         """One turn after the other, until the execution is closed or the engine stops."""
-        inbox, taken, x = self._inbox, self._taken, self.x
+        inbox, awake, taken, x = self.inbox.items, self.inbox.awake, self._taken, self.x
         while not self._closed:
             assert x is not None
-            await self._awake.wait()
-            self._awake.clear()
+            await awake.wait()
+            awake.clear()
             if self._stopping:
                 return
             if not self._means.lease.held(self._epoch):
@@ -299,9 +272,9 @@ class Session:
             while inbox and len(taken) < _EVENTS and batch.size < _ROWS:
                 self._decide(batch, inbox.popleft())
             if inbox:
-                self._awake.set()
+                awake.set()
             await self._finish(batch)
-            if self._awake.is_set():  # else the next turn waits by itself
+            if awake.is_set():  # else the next turn waits by itself
                 await asyncio.sleep(0)
 
     def _decide(self, batch: Batch, item: Item) -> None:
@@ -330,7 +303,7 @@ class Session:
         assert effects is not None
         assert record is not None
         if batch.more:
-            self.push(Continue())
+            self.inbox.push(Continue())
         said = self._what_was_said(effects)
         over = x.phase is not None and x.phase.terminal and not x.attempts and not x.agenda
         closed = over and not effects.storing(batch.commands)
