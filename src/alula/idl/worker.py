@@ -228,30 +228,15 @@ class Over(Message):
     used_bytes: int
 
 
-_BY_TAG: dict[int, type[Message]] = {
-    kind.TAG: kind
-    for kind in (
-        Run,
-        Ended,
-        Progress,
-        Prepare,
-        Fork,
-        Ready,
-        Forked,
-        Exited,
-        Keep,
-        Begin,
-        End,
-        Watch,
-        Lease,
-        Gone,
-        Lost,
-        Over,
-    )
-}
+# fmt: off
+KINDS: tuple[type[Message], ...] = (
+    Run, Ended, Progress, Prepare, Fork, Ready, Forked, Exited, Keep, Begin, End, Watch, Lease, Gone, Lost, Over,
+)
+# fmt: on
+"""All messages."""
 
-
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _BY_TAG.values()}
+_BY_TAG = {kind.TAG: kind for kind in KINDS}
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS}
 
 
 def encode(message: Message) -> bytes:
