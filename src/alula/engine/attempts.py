@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from alula.data.layout import Execution as Files
@@ -32,6 +34,8 @@ from alula.store.records import ExecutionKey, ProgressRecord
 
 log = logging.getLogger(__name__)
 
+_SHORT = 0.02
+"""Seconds. That an attempt runs is worth a commit if it still does after so long; else its end says since when."""
 _MESSAGE_LIMIT = 16 * 1024
 """Characters of a failure's message that are kept."""
 Key = tuple[str, int]
@@ -48,7 +52,7 @@ class Push(Protocol):
 class Flight:
     """One attempt that is with its runner, or on its way to it."""
 
-    __slots__ = ("attempts", "done", "id", "message", "over", "plan", "runner", "waits")
+    __slots__ = ("attempts", "done", "id", "message", "over", "plan", "runner", "started_at", "waits")
 
     def __init__(self, attempts: Attempts, id: AttemptId, plan: NodePlan) -> None:
         self.attempts, self.id, self.plan = attempts, id, plan
@@ -56,6 +60,8 @@ class Flight:
         """None until it was given to one."""
         self.over = False
         """Nothing that it still says counts."""
+        self.started_at: datetime | None = None
+        """Since when it runs, until the machine was told."""
         self.waits = ""
         """Why it does not run yet, as its runner says."""
         self.done: float | None = None
@@ -89,6 +95,9 @@ class Attempts:
         self._files = Files.under(means.data_prefix, project=key.project, domain=key.domain, name=key.name)
         self.flights: dict[Key, Flight] = {}
         self.closings: dict[Key, Closing] = {}
+        self._begun: dict[Key, Flight] = {}
+        """Attempts that run, which the machine was not told."""
+        self._telling: asyncio.TimerHandle | None = None
         self._routes: dict[int, Runner | str] = {}
         """By the identity of the task's template, which the plan keeps alive."""
 
@@ -167,7 +176,10 @@ class Attempts:
         match report:
             case Started():
                 flight.waits = ""
-                self._push(AttemptStarted(id.path, id.number), lazy=True)
+                flight.started_at = self._means.clock.now()
+                self._begun[id.path, id.number] = flight
+                if self._telling is None:
+                    self._telling = asyncio.get_running_loop().call_later(_SHORT, self._tell_begun)
             case Succeeded():
                 self._succeeded(flight, report)
             case Failed():
@@ -181,6 +193,15 @@ class Attempts:
             case Waits():
                 flight.waits = report.reason
                 self._reported(flight, report)
+
+    def _tell_begun(self) -> None:
+        """Tell the machine what has begun to run and still does."""
+        self._telling = None
+        for key, flight in self._begun.items():
+            if not flight.over:
+                self._push(AttemptStarted(*key, flight.started_at))
+                flight.started_at = None
+        self._begun.clear()
 
     def _succeeded(self, flight: Flight, report: Succeeded) -> None:
         interface = flight.plan.interface
@@ -226,7 +247,8 @@ class Attempts:
             return
         id = flight.id
         self._over(flight, report.closed)
-        self._push(AttemptSucceeded(id.path, id.number, outputs, expansion=futures, closed=report.closed))
+        since = flight.started_at
+        self._push(AttemptSucceeded(id.path, id.number, outputs, futures, report.closed, since))
 
     def _failed(self, flight: Flight, report: Failed) -> None:
         self.fail(flight, _failure(report.failure), checkpoint=report.checkpoint, closed=report.closed)
@@ -238,7 +260,8 @@ class Attempts:
         id = flight.id
         self._over(flight, closed)
         jitter = self._means.rng.random()
-        self._push(AttemptFailed(id.path, id.number, _cut(failure), jitter, checkpoint, closed))
+        since = flight.started_at
+        self._push(AttemptFailed(id.path, id.number, _cut(failure), jitter, checkpoint, closed, since))
 
     def _spawn(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
         self._means.spawn(self._guarded(flight, work))
@@ -254,6 +277,7 @@ class Attempts:
 
     def _over(self, flight: Flight, closed: bool) -> None:
         flight.over = True
+        self._begun.pop((flight.id.path, flight.id.number), None)
         if closed:
             self.flights.pop((flight.id.path, flight.id.number), None)
 

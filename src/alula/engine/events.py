@@ -41,10 +41,12 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """User code runs now, or the child execution does."""
+    """User code runs, or the child execution does. Need not be told of an attempt that ends at once."""
 
     path: str
     attempt: int
+    at: datetime | None = None
+    """Since when; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class AttemptSucceeded:
     """A serialized DynamicJobSpec, if the task made one in place of outputs."""
     closed: bool = False
     """Whether the backend has cleaned up already, so that nothing is left to close."""
+    started_at: datetime | None = None
+    """When it began to run, if `AttemptStarted` was not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class AttemptFailed:
     jitter: float = 0.0
     checkpoint: str = ""
     closed: bool = False
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

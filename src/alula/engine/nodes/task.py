@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from alula._kits.records import replace
 from alula.engine.events import (
@@ -114,10 +114,10 @@ def started(turn: Turn, event: AttemptStarted) -> None:
     _cancel_deadline(turn, attempt)
     limit = turn.x.plan_of(event.path).policy.timeout or turn.x.settings.attempt_timeout
     deadline = turn.now + limit if limit is not None else None
-    attempt = replace(attempt, phase=AttemptPhase.RUNNING, deadline=deadline, started_at=turn.now)
+    attempt = replace(attempt, phase=AttemptPhase.RUNNING, deadline=deadline, started_at=event.at or turn.now)
     turn.put(attempt)
     row = turn.x.nodes[event.path]
-    turn.put(replace(row, phase=NodePhase.RUNNING, started_at=row.started_at or turn.now))
+    turn.put(replace(row, phase=NodePhase.RUNNING, started_at=row.started_at or event.at or turn.now))
     set_deadline(turn, attempt)
 
 
@@ -135,8 +135,8 @@ def succeeded(turn: Turn, event: AttemptSucceeded) -> None:
     if attempt is None:
         _late(turn, event)
         return
-    row, plan = turn.x.nodes[event.path], turn.x.plan_of(event.path)
-    _settle(turn, attempt, AttemptPhase.SUCCEEDED, closed=event.closed)
+    row, plan = _ran(turn.x.nodes[event.path], event.started_at), turn.x.plan_of(event.path)
+    _settle(turn, _began(attempt, event.started_at), AttemptPhase.SUCCEEDED, closed=event.closed)
     if event.expansion:
         dynamic.expand(turn, row, plan, event.expansion)
     elif plan.policy.cacheable and turn.x.settings.cache:
@@ -150,11 +150,11 @@ def failed(turn: Turn, event: AttemptFailed) -> None:
     if attempt is None:
         _late(turn, event)
         return
-    row = turn.x.nodes[event.path]
+    row = _ran(turn.x.nodes[event.path], event.started_at)
     if event.checkpoint:
         row = replace(row, checkpoint=event.checkpoint)
     verdict = _judge(turn, row, attempt, event.failure, event.jitter)
-    _settle(turn, attempt, AttemptPhase.FAILED, closed=event.closed, failure=event.failure)
+    _settle(turn, _began(attempt, event.started_at), AttemptPhase.FAILED, closed=event.closed, failure=event.failure)
     if not verdict.retry:
         turn.end(verdict.row, NodePhase.FAILED, failure=verdict.failure)
         return
@@ -251,6 +251,15 @@ def _will_retry(turn: Turn, verdict: Verdict, phase: NodePhase) -> NodeState:
     row = verdict.row
     at = turn.now + max(verdict.delay, timedelta(0))
     return replace(row, phase=phase, then=NodePhase.BACKOFF, wake_at=at, generation=row.generation + 1)
+
+
+def _ran(row: NodeState, at: datetime | None) -> NodeState:
+    """A node whose attempt ended before anybody said that it runs."""
+    return row if at is None or row.started_at is not None else replace(row, started_at=at)
+
+
+def _began(attempt: AttemptState, at: datetime | None) -> AttemptState:
+    return attempt if at is None or attempt.started_at is not None else replace(attempt, started_at=at)
 
 
 def _settle(
