@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ from alula.plugin.runner import AttemptId
 from alula.sdk.graph import Entity
 from alula.serve.crews import Forked, programs
 from alula.store.store import Store
+
+log = logging.getLogger(__name__)
 
 _NOTICED = 0.3
 """Seconds after which an execution that is not ours by now is taken to be another engine's."""
@@ -165,8 +168,9 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     finally:
         for task in beside:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*beside)
+        for problem in await asyncio.gather(*beside, return_exceptions=True):
+            if isinstance(problem, Exception):  # the execution is what counts, not how it is shown
+                log.warning("watch.failed: %s", problem, exc_info=problem)
         engine.observers.remove(watch)
         restore()
     watch.end()
@@ -220,7 +224,9 @@ async def _follow(client: AsyncClient, run: AsyncRun, watch: Watch) -> None:
     if watch.here.is_set():
         return
     record = await client.house.store.execution_by_id(run.id)
-    watch.say(f"{click.style('·', dim=True)} another process drives {run.name}: watching")
+    watch.elsewhere = bool(record.owner)
+    if watch.elsewhere:
+        watch.say(f"{click.style('·', dim=True)} another process drives {run.name}: watching")
     logs = asyncio.create_task(_follow_logs(run, watch))
     try:
         async for news in Follower(client.house.store, record.id).news():
@@ -246,7 +252,7 @@ def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Ta
     def pressed() -> None:
         nonlocal count
         count += 1
-        if count > 1 or not watch.here.is_set():
+        if count > 1 or watch.elsewhere:
             loop.remove_signal_handler(signal.SIGINT)  # the third one ends the process at once
             me.cancel()
             return

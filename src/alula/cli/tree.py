@@ -6,7 +6,7 @@ that failed and those under way are shown, the others are counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -24,7 +24,7 @@ _TAIL = 5
 
 
 def lines(
-    board: Board, frame: Frame, *, width: int, height: int, tails: Mapping[str, Sequence[str]] | None = None
+    board: Board, frame: Frame, *, width: int, height: int, tails: Mapping[str, Iterable[str]] | None = None
 ) -> list[str]:
     """What a window shows: a header, the tree, and the last lines of what runs.
 
@@ -48,14 +48,11 @@ def _header(board: Board, frame: Frame) -> list[Part]:
     return [mark(board, row, frame), *parts, Part(f"  {row.phase}".replace("_", " ")), took]
 
 
-def _output(board: Board, tails: Mapping[str, Sequence[str]], room: int) -> list[list[Part]]:
+def _output(board: Board, tails: Mapping[str, Iterable[str]], room: int) -> list[list[Part]]:
     """The last lines of the tasks that run, the newest task last."""
-    found = [(board.full_title(path), clean(line)) for path in board.running for line in tails.get(path, ())[-room:]]
-    return (
-        [[Part("  "), Part(title, dim=True), Part(" │ ", dim=True), Part(line)] for title, line in found[-room:]]
-        if room
-        else []
-    )
+    found = [(board.full_title(path), clean(line)) for path in board.running for line in tails.get(path, ())]
+    shown = found[-room:] if room else []
+    return [[Part("  "), Part(title, dim=True), Part(" │ ", dim=True), Part(line)] for title, line in shown]
 
 
 class _Tree:

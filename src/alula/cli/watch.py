@@ -69,11 +69,14 @@ class Watch(Silent):
         """A line under the tree."""
         self.here = asyncio.Event()
         """Set once the engine of this process has the execution."""
+        self.elsewhere = False
+        """Another process drives it."""
 
     # --- what comes in ---
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         if execution.id == self._id:
+            self.elsewhere = False
             self.here.set()
 
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
