@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from alula.plugin.failure import FailureKind
 from alula.plugin.runner import AttemptId, Started
 from tests.integration.workers import programs
 from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, pids, until
@@ -120,6 +122,21 @@ async def test_closing_the_pool_ends_everything_without_a_word(tmp_path: Path, h
     assert not alive(idle)
     assert watched.reports == [Started()]
     here.pool.close(AttemptId("p", "d", "e", "n", 0), abort=True, reason="", done=[].append)
+
+
+async def test_what_an_engine_does_not_keep_ends_even_if_the_engine_does_not_run(tmp_path: Path, home: Path) -> None:
+    async with bench(tmp_path) as here:
+        watched = await family(here, home, "ignore")
+        here.pool.keep(3600)
+        assert await here.run(programs.add, a=1).value() == 3
+        assert living(home) == MEMBERS
+        here.pool.keep(0.05)
+        while living(home):
+            time.sleep(0.01)  # this loop does not run, as that of an engine which is stopped
+        failure = await watched.failure()
+        assert (failure.code, failure.kind) == ("WorkersLost", FailureKind.SYSTEM)
+        here.pool.keep(3600)
+        assert await here.run(programs.add, a=1).value() == 3
 
 
 @pytest.mark.parametrize("mode", ["fork", "exec"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -80,13 +81,10 @@ def test_a_log_that_cannot_be_kept_is_said(tmp_path: Path, growing: Path) -> Non
 
 @given(st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b" ")), min_size=1), st.integers(10, 400))
 def test_a_short_log_has_the_beginning_and_the_end_of_the_long_one(lines: list[bytes], limit: int) -> None:
-    path = Path(os.environ.get("TMPDIR", "/tmp"), f"spool-test-{os.getpid()}")
     data = b"\n".join(lines)
-    try:
-        path.write_bytes(data)
-        found = spool.content(str(path), limit)
-    finally:
-        path.unlink()
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "log").write_bytes(data)
+        found = spool.content(f"{directory}/log", limit)
     if len(data) <= limit:
         assert found == data
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_much_that_is_said_at_once_is_told_twice_first_and_last() -> None:
     assert last.wait(30)
     assert heard[0][0] == 0.0
     assert heard[-1][0] == 1.0
-    assert all(later[2] - earlier[2] >= 0.045 for earlier, later in zip(heard, heard[1:], strict=False))
+    assert all(later[2] - earlier[2] >= 0.045 for earlier, later in pairwise(heard))
 
 
 def test_nothing_is_told_after_the_end() -> None:
