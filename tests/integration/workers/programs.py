@@ -43,7 +43,8 @@ def whoami() -> tuple[int, int]:
 @task
 def wait_for(path: str) -> str:
     """Tells its pid in a file, and runs until another one is there."""
-    Path(path + ".pid").write_text(str(os.getpid()))
+    Path(path + ".new").write_text(str(os.getpid()))
+    os.rename(path + ".new", path + ".pid")
     while not os.path.exists(path):
         time.sleep(0.005)
     return path
