@@ -69,6 +69,8 @@ def _is_ours(exc: BaseException) -> bool:
 
 def _may_pass(exc: BaseException) -> bool:
     """Whether a fault of the platform may be gone at the next attempt."""
+    if isinstance(exc, TaskFailure):
+        return exc.recoverable
     return isinstance(exc, DataError) and not isinstance(exc, DamagedData)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
 from alula import Secret, current, dynamic, map_task, task, workflow
+from alula.errors import Recoverable, TaskFailure
 
 PATIENCE = 60.0
 """Seconds that a task waits for a file of the test before it gives up."""
@@ -82,3 +84,39 @@ def use_secret(fail: bool, marks: str) -> int:
 @workflow
 def with_secret(fail: bool, marks: str) -> int:
     return use_secret(fail=fail, marks=marks)
+
+
+@task(retries=1)
+def breaks(how: str) -> int:
+    """Fails in one of many ways, each time that it is tried."""
+    match how:
+        case "raises":
+            raise ValueError("an ordinary error")
+        case "recoverable":
+            raise Recoverable("it may work next time")
+        case "final":
+            raise TaskFailure("it never will", code="USER:Never")
+        case "system":
+            raise TaskFailure("the machine did it", code="SYSTEM:Disk", recoverable=True, origin="system")
+        case "exits":
+            os._exit(3)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "wrong type":
+            return "seven"  # type: ignore[return-value]
+    return 7
+
+
+@task
+def breaks_at_once() -> int:
+    raise ValueError("an ordinary error")
+
+
+@workflow
+def breaking(how: str) -> int:
+    return breaks(how=how)
+
+
+@workflow
+def breaking_at_once() -> int:
+    return breaks_at_once()
