@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from bench import durable
 from bench.environments import python_with
 
 HERE = Path(__file__).resolve().parent
@@ -140,20 +141,30 @@ def frames(rounds: int, rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--short", action="store_true", help="fewer rounds and rows, for CI")
-    parser.add_argument("cases", nargs="*", help="import import2 chain list literal dataclass frame run; default: all")
+    names = "import import2 chain list literal dataclass frame run; of the engine: steps sizes recovery hello"
+    parser.add_argument("cases", nargs="*", help=f"{names}; default: all")
     chosen = parser.parse_args()
-    rounds, repeats, size = (2, 1, 20_000) if chosen.short else (5, 3, 100_000)
+    if not chosen.cases or not set(chosen.cases) <= set(durable.PARTS):
+        local([case for case in chosen.cases if case not in durable.PARTS], short=chosen.short)
+    engine = [part for part in durable.PARTS if part in chosen.cases or not chosen.cases]
+    if engine:
+        durable.measure(engine, short=chosen.short)
+
+
+def local(cases: list[str], *, short: bool) -> None:
+    """Print the figures of calls in one process, and of the tools around them."""
+    rounds, repeats, size = (2, 1, 20_000) if short else (5, 3, 100_000)
     print(
         f"{'figure':40} {'alula':>12} {'rival':>12} {'unit':7} {'ratio':>13}   bar (medians of {rounds} pairs in turn)"
     )
     with tempfile.TemporaryDirectory() as folder:
         known = figures(Path(folder), repeats, size)
-        for name in chosen.cases or [*known, "frame"]:
+        for name in cases or [*known, "frame"]:
             if name == "frame":
-                frames(rounds, 200_000 if chosen.short else 1_000_000)
+                frames(rounds, 200_000 if short else 1_000_000)
             else:
                 measure(known[name](), rounds)
-    print("Local calls in one process; nothing here is durable yet.")
+    print("Local calls in one process: nothing of them is durable.")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def installed(name: str) -> Path | None:
+    """An interpreter that has it already; None: there is none."""
+    given = os.environ.get(f"ALULA_{name.upper()}_PYTHON")
+    if given:
+        return Path(given)
+    home = ROOT / ".envs" / name
+    return home / "bin" / "python" if (home / ".lock-sha256").exists() else None
+
+
 def python_with(name: str) -> Path:
     """An interpreter that has what `requirements-<name>.lock` pins; `ALULA_<NAME>_PYTHON` names a ready one."""
     given = os.environ.get(f"ALULA_{name.upper()}_PYTHON")
