@@ -2,13 +2,10 @@
 
 Files are not copied: an entry refers to them where the attempt that made them left them, and retention keeps what an
 entry refers to. A cache that cannot be asked is a miss each time, and one warning.
-
-A reservation belongs to a node of an execution, not to an engine: whoever takes the execution over goes on with it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -19,7 +16,7 @@ from typing import Any
 import msgpack
 from google.protobuf.message import DecodeError
 
-from alula._kits.aio import gather, to_thread
+from alula._kits.aio import to_thread
 from alula._kits.clock import Clock
 from alula.config import CacheConfig
 from alula.data import fingerprint
@@ -38,6 +35,7 @@ from alula.engine.events import (
     StoreInCache,
 )
 from alula.engine.plan import NodePlan
+from alula.engine.reservations import Reservations
 from alula.engine.state import CacheStatus, Values
 from alula.errors import AlulaError, StoreDamaged
 from alula.idl import Literal, LiteralMap, TaskTemplate
@@ -49,10 +47,7 @@ log = logging.getLogger(__name__)
 _BROKEN = (AlulaError, OSError, DecodeError, ValueError)
 """What a cache that does not work may raise; ValueError is what reads msgpack and protobuf."""
 _FORMAT = 1
-_LOOK_AGAIN = timedelta(milliseconds=500)
-"""How often at most it is looked after keys that nodes of other engines may have let go."""
 _SOON = timedelta(milliseconds=100)
-_AT_A_TIME = 16
 _SHRINKS_AFTER = 100
 """Entries put between two looks at how large the cache is."""
 
@@ -97,20 +92,6 @@ class Entry:
         return Entry(read_values(values), files)
 
 
-_Node = tuple[int, str]
-"""A node that asks: id of its execution, path."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """A question for a reservation, while it is under way."""
-
-    over: bool = False
-    """Nobody waits for the answer."""
-    freed: bool = False
-    """The node gave the reservation back before it knew that it had it."""
-
-
 class Memo:
     """Answers the cache commands of all sessions of one engine. `run` must be running for as long as any are open.
 
@@ -129,32 +110,24 @@ class Memo:
         self._below = data
         self._keys: dict[int, dict[str, str]] = {}
         """By execution and path: what a node asked for, so that a file it changes does not change its key."""
-        self._held: dict[_Node, tuple[str, str]] = {}
-        """Reservations to keep alive: key and holder."""
-        self._calls: dict[_Node, _Call] = {}
-        """By node, the question for a reservation that is under way."""
-        self._waiting: dict[str, dict[_Node, Freed]] = {}
-        """By key, who waits for its reservation, first come first."""
-        self._done: dict[_Node, None] = {}
-        """Nodes that gave back what they had not asked this engine for: a question may still be on its way."""
-        self._stirred, self._holding = asyncio.Event(), asyncio.Event()
-        self._frees = self._puts = 0
+        self._puts = 0
         self._warned = False
+        self._reservations = Reservations(cache, config.lease, there=self._there, warn=self._warn)
 
     async def look_up(self, asker: Asker, ask: LookUp) -> CacheHit | CacheMiss:
         """A hit, if an entry is there, young enough, and all its local files are what they were."""
         node = asker.id, ask.path
         try:
             key = await self._key(asker, ask.path, ask.node, ask.inputs)
-            self._wait_no_more(key, node)
+            self._reservations.wait_no_more(key, node)
             found = await self._good(key)
         except _BROKEN as exc:
             self._warn(exc)
             return CacheMiss(ask.path, ask.generation, failed=True)
         if found is None:
             return CacheMiss(ask.path, ask.generation)
-        if node not in self._held:
-            self._forget(node)
+        if not self._reservations.holds(node):
+            self._forget(*node)
         record, entry = found
         return CacheHit(ask.path, ask.generation, entry.values, record.source)
 
@@ -163,30 +136,14 @@ class Memo:
 
         With a broken cache everybody gets it: better to run twice than never.
         """
-        node, frees = (asker.id, ask.path), self._frees
-        if node in self._done:
-            return Reserved(ask.path, ask.generation)
-        call = self._calls[node] = _Call()
         try:
-            key = await self._key(asker, ask.path, ask.node, ask.inputs)
-            until = await self._cache.reserve(key, asker.text(ask.path), lease=self._config.lease)
+            key = self._key(asker, ask.path, ask.node, ask.inputs)
+            until = await self._reservations.take(
+                (asker.id, ask.path), key, asker.text(ask.path), lambda: freed(ReservationFreed(ask.path))
+            )
         except _BROKEN as exc:
             self._warn(exc)
             return Reserved(ask.path, ask.generation)
-        finally:
-            if self._calls.get(node) is call:
-                del self._calls[node]
-        if call.over:
-            if until is None and call.freed:
-                await self._give_back(key, asker.text(ask.path))
-        elif until is None:
-            self._wait_no_more(key, node)
-            self._held[node] = key, asker.text(ask.path)
-            self._holding.set()
-        else:
-            self._waiting.setdefault(key, {})[node] = freed
-            if frees != self._frees:  # it may have been freed while we asked
-                self._stirred.set()
         if until is None:
             return Reserved(ask.path, ask.generation)
         now = self._clock.now()
@@ -197,38 +154,9 @@ class Memo:
 
         What to do is settled by the call, so the session may be dropped before the coroutine runs.
         """
-        node = asker.id, ask.path
-        if node in self._calls:
-            self._calls[node].over = self._calls[node].freed = True
-        elif node not in self._held:
-            self._done[node] = None
-        held = self._held.pop(node, None)
-        key = held[0] if held is not None else self._keys.get(asker.id, {}).get(ask.path)
-        self._forget(node)
-        if key is None:
-            return self._free_of(asker, ask)
-        self._wait_no_more(key, node)
-        return self._free(key, asker.text(ask.path))
-
-    async def _free(self, key: str, holder: str) -> None:
-        self._frees += 1
-        try:
-            await self._cache.free(key, holder)
-            await self._tell(key)
-        except _BROKEN as exc:
-            self._warn(exc)
-
-    async def _free_of(self, asker: Asker, ask: Release) -> None:
-        """Give back what the engine before this one has taken."""
-        if ask.node is None:
-            return  # its inputs are not at hand; it expires
-        try:
-            key = await self._key(asker, ask.path, ask.node, ask.inputs)
-        except _BROKEN as exc:
-            self._warn(exc)
-            return
-        self._forget((asker.id, ask.path))
-        await self._free(key, asker.text(ask.path))
+        key = self._keys.get(asker.id, {}).get(ask.path)
+        self._forget(asker.id, ask.path)
+        return self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
 
     async def keep(self, asker: Asker, ask: StoreInCache) -> CacheStored:
         """Keep outputs. An entry that is there and good stays, unless it is to be overwritten."""
@@ -254,88 +182,28 @@ class Memo:
             return CacheStored(ask.path, CacheStatus.PUT_FAILURE)
         finally:
             if not ask.node.policy.serializable:  # else it is freed next
-                self._forget((asker.id, ask.path))
+                self._forget(asker.id, ask.path)
         return CacheStored(ask.path, CacheStatus.POPULATED)
 
     def drop(self, execution: int) -> None:
         """Forget an execution whose session ended. Reservations of its nodes stay for whoever goes on with it."""
         self._keys.pop(execution, None)
-        for node in [node for node in self._done if node[0] == execution]:
-            del self._done[node]
-        for node in [node for node in self._held if node[0] == execution]:
-            del self._held[node]
-        for node, call in self._calls.items():
-            call.over = call.over or node[0] == execution
-        for key, nodes in list(self._waiting.items()):
-            for node in [node for node in nodes if node[0] == execution]:
-                del nodes[node]
-            if not nodes:
-                del self._waiting[key]
+        self._reservations.drop(execution)
 
     def wake(self) -> None:
         """Something is new in the store, maybe by another process: a reservation may be free. Costs nothing."""
-        if self._waiting:
-            self._stirred.set()
+        self._reservations.wake()
 
     async def run(self) -> None:
         """Keep reservations alive, and look after those of others, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._beat())
-            group.create_task(self._look())
+        await self._reservations.run()
 
-    async def _beat(self) -> None:
-        while True:
-            await self._holding.wait()
-            await asyncio.sleep(self._config.lease.total_seconds() / 3)
-            await gather(self._extend, list(self._held), limit=_AT_A_TIME)
-            if not self._held:
-                self._holding.clear()
-
-    async def _extend(self, node: _Node) -> None:
-        held = self._held.get(node)
-        if held is None:
-            return
+    async def _there(self, key: str) -> bool:
         try:
-            until = await self._cache.reserve(held[0], held[1], lease=self._config.lease)
+            return await self._good(key) is not None
         except _BROKEN as exc:
             self._warn(exc)
-            return
-        if self._held.get(node) != held:  # freed while it was extended
-            if until is None:
-                await self._give_back(*held)
-        elif until is not None:  # we were silent for too long
-            del self._held[node]
-            log.warning("memo.reservation_lost", extra={"holder": held[1]})
-
-    async def _give_back(self, key: str, holder: str) -> None:
-        try:
-            await self._cache.free(key, holder)
-        except _BROKEN as exc:
-            self._warn(exc)
-
-    async def _look(self) -> None:
-        while True:
-            await self._stirred.wait()
-            await asyncio.sleep(_LOOK_AGAIN.total_seconds())
-            self._stirred.clear()
-            await gather(self._look_after, list(self._waiting), limit=_AT_A_TIME)
-
-    async def _look_after(self, key: str) -> None:
-        try:
-            await self._tell(key)
-        except _BROKEN as exc:
-            self._warn(exc)
-
-    async def _tell(self, key: str) -> None:
-        """Tell all that wait if there is an entry now, else the first one, which then tries to make it."""
-        if key not in self._waiting:
-            return
-        found = await self._good(key)
-        nodes = self._waiting.get(key, {})
-        for node in list(nodes) if found is not None else list(nodes)[:1]:
-            nodes.pop(node)(ReservationFreed(node[1]))
-        if not nodes:
-            self._waiting.pop(key, None)
+            return False
 
     async def _good(self, key: str) -> tuple[CacheRecord, Entry] | None:
         """The entry under a key, if it can be used."""
@@ -405,17 +273,11 @@ class Memo:
     def _uris(self, literals: Iterable[Literal]) -> list[str]:
         return fingerprint.uris_in(literals, below=self._below)
 
-    def _wait_no_more(self, key: str, node: _Node) -> None:
-        nodes = self._waiting.get(key, {})
-        nodes.pop(node, None)
-        if not nodes:
-            self._waiting.pop(key, None)
-
-    def _forget(self, node: _Node) -> None:
-        known = self._keys.get(node[0], {})
-        known.pop(node[1], None)
+    def _forget(self, execution: int, path: str) -> None:
+        known = self._keys.get(execution, {})
+        known.pop(path, None)
         if not known:
-            self._keys.pop(node[0], None)
+            self._keys.pop(execution, None)
 
     def _warn(self, exc: Exception) -> None:
         level = logging.DEBUG if self._warned else logging.WARNING

@@ -1,0 +1,198 @@
+"""Who makes a cache entry right now: of equal nodes one runs, and the others wait for its outputs.
+
+A reservation belongs to a node of an execution, not to an engine: whoever takes the execution over goes on with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from alula._kits.aio import gather
+from alula.errors import AlulaError
+from alula.store.store import CacheStore
+
+log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = timedelta(milliseconds=500)
+"""How often at most it is looked after keys that nodes of other engines may have let go."""
+_AT_A_TIME = 16
+
+Node = tuple[int, str]
+"""A node that asks: id of its execution, path."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A question for a reservation, while it is under way."""
+
+    over: bool = False
+    """Nobody waits for the answer."""
+    freed: bool = False
+    """The node gave the reservation back before it knew that it had it."""
+
+
+class Reservations:
+    """The reservations that nodes of one engine have or wait for. `run` must be running for as long as there are any.
+
+    Args:
+        cache: Where they are kept.
+        lease: How long one lasts that nobody renews.
+        there: Whether a good entry is under a key now.
+        warn: Told of a cache that does not work.
+    """
+
+    def __init__(
+        self,
+        cache: CacheStore,
+        lease: timedelta,
+        *,
+        there: Callable[[str], Awaitable[bool]],
+        warn: Callable[[Exception], None],
+    ) -> None:
+        self._cache, self._lease, self._there, self._warn = cache, lease, there, warn
+        self._held: dict[Node, tuple[str, str]] = {}
+        """Those to keep alive: key and holder."""
+        self._calls: dict[_Call, Node] = {}
+        """Questions that are under way, and who asks."""
+        self._waiting: dict[str, dict[Node, Callable[[], None]]] = {}
+        """By key, who waits, first come first."""
+        self._stirred, self._holding = asyncio.Event(), asyncio.Event()
+        self._frees = 0
+
+    def holds(self, node: Node) -> bool:
+        return node in self._held
+
+    async def take(self, node: Node, key: Awaitable[str], holder: str, freed: Callable[[], None]) -> datetime | None:
+        """Ask for the reservation of a key.
+
+        Args:
+            key: Worked out within the call, since the node may end meanwhile.
+            holder: The name of the node, the same in every engine.
+            freed: Called once, when it is worth while to ask again, if another node has it.
+
+        Returns:
+            None: The node has it, and it is kept alive until `free`. Else until when another one has it.
+
+        Raises:
+            StoreError, and whatever `key` raises.
+        """
+        call, frees = _Call(), self._frees
+        self._calls[call] = node
+        try:
+            at = await key
+            until = await self._cache.reserve(at, holder, lease=self._lease)
+        finally:
+            del self._calls[call]
+        if call.over:
+            if until is None and call.freed:
+                await self._give_back(at, holder)
+        elif until is None:
+            self.wait_no_more(at, node)
+            self._held[node] = at, holder
+            self._holding.set()
+        else:
+            self._waiting.setdefault(at, {})[node] = freed
+            if frees != self._frees:  # it may have been freed while we asked
+                self._stirred.set()
+        return until
+
+    def free(self, node: Node, key: str | None, holder: str) -> Coroutine[Any, Any, None]:
+        """Give back what a node holds or waits for, and tell others who wait for it.
+
+        What to do is settled by the call, so the session may be dropped before the coroutine runs.
+        """
+        for call, asker in self._calls.items():
+            if asker == node:
+                call.over = call.freed = True
+        held = self._held.pop(node, None)
+        at = held[0] if held is not None else key
+        if at is not None:
+            self.wait_no_more(at, node)
+        return self._free(at, holder)
+
+    async def _free(self, key: str | None, holder: str) -> None:
+        if key is None:
+            return  # the engine began after the reservation was taken; it expires
+        self._frees += 1
+        await self._give_back(key, holder)
+        await self._look_after(key)
+
+    def wait_no_more(self, key: str, node: Node) -> None:
+        nodes = self._waiting.get(key, {})
+        nodes.pop(node, None)
+        if not nodes:
+            self._waiting.pop(key, None)
+
+    def drop(self, execution: int) -> None:
+        """Forget an execution whose session ended. What its nodes hold stays for whoever goes on with it."""
+        for node in [node for node in self._held if node[0] == execution]:
+            del self._held[node]
+        for call, asker in self._calls.items():
+            call.over = call.over or asker[0] == execution
+        for key, nodes in list(self._waiting.items()):
+            for node in [node for node in nodes if node[0] == execution]:
+                self.wait_no_more(key, node)
+
+    def wake(self) -> None:
+        """Something is new in the store, maybe by another process: a reservation may be free. Costs nothing."""
+        if self._waiting:
+            self._stirred.set()
+
+    async def run(self) -> None:
+        """Keep reservations alive, and look after those of others, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat())
+            group.create_task(self._look())
+
+    async def _beat(self) -> None:
+        while True:
+            await self._holding.wait()
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            await gather(self._extend, list(self._held), limit=_AT_A_TIME)
+            if not self._held:
+                self._holding.clear()
+
+    async def _extend(self, node: Node) -> None:
+        held = self._held.get(node)
+        if held is None:
+            return
+        try:
+            until = await self._cache.reserve(held[0], held[1], lease=self._lease)
+        except (AlulaError, OSError) as exc:
+            self._warn(exc)
+            return
+        if self._held.get(node) == held:
+            if until is not None:  # we were silent for too long
+                del self._held[node]
+                log.warning("cache.reservation_lost", extra={"holder": held[1]})
+        elif until is None:  # freed while it was extended
+            await self._give_back(*held)
+
+    async def _give_back(self, key: str, holder: str) -> None:
+        try:
+            await self._cache.free(key, holder)
+        except (AlulaError, OSError) as exc:
+            self._warn(exc)
+
+    async def _look(self) -> None:
+        while True:
+            await self._stirred.wait()
+            await asyncio.sleep(_LOOK_AGAIN.total_seconds())
+            self._stirred.clear()
+            await gather(self._look_after, list(self._waiting), limit=_AT_A_TIME)
+
+    async def _look_after(self, key: str) -> None:
+        """Tell all that wait if there is an entry now, else the first one, which then tries to make it."""
+        if key not in self._waiting:
+            return
+        there = await self._there(key)
+        nodes = self._waiting.get(key, {})
+        for node in list(nodes) if there else list(nodes)[:1]:
+            nodes.pop(node)()
+        if not nodes:
+            self._waiting.pop(key, None)
