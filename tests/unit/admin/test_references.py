@@ -14,7 +14,7 @@ from alula.idl.packing import packed
 from alula.store.records import ExecutionKey
 
 NAME = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
-ROOTS = ["/home/someone/.alula/data", "/mnt/d a t a (1)/ü+[x]", "s3://bucket/pre.fix", "memory://data", "file:///var/x"]
+ROOTS = ["/srv/alula/data", "/mnt/d a t a (1)/ü+[x]", "s3://bucket/pre.fix", "memory://data", "file:///var/x"]
 
 
 def referring(root: str, *wanted: Names) -> References:
