@@ -44,9 +44,9 @@ from alula.store.records import Changes, Claim, Ending, ExecutionRecord, Progres
 
 log = logging.getLogger(__name__)
 
-_EVENTS = 256
+_EVENTS = 128
 """Events that are decided together at most."""
-_ROWS = 2_048
+_ROWS = 1_024
 _AT_ONCE = 64
 """Commands that are performed before others get their turn."""
 _SAID = 1.0

@@ -32,6 +32,8 @@ _LONGEST_PAUSE = 30.0
 _AT_A_TIME = 16
 _LARGE = 256 * 1024
 """Bytes from which on values are looked at in a thread: it would hold the loop for too long."""
+_EACH = 256
+"""Bytes that the work on one set of values counts for, however small they are."""
 _SHOWN = 5
 LIMIT_BYTES = 1 << 30
 """The most that the outputs of one attempt may take, files that they refer to not counted."""
@@ -123,7 +125,7 @@ class Depot:
         found = (
             await gather(whole, elements, limit=_AT_A_TIME) if any(one and one.refs for one in elements) else elements
         )
-        size = sum(len(one.data) for one in found if one is not None)
+        size = sum(len(one.data) + _EACH for one in found if one is not None)
         values = await _computed(lambda: together(tuple(names), list(found)), size)
         crash_point("gather.before")
         kept = await self.keep(values.data, uri)

@@ -16,6 +16,9 @@ from alula.engine.turn import Turn
 from alula.errors import ConversionError
 from alula.idl import Literal, literals
 
+_HERE = 1_000
+"""Elements whose outputs are put together within a decision; more take too long for one."""
+
 
 def begin(turn: Turn, path: str, plan: NodePlan) -> None:
     row = first_row(turn, path, NodePhase.RESOLVING, plan)
@@ -89,7 +92,8 @@ def gather(turn: Turn, row: NodeState) -> None:
     names = tuple(sorted(turn.x.plan_of(row.path).interface.outputs.variables))
     given = [one.outputs if one is not None else None for one in turn.x.elements(row.path, row.size)]
     size = sum(len(one.data) for one in given if one is not None)
-    if size <= turn.x.settings.inline_limit_bytes and not any(one.refs for one in given if one is not None):
+    little = size <= turn.x.settings.inline_limit_bytes and row.size <= _HERE
+    if little and not any(one.refs for one in given if one is not None):
         turn.end(row, NodePhase.SUCCEEDED, outputs=together(names, given))
         return
     if row.phase is not NodePhase.GATHERING:
