@@ -34,13 +34,13 @@ def desk(data: str = DATA, *, clock: Clock | None = None) -> Desk:
 
 
 def adding(job: Job, tell: Tell) -> None:
-    """Adds up its inputs, those in lists too, and gives a list where one is declared."""
+    """Adds up its inputs, those in lists too. Gives a list where one is declared, but for an item of a map."""
     tell(Started())
     inputs = LiteralMap.FromString(job.inputs).literals.values()
     total = literals.integer(sum(one.scalar.primitive.integer for lit in inputs for one in _flat(lit)))
     made = LiteralMap()
     for name, variable in job.template.interface.outputs.variables.items():
-        listed = variable.type.HasField("collection_type")
+        listed = variable.type.HasField("collection_type") and job.index < 0
         made.literals[name].CopyFrom(literals.collection([total]) if listed else total)
     tell(Succeeded(made.SerializeToString()))
 

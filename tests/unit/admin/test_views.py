@@ -190,7 +190,7 @@ async def test_elements_have_inputs_and_outputs_of_their_own() -> None:
     at = desk()
     await office.run(at, await launch(at, every_kind))
     assert (await inputs(at, key("ex"), "n3[1]")).literals["x"] == literals.collection([literals.integer(2)])
-    assert (await outputs(at, key("ex"), "n3[1]")).literals["o0"] == literals.collection([literals.integer(2)])
+    assert (await outputs(at, key("ex"), "n3[1]")).literals["o0"] == literals.integer(2)
 
 
 async def test_what_has_not_ended_has_no_outputs_and_maybe_no_inputs() -> None:
