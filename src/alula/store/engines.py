@@ -46,7 +46,7 @@ class Engines(Access):
 
     async def retire(self, owner: str) -> None:
         def work(connection: Connection) -> None:
-            _bury(connection, owner)
+            _give_back(connection, owner)
             connection.rows("owner_forget", name=owner)
 
         await self._write(work)
@@ -59,18 +59,14 @@ class Engines(Access):
         def work(connection: Connection) -> Sequence[Claim]:
             if claims and _held(connection, claims):
                 return claims  # it is done again, since nobody knew whether it was done
-            _bury_dead(connection, owner)
             if having is not None:
-                _bury(connection, owner, but=having)
-            if only is None:
-                found = connection.rows("free", limit=limit)
-            else:
-                found = connection.rows("free_of", limit=limit, ids=sorted(only))
+                _give_back(connection, owner, but=having)
+            found = _claimable(connection, limit, only)
             if not found:
                 return []
             # Who has executions is listed, so that its end is noticed, also if it never says that it lives.
             connection.rows("owner_known", name=owner, until=0)
-            taken = connection.rows("claim", owner=owner, ids=[id for (id,) in found])
+            taken = connection.rows("claim", owner=owner, ids=found)
             claims[:] = [Claim(id, owner, fence) for id, fence in sorted(taken)]
             return claims
 
@@ -148,22 +144,31 @@ def _held(connection: Connection, claims: Sequence[Claim]) -> bool:
     return {(claim.execution, claim.owner, claim.fence) for claim in claims} == set(rows)
 
 
-def _bury_dead(connection: Connection, asking: str) -> None:
-    """Take from engines that do not live what they have."""
-    now = connection.now()
-    for name, until in connection.rows("owners"):
-        if name != asking and (until <= now or gone(name)):
-            _bury(connection, name)
-            if until <= now - _FORGET:
-                connection.rows("owner_forget", name=name)
-
-
-def _bury(connection: Connection, owner: str, *, but: Collection[int] = ()) -> None:
+def _give_back(connection: Connection, owner: str, *, but: Collection[int] = ()) -> None:
     kept = frozenset(but)
-    left = [id for (id,) in connection.rows("owned", owner=owner) if id not in kept]
+    left = [id for (id,) in connection.rows("owned", owner=owner, limit=NO_LIMIT) if id not in kept]
     if left:
         connection.rows("give_back", ids=left)
         connection.news.executions.update(dict.fromkeys(left))
+
+
+def _claimable(connection: Connection, limit: int, only: Collection[int] | None) -> list[int]:
+    """The oldest open executions that no living engine has."""
+    now = connection.now()
+    dead = [""]
+    for name, until in connection.rows("owners"):
+        if until <= now - _FORGET:
+            connection.rows("owner_forget", name=name)
+        if until <= now or gone(name):
+            dead.append(name)
+    found: list[int] = []
+    for owner in dead:
+        if only is None:
+            rows = connection.rows("owned", owner=owner, limit=limit)
+        else:
+            rows = connection.rows("owned_of", owner=owner, limit=limit, ids=sorted(only))
+        found += [id for (id,) in rows]
+    return sorted(found)[:limit]
 
 
 def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[ExecutionRecord, bool]:

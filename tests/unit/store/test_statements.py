@@ -60,8 +60,8 @@ def test_no_statement_looks_at_a_whole_table_without_a_reason(database: sqlite3.
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("free", "executions_open"),
         ("owned", "executions_open"),
+        ("owned_of", "executions_open"),
         ("owner_forget", "executions_open"),
         ("execution_named", "executions_name"),
         ("commands", "commands_execution"),
