@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,8 +23,6 @@ from alula.engine.state import (
     parent,
 )
 from alula.idl import CompiledWorkflowClosure
-
-_MAPPED = re.compile(r"(?:.*\.)?map_(\w+?)_[0-9a-f]{32}-arraynode")
 
 
 @dataclass(slots=True)
@@ -155,9 +152,7 @@ class Board:
             return self.title
         if path.endswith("]"):
             return f"[{index_of(path)}]"
-        plan = self.plan(path)
-        mapped = _MAPPED.fullmatch(plan.title.replace(" ", ""))
-        return f"map_task({mapped[1]})" if mapped else plan.title
+        return self.plan(path).title
 
     def full_title(self, path: str) -> str:
         """As `title_of`, where the composite around is not seen: `map_task(measure)[7]`."""

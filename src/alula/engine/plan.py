@@ -5,6 +5,7 @@ Made once from a CompiledWorkflowClosure, in time linear to its nodes and edges.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     GATE = "gate"
 
 
+_MAPPED = re.compile(r"(?:.*\.)?map_(\w+?)_[0-9a-f]{32}-arraynode")
 LEAVES = frozenset({Kind.TASK, Kind.LAUNCH_PLAN})
 """Kinds of node that run in attempts."""
 
@@ -79,7 +81,10 @@ class NodePlan:
 
     @property
     def title(self) -> str:
-        return self.node.metadata.name or self.id
+        """What people call it: the name of what it calls, `map_task(measure)` for a mapped task."""
+        name = self.node.metadata.name or self.id
+        mapped = _MAPPED.fullmatch(name)
+        return f"map_task({mapped[1]})" if mapped else name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
