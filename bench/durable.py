@@ -239,12 +239,13 @@ PARTS: dict[str, Callable[[Table, Size, dict[str, Path]], None]] = {
 def measure(parts: Sequence[str], *, short: bool) -> None:
     """Print the figures of these parts."""
     table, size = Table(), SHORT if short else FULL
+    wanted = {"hello": ["flytekit"], "steps": [] if short else [one.environment for one in RIVALS]}
     rivals: dict[str, Path] = {}
-    for name in dict.fromkeys(one.environment for one in RIVALS):
+    for name in dict.fromkeys(name for part in parts for name in wanted.get(part, ())):
         found = installed(name) if short else python_with(name)
         if found is not None:
             rivals[name] = found
     print(f"\nThe durable engine, on the disk of {tempfile.gettempdir()}:")
     for part in parts:
-        PARTS[part](table, size, {} if short and part == "steps" else rivals)
+        PARTS[part](table, size, rivals)
     print(f"{table.met} bars met; missed: {', '.join(table.missed) or 'none'}.")
