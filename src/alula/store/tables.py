@@ -19,13 +19,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     text,
 )
 from sqlalchemy.dialects import postgresql
 
-VERSION_TABLE = "alula_version"
+from alula.store.versions import VERSION_TABLE
 
 metadata = MetaData()
 
@@ -235,5 +237,10 @@ reservations = Table(
     sqlite_with_rowid=False,
 )
 
-version = Table(VERSION_TABLE, metadata, Column("version_num", Text(), primary_key=True, nullable=False))
+version = Table(
+    VERSION_TABLE,
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
 """Alembic's, under a name of our own: another program may have its tables in the same schema."""

@@ -20,9 +20,11 @@ def check(found: Sequence[str], *, where: str) -> bool:
     """
     if list(found) == [HEAD]:
         return False
+    if not found:  # what an upgrade leaves that was broken off at its very beginning
+        return True
     if len(found) == 1 and found[0] in REVISIONS:
         return True
-    version = ", ".join(found) or "none"
+    version = ", ".join(found)
     raise StoreDamaged(
         f"the database has version {version} of the schema, and this Alula knows {REVISIONS[0]} to {HEAD}",
         where=where,

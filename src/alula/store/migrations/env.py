@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from alula.store.tables import VERSION_TABLE, metadata
+from alula.store.tables import metadata
+from alula.store.versions import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],
