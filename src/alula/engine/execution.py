@@ -248,12 +248,9 @@ class Execution:
         return next(iter(self.unbound), "")
 
     def live_attempt(self, path: str, number: int) -> AttemptState | None:
-        """The attempt, if it is the present one of its node and its outcome is still awaited."""
-        row = self.nodes.get(path)
+        """The attempt, if its outcome is still awaited. Then it is the present one of its node."""
         attempt = self.attempts.get((path, number))
-        if row is None or attempt is None or row.attempt != number or not attempt.phase.live:
-            return None
-        return attempt
+        return attempt if attempt is not None and attempt.phase.live else None
 
     def signal_id(self, plan: NodePlan) -> str:
         """The signal that a gate waits for; empty for a sleep or another kind of node."""

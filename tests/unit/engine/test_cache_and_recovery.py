@@ -72,6 +72,14 @@ def test_m26_a_cache_that_is_down_is_a_miss_on_record() -> None:
     stage.check_end()
 
 
+def test_m26_nobody_waits_for_a_reservation_of_a_cache_that_is_down() -> None:
+    stage = Stage(made([task_node("n0", "single", x=ref("", "a"))]))
+    stage.cache_down = True
+    stage.run()
+    assert kinds(stage) == ["LookUp", "StartAttempt", "StoreInCache"]
+    assert stage.phase is NodePhase.SUCCEEDED
+
+
 def test_a_lookup_takes_no_slot() -> None:
     stage = Stage(made([*SLOW, step("n1")]), settings=Settings(max_parallelism=1))
     stage.ask_cache = lambda command: None  # type: ignore[method-assign]

@@ -98,6 +98,15 @@ def test_m16_a_patient_workflow_ends_what_does_not_depend_on_the_failure() -> No
     stage.check_end()
 
 
+def test_m16_of_several_failures_the_first_one_counts() -> None:
+    nodes = [step("n0"), step("n1"), step("n2")]
+    backends = {"n0": fail("late", after=9), "n1": fail("first", after=1), "n2": fail("later", after=5)}
+    stage = Stage(made(nodes, patient=True), backends=backends).run()
+    assert stage.root.failure is not None
+    assert (stage.root.failure.code, stage.root.failure.path) == ("first", "n1")
+    stage.check_end()
+
+
 def test_m19_the_failure_node_runs_once_and_gets_the_error() -> None:
     handler = task_node("fn0", "clean_up", a=ref("", "a"))
     backends = {"n0": fail("USER:Boom", closed=False), "n1": hang}

@@ -48,6 +48,14 @@ def test_m10_the_systems_budget_ends_too_and_the_kind_is_kept() -> None:
     assert (failure_of(stage).code, failure_of(stage).kind) == ("RetriesExhausted|Infra", SYSTEM)
 
 
+def test_a_failure_of_the_user_gives_the_systems_budget_back() -> None:
+    infra, bug = fail("Infra", kind=SYSTEM), fail("USER:Bug")
+    script = in_turn(*[infra] * 3, bug, *[infra] * 3, succeed(values(o0=1)))
+    stage = Stage(made([step("n0", retries=1)]), settings=QUICK, default=script).run()
+    assert stage.phase is NodePhase.SUCCEEDED
+    assert len(stage.started()) == 8
+
+
 def test_progress_gives_the_systems_budget_back() -> None:
     def script(start: StartAttempt) -> list[tuple[float, object]]:
         done = start.attempt == 9
