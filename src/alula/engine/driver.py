@@ -98,7 +98,7 @@ class Engine:
         self._sessions: dict[int, Session] = {}
         self._driving: dict[int, asyncio.Task[None]] = {}
         self._wanted: dict[int, None] = {}
-        """Children to be driven whatever the capacity: their parents wait for them."""
+        """Children to be driven whatever the capacity, once nobody else does: their parents wait for them."""
         self._news: dict[int, None] = {}
         """Executions that may have commands."""
         self._all_news = False
@@ -200,12 +200,9 @@ class Engine:
     async def _claim(self) -> bool:
         """Take what there is room for; gives whether there may be more."""
         if self._wanted:
-            wanted, self._wanted = self._wanted, {}
-            try:
-                await self._take(len(wanted), list(wanted))
-            except StoreError:
-                self._wanted.update(wanted)
-                raise
+            await self._take(len(self._wanted), list(self._wanted))
+            awaited = {child for session in self._sessions.values() for child in session.awaited}
+            self._wanted = {id: None for id in self._wanted if id in awaited and id not in self._sessions}
         room = self.config.executions - len(self._sessions)
         found: Sequence[Claim] = ()
         if room > 0 and (self._only is None or self._only):

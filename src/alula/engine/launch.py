@@ -77,7 +77,7 @@ class Children:
         self._launching: dict[Key, asyncio.Task[None]] = {}
         self._closing: dict[Key, None] = {}
         self.known: dict[Key, int] = {}
-        """Children that were launched or found, by the attempt that each is."""
+        """Children that were launched or found and have not ended, by the attempt that each is."""
 
     def start(self, command: StartAttempt) -> None:
         """Create the child, or find the one that is there."""
@@ -187,6 +187,7 @@ class Children:
             self._closing.pop(key, None)
             self._push(AttemptClosed(*key))
             return
+        self.known[key] = record.id
         self._means.adopt(record.id)
         crash_point("child.abort.before")
         id = record.id

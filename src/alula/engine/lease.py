@@ -64,15 +64,18 @@ class Lease:
 
     async def keep(self) -> None:
         """Say that this engine lives, three times a lease; more often while the store does not hear it."""
-        seconds = self._span.total_seconds()
+        seconds, unheard = self._span.total_seconds(), False
         while True:
             since = self._clock.monotonic()
             try:
                 await self._store.beat(self._owner, lease=self._span)
             except StoreUnavailable as exc:
-                log.warning("engine.unheard", extra={"owner": self._owner, "error": str(exc)})
+                if not unheard:
+                    log.warning("engine.unheard", extra={"owner": self._owner, "error": str(exc)})
+                unheard = True
                 await asyncio.sleep(seconds / 20)
                 continue
+            unheard = False
             if self.had.is_set() and self.left <= 0:
                 self._lose()
             self._until = since + _HOLDERS_PART * seconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -150,6 +150,11 @@ class Session:
         """End after the commit that is under way."""
         self._stopping = True
         self.inbox.awake.set()
+
+    @property
+    def awaited(self) -> Collection[int]:
+        """The child executions that this one waits for."""
+        return self.effects.children.known.values() if self.effects is not None else ()
 
     @property
     def stuck(self) -> Sequence[Stuck]:
@@ -328,10 +333,11 @@ class Session:
             crash_point("commit.before")
             try:
                 await self._means.store.commit(self.claim, changes)
-            except StoreUnavailable:
+            except StoreUnavailable as exc:
                 if self._stopping:
                     raise
-                log.warning("session.store_unavailable", extra={"execution": self.id}, exc_info=True)
+                if pause == _PAUSE:
+                    log.warning("session.store_unavailable", extra={"execution": self.id, "error": str(exc)})
             else:
                 crash_point("commit.after")
                 return

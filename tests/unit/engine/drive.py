@@ -21,7 +21,7 @@ from alula.idl import CompiledWorkflowClosure, LiteralMap, TaskTemplate, literal
 from alula.plugin.runner import AttemptId, Job, Report, Started, Succeeded, Tell
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
 from alula.store.store import Store
-from alula.testing.sim.loop import VirtualClock, VirtualLoop
+from alula.testing.sim.loop import Process, VirtualClock, VirtualLoop
 
 Script = Callable[[Job, Tell], None]
 
@@ -42,6 +42,13 @@ def clock() -> VirtualClock:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     return VirtualClock(loop)
+
+
+def virtual_process(name: str) -> Process:
+    """Something that can be killed without a last word."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop.process(name)
 
 
 def outputs(**named: int) -> bytes:

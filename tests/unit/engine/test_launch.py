@@ -29,6 +29,7 @@ from tests.unit.engine.drive import (
     says,
     until,
     virtual,
+    virtual_process,
 )
 from tests.unit.engine.test_driver import BOOM, FAST
 from tests.unit.idl.build import INT
@@ -108,6 +109,20 @@ async def test_children_are_driven_even_if_their_parents_take_all_the_room() -> 
     async with running(engine(store, runner, config=EngineConfig(executions=1))):
         for id in ids:
             assert result(await ended(store, id)) == 22
+
+
+@virtual
+async def test_children_of_a_dead_engine_are_driven_too_although_their_parents_take_all_the_room() -> None:
+    store = MemoryStore(clock())
+    await registered(store)
+    record = await create(store, PARENT)
+    process = virtual_process("first")
+    process.spawn(engine(store, FakeRunner(default=hang), owner="first").run())
+    await until(store, record.id, "n0", "running")
+    process.kill()
+    process.bury()
+    async with running(engine(store, FakeRunner(), owner="second", config=EngineConfig(executions=1))):
+        assert result(await ended(store, record.id)) == 22
 
 
 @virtual
