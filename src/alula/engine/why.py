@@ -73,7 +73,7 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
         case NodePhase.READY:
             return _slot(x, path)
         case NodePhase.BACKOFF:
-            text = f"attempt {row.attempt - 1} failed, and attempt {row.attempt} is not due before {_time(row.wake_at)}"
+            text = f"attempt {row.attempt} failed, and attempt {row.attempt + 1} is not due before {_time(row.wake_at)}"
             return Waiting(Reason.BACKOFF, text, until=row.wake_at)
         case NodePhase.LOOKUP:
             return Waiting(Reason.CACHE, "the cache is asked whether it has the outputs")
@@ -84,16 +84,16 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
             return _bytes(x, row)
         case NodePhase.QUEUED:
             said = (reports or {}).get((path, row.attempt), "")
-            text = said or f"attempt {row.attempt} was handed to its backend, which has not started it"
+            text = said or f"attempt {row.attempt + 1} was handed to its backend, which has not started it"
             return Waiting(Reason.BACKEND, text)
         case NodePhase.CLOSING | NodePhase.STOPPING if scope is None:
-            return Waiting(Reason.CLEANUP, f"attempt {row.attempt} is being stopped and cleaned up", until=row.wake_at)
+            return Waiting(Reason.CLEANUP, f"attempt {row.attempt + 1} is being stopped and cleaned up", until=row.wake_at)
         case NodePhase.RUNNING if plan.kind is Kind.GATE:
             return _gate(x, row, plan)
         case NodePhase.RUNNING | NodePhase.FAILING | NodePhase.STOPPING | NodePhase.HANDLING if scope is not None:
             return _inside(row, scope)
         case NodePhase.RUNNING:
-            return Waiting(Reason.RUNNING, f"attempt {row.attempt} runs since {_time(row.started_at)}")
+            return Waiting(Reason.RUNNING, f"attempt {row.attempt + 1} runs since {_time(row.started_at)}")
         case _:
             why = f": {row.failure.code}: {row.failure.message}" if row.failure is not None else ""
             return Waiting(Reason.ENDED, f"it has ended: it is {row.phase}{why}")

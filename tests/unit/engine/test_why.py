@@ -58,7 +58,7 @@ def test_a_back_off_says_until_when() -> None:
     stage = Stage(made([step("n0", retries=1)]), settings=settings, default=fail()).run(until=5)
     why = waiting(stage.x, "n0")
     assert (why.reason, why.until) == (Reason.BACKOFF, START + timedelta(seconds=61))
-    assert "attempt 1 is not due before 2030-01-01 00:01:01 UTC" in why.text
+    assert "attempt 2 is not due before 2030-01-01 00:01:01 UTC" in why.text
 
 
 def test_gates_say_how_to_answer_them() -> None:

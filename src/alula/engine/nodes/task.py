@@ -169,7 +169,7 @@ def overdue(turn: Turn, attempt: AttemptState, jitter: float) -> None:
     row = turn.x.nodes[attempt.path]
     queued = attempt.phase is AttemptPhase.QUEUED
     code = "QueuedTimeout" if queued else "TimeoutExpired"
-    late = f"attempt {attempt.number} did not {'start' if queued else 'end'} in time"
+    late = f"attempt {attempt.number + 1} did not {'start' if queued else 'end'} in time"
     failure = Failure(code, late, recoverable=True, path=row.path)
     verdict = _judge(turn, row, attempt, failure, jitter)
     _abandon(turn, attempt, failure.message, failure)
