@@ -18,8 +18,9 @@ from alula.errors import DataError
 
 VERSION = 1
 
-OUTPUTS, FUTURES, ERROR = 0, 1, 2
-"""What `Ended.payload` is: a LiteralMap, a DynamicJobSpec or an ErrorDocument."""
+OUTPUTS, FUTURES, ERROR, WRITTEN = 0, 1, 2, 3
+"""What `Ended.payload` is: a LiteralMap, a DynamicJobSpec, an ErrorDocument; or empty, since one of the first two lies
+under the prefix of the attempt."""
 
 LOST_ENGINE, LOST_SOCKET = 96, 97
 """Exit codes of a worker that can answer nobody: its engine is gone; the task closed its socket."""
@@ -127,6 +128,8 @@ class Ready(Message):
     version: int
     pid: int
     problem: str = ""
+    prepared: bool = False
+    """A zygote says it once more when it has its code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ _TICK_SECONDS = 0.01
 """Between two looks at what is to end."""
 _SAMPLE_SECONDS = 0.1
 """Between two looks at memory."""
+_PATIENCE_SECONDS = 60.0
+"""After so long, what could not be killed is left: it hangs in the kernel, or belongs to another user."""
 _PASSES = 50
 """Rounds of stopping a tree that grows while it is stopped."""
 
@@ -183,7 +185,7 @@ class Keeper:
             self._press_orphan(orphan, now)
         for ending in self._endings:
             ending.clean = 0 if orphans or table.alive(ending.order.pid) else ending.clean + 1
-        for ending in [one for one in self._endings if one.clean >= 2]:
+        for ending in [one for one in self._endings if one.clean >= 2 or now > one.deadline + _PATIENCE_SECONDS]:
             self._endings.remove(ending)
             self._say(wire.Gone(ending.order.ticket))
 
@@ -224,8 +226,8 @@ class Keeper:
         os._exit(0)
 
     def _kill_descendants(self) -> None:
-        clean = 0
-        while clean < 2:
+        clean, patience = 0, time.monotonic() + _PATIENCE_SECONDS
+        while clean < 2 and time.monotonic() < patience:
             table = Table()
             left = [row for row in table.tree(os.getpid())[1:] if not row.dead]
             clean = 0 if left else clean + 1

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from alula._kits import bridge
 from alula._kits.frames import Frames, framed
 from alula.data.layout import Attempt
 from alula.data.stores import Objects
@@ -40,6 +41,8 @@ from alula.sdk.progress import Throttled
 
 _LONGEST = 100 * 1024 * 1024
 """Bytes of the outputs of one attempt: what is larger belongs into files."""
+_MOST_SENT = 256 * 1024
+"""What is longer is written to its file here, and keeps no engine busy with reading it."""
 _PIECE = 1 << 16
 """Bytes that are read at once. Beyond 128 KiB every read maps and unmaps memory."""
 _OOM_SCORE = "500"
@@ -129,7 +132,12 @@ class Worker:
             payload = made.SerializeToString(deterministic=True)
             if len(payload) > _LONGEST:
                 raise _too_long(entity, len(payload))
-            return wire.FUTURES if isinstance(made, DynamicJobSpec) else wire.OUTPUTS, payload
+            futures = isinstance(made, DynamicJobSpec)
+            if len(payload) > _MOST_SENT:
+                places = Attempt(job.prefix)
+                bridge.run(self._objects.write(places.futures if futures else places.outputs, payload))
+                return wire.WRITTEN, b""
+            return wire.FUTURES if futures else wire.OUTPUTS, payload
         except _Stopped:
             raise
         except IgnoreOutputs:

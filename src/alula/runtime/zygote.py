@@ -97,6 +97,7 @@ class Zygote:
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
         poller.register(waker, select.POLLIN)
+        self._say(wire.Ready(wire.VERSION, os.getpid()))
         while True:
             for fd, _ in poller.poll():
                 if fd == waker:
@@ -142,7 +143,7 @@ class Zygote:
         for module in code.modules:
             _preload(module)
         gc.freeze()  # so that collections in workers do not copy what they share with this process
-        self._say(wire.Ready(wire.VERSION, os.getpid()))
+        self._say(wire.Ready(wire.VERSION, os.getpid(), prepared=True))
 
     # workers
 

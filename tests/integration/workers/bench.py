@@ -61,6 +61,11 @@ class Watched:
     def log(self) -> Path:
         return Path(Attempt(self.job.prefix).log)
 
+    @property
+    def events(self) -> list[Report]:
+        """What was told, but for reasons to wait."""
+        return [one for one in self.reports if not isinstance(one, Waits)]
+
     def told(self, kind: type[Report]) -> list[Any]:
         return [one for one in self.reports if isinstance(one, kind)]
 
@@ -75,6 +80,8 @@ class Watched:
         """What the attempt gave, as plain values."""
         end = await self.end()
         assert isinstance(end, Succeeded), end
+        if end.written:
+            end = Succeeded(Path(Attempt(self.job.prefix).outputs).read_bytes())
         return {name: plain(lit) for name, lit in LiteralMap.FromString(end.outputs).literals.items()}
 
     async def value(self) -> Any:

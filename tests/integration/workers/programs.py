@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -184,6 +185,13 @@ def ends(how: str) -> int:
             os.abort()
         case "socket":
             os.closerange(3, 4096)
+        case "nonsense":
+            for fd in range(3, 1024):
+                with suppress(OSError):
+                    socket.socket(fileno=os.dup(fd)).sendall(b"\xff" * 100)
+            time.sleep(600)
+        case "exec":
+            os.execvp("sleep", ["sleep", "600"])
         case _:
             os.kill(os.getpid(), signal.Signals[how])
             time.sleep(60)

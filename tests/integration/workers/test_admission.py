@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from alula.backends.pool import room_of
+from alula.config import WorkersConfig
 from alula.idl import Resources, TaskNodeOverrides
 from alula.plugin.runner import Failed, Started, Succeeded, Waits
 from tests.integration.workers import programs
@@ -13,10 +15,11 @@ from tests.integration.workers.bench import bench, template, until
 
 async def test_as_many_run_as_there_are_cores_and_the_others_are_told_why(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
+        await here.run(programs.add, a=1).end()
         paths = [tmp_path / name for name in ("a", "b", "c")]
         first, second, third = [here.run(programs.wait_for, path=str(path)) for path in paths]
         await until(lambda: third.told(Waits))
-        assert third.reports == [Waits("for 1 of 2 cpus: taken by e1/n0, e1/n1")]
+        assert third.reports == [Waits("for 1 of 2 cpus: taken by e1/n1, e1/n2")]
         assert first.told(Started)
         assert second.told(Started)
         paths[1].touch()
@@ -26,6 +29,20 @@ async def test_as_many_run_as_there_are_cores_and_the_others_are_told_why(tmp_pa
         for path in paths:
             path.touch()
         await third.end()
+        await first.end()
+
+
+async def test_pools_can_share_the_room_of_one_machine(tmp_path: Path) -> None:
+    room = room_of(WorkersConfig(cpus=1))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    async with bench(tmp_path / "a", room=room) as one, bench(tmp_path / "b", room=room) as other:
+        first = one.run(programs.wait_for, path=str(tmp_path / "go on"))
+        second = other.run(programs.add, a=1)
+        await until(lambda: second.told(Waits))
+        assert not second.told(Started)
+        (tmp_path / "go on").touch()
+        assert await second.value() == 3
         await first.end()
 
 

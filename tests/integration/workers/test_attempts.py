@@ -143,7 +143,9 @@ async def test_retries_are_those_that_the_job_may_have(tmp_path: Path) -> None:
 
 async def test_outputs_too_large_for_a_database_are_refused_with_advice(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
-        assert len(await here.run(programs.huge, size=20_000_000).value()) == 20_000_000
+        written = here.run(programs.huge, size=20_000_000)
+        assert len(await written.value()) == 20_000_000
+        assert written.reports[-1] == Succeeded(written=True)
         failure = await here.run(programs.huge, size=101 * 1024 * 1024).failure()
         assert "104,857,600" in failure.message
         assert "File" in failure.message
@@ -163,6 +165,7 @@ async def test_an_attempt_that_runs_is_taken_up_and_not_run_again(tmp_path: Path
         await until((tmp_path / "go on.pid").exists)
         again = here.start(watched.job)
         assert again.told(Started) == [Started()]
+        assert watched.told(Started) == [Started()]
         go_on.touch()
         assert await again.value() == str(go_on)
         assert not watched.over.is_set()

@@ -24,6 +24,8 @@ USER, SYSTEM = FailureKind.USER, FailureKind.SYSTEM
         ("segfault", "USER:SIGSEGV", USER, "SIGSEGV: it touched memory that is not its own"),
         ("abort", "USER:SIGABRT", USER, "SIGABRT"),
         ("socket", "USER:ConnectionClosed", USER, "closed the file descriptor"),
+        ("nonsense", "USER:ConnectionClosed", USER, "closed the file descriptor"),
+        ("exec", "USER:ConnectionClosed", USER, "replaced its process by another program"),
         ("SIGKILL", "Killed", SYSTEM, "SIGKILL, and not by Alula"),
         ("SIGTERM", "Killed", SYSTEM, "SIGTERM, and not by Alula"),
         ("SIGUSR2", "USER:SIGUSR2", USER, "SIGUSR2"),

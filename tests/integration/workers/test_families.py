@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -51,7 +52,7 @@ async def test_closing_an_attempt_ends_all_that_it_started(tmp_path: Path, home:
         assert living(home) == MEMBERS
         assert await here.close(watched) == ""
         assert living(home) == set()
-        assert watched.reports == [Started()]
+        assert watched.events == [Started()]
         assert await here.run(programs.add, a=1).value() == 3
 
 
@@ -94,6 +95,26 @@ async def test_closing_twice_is_told_twice(tmp_path: Path, home: Path) -> None:
         assert said == [""]
 
 
+async def test_an_attempt_that_is_being_closed_begins_anew_only_when_nothing_is_left(
+    tmp_path: Path, home: Path
+) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, "ignore")
+        before = pids(home)
+        closed = asyncio.ensure_future(here.close(watched))
+        await asyncio.sleep(0)
+        for name in before:
+            (home / f"{name}.pid").unlink()
+        (home / "ready").unlink()
+        again = here.start(watched.job)
+        assert again.events == []
+        assert await closed == ""
+        assert not any(alive(pid) for pid in before.values())
+        await until((home / "ready").exists)
+        assert again.events == [Started()]
+        await here.close(again)
+
+
 async def test_a_worker_is_ended_before_its_pid_is_known(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
         watched = here.run(programs.wait_for, path=str(tmp_path / "never"))
@@ -120,7 +141,7 @@ async def test_closing_the_pool_ends_everything_without_a_word(tmp_path: Path, h
         idle = (await here.run(programs.whoami).values())["o0"]
     assert living(home) == set()
     assert not alive(idle)
-    assert watched.reports == [Started()]
+    assert watched.events == [Started()]
     here.pool.close(AttemptId("p", "d", "e", "n", 0), abort=True, reason="", done=[].append)
 
 

@@ -29,11 +29,18 @@ MESSAGES = st.one_of(
         environment=st.dictionaries(TEXT, TEXT),
         log_limit_bytes=COUNT,
     ),
-    st.builds(wire.Ended, COUNT, st.sampled_from([wire.OUTPUTS, wire.FUTURES, wire.ERROR]), st.binary(), TEXT, TEXT),
+    st.builds(
+        wire.Ended,
+        COUNT,
+        st.sampled_from([wire.OUTPUTS, wire.FUTURES, wire.ERROR, wire.WRITTEN]),
+        st.binary(),
+        TEXT,
+        TEXT,
+    ),
     st.builds(wire.Progress, COUNT, st.none() | st.floats(0, 1), st.none() | TEXT, st.none() | TEXT),
     st.builds(wire.Prepare, WORDS, WORDS, TEXT, TEXT),
     st.builds(wire.Fork, COUNT, TEXT),
-    st.builds(wire.Ready, COUNT, COUNT, TEXT),
+    st.builds(wire.Ready, COUNT, COUNT, TEXT, st.booleans()),
     st.builds(wire.Forked, COUNT, COUNT),
     st.builds(wire.Exited, COUNT, COUNT, COUNT),
     st.builds(wire.Keep, TEXT),
@@ -82,7 +89,7 @@ def test_the_version_changes_with_the_messages() -> None:
         "log_limit_bytes",
     ]
     assert shapes["Ended"] == ["serial", "kind", "payload", "retire", "lost_log"]
-    assert shapes["Ready"] == ["version", "pid", "problem"]
+    assert shapes["Ready"] == ["version", "pid", "problem", "prepared"]
 
 
 @pytest.mark.parametrize(

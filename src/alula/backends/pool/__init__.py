@@ -7,5 +7,6 @@ what both say is in `idl.worker`.
 
 from alula.backends.pool.crew import Start as Start
 from alula.backends.pool.pool import Pool as Pool
+from alula.backends.pool.pool import room_of as room_of
 
-__all__ = ["Pool", "Start"]
+__all__ = ["Pool", "Start", "room_of"]

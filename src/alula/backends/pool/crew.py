@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 
 _MOST_TEMPLATES = 1000
 """A worker that has seen so many is replaced, for it remembers each."""
+_PREPARE_SECONDS = 300.0
+"""A zygote that imports for longer hangs. The next one imports nothing ahead of time."""
+_HEAR_SECONDS = 1.0
+"""From the end of a worker's stream to the news of its death; one that lives on cannot answer any more."""
 _SHOWN = 2000
 """Characters of what a zygote printed before it died."""
 
@@ -69,7 +74,10 @@ class Zygote:
     output: Path
     line: Line | None = None
     pid: int = 0
-    """0 until it is ready."""
+    """0 until it has spoken."""
+    prepared: bool = False
+    """It has its code, and forks."""
+    patience: asyncio.TimerHandle | None = None
     idle: list[Worker] = field(default_factory=list)
     """Those who have nothing to do; the last one did something most recently."""
     workers: dict[int, Worker] = field(default_factory=dict)
@@ -119,34 +127,40 @@ class Crew:
         self._zygotes: dict[Code, Zygote] = {}
         self._by_number: dict[int, Zygote] = {}
         self._numbers = 0
+        self.forked = self.died = 0
+        """Workers that were ever started, and those that ended when nobody had told them to."""
         self._kills = deaths.kernel_kills()
+        self._unprepared: set[Code] = set()
+        """Code that killed a zygote when it was imported: it is left to the workers."""
 
     def open(self, root: wire.Root | None) -> None:
         """Start the keeper, or take the one that there is, and the zygote of the code that is here."""
         self._keeper = Keeper(root, str(self._spool), self, self._loop)
         self._zygote(Code(), "")
 
-    async def aclose(self) -> None:
-        """End everything: what runs gets its time to stop."""
+    async def stop(self) -> None:
+        """End all workers that have a job, within the time that they get for that."""
         busy = [w for z in self._zygotes.values() for w in z.workers.values() if w.busy and w.pid]
-        if self._keeper is None:
+        if self._keeper is None or not busy:
             return
-        if busy:
-            left = len(busy)
-            done = self._loop.create_future()
+        left, done = set(busy), self._loop.create_future()
 
-            def gone() -> None:
-                nonlocal left
-                left -= 1
-                if not left and not done.done():
-                    done.set_result(None)
+        def gone(worker: Worker) -> None:
+            left.discard(worker)
+            if not left and not done.done():
+                done.set_result(None)
 
-            for worker in busy:
-                worker.leaving = True
-                self._keeper.end(worker.pid, self._grace, gone)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(done, 2 * self._grace + 1)
+        for worker in busy:
+            worker.leaving = True
+            self._keeper.end(worker.pid, self._grace, partial(gone, worker))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(done, 2 * self._grace + 1)
+
+    async def aclose(self) -> None:
+        """End everything that is left, at once."""
         keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
         keeper.close()
         for zygote in self._zygotes.values():
             self._hang_up(zygote)
@@ -198,6 +212,10 @@ class Crew:
         else:
             worker.when_known = [end]
 
+    def idle(self) -> int:
+        """Workers that have nothing to do."""
+        return sum(len(zygote.idle) for zygote in self._zygotes.values())
+
     def watch(self, worker: Worker, limit_bytes: int) -> None:
         """Tell when a worker holds more memory than this; 0: no more."""
 
@@ -234,6 +252,7 @@ class Crew:
 
     def _fork(self, zygote: Zygote) -> Worker:
         self._numbers += 1
+        self.forked += 1
         worker = Worker(self._numbers, zygote, self._spool / f"worker-{self._numbers}")
         worker.directory.mkdir()
         ours, theirs = socket.socketpair()
@@ -246,10 +265,12 @@ class Crew:
         return worker
 
     def _quiet(self, worker: Worker) -> None:
-        """Its socket is closed: it is dying, or its task has closed it. The zygote says which, when it is dead."""
+        """Its stream has ended: it is dying, which the zygote says in a moment; or its task has broken it."""
         if worker in worker.zygote.idle:
             worker.zygote.idle.remove(worker)
-        if not worker.busy:
+        if worker.busy:
+            self._loop.call_later(_HEAR_SECONDS, self._dead, worker, deaths.stream_lost)
+        else:
             worker.leaving = True
 
     def _dead(self, worker: Worker, failure: Callable[[], AttemptFailure]) -> None:
@@ -259,6 +280,7 @@ class Crew:
         if worker.leaving and not worker.busy:
             self.forget(worker)
         elif not worker.leaving:
+            self.died += 1
             said = failure()  # now: what the kernel says changes
             self.end(worker, 0, lambda: self._owner.died(worker, said))
 
@@ -269,10 +291,14 @@ class Crew:
         zygote = self._zygotes.get(code)
         if zygote is None:
             zygote = self._begin(code, module)
-        elif module and module not in zygote.preloaded and zygote.line is not None and not self._is_fork(code):
+        elif module and module not in zygote.preloaded and zygote.line is not None and self._imports(code):
             zygote.preloaded.add(module)
             zygote.line.say(wire.Prepare(modules=(module,)))
         return zygote
+
+    def _imports(self, code: Code) -> bool:
+        """Whether its zygote is told what to import."""
+        return not self._is_fork(code) and code not in self._unprepared
 
     def _is_fork(self, code: Code) -> bool:
         """Whether its zygote is a fork of a process that has imported what it wants to."""
@@ -288,18 +314,23 @@ class Crew:
         here = not code.bundle
         interpreter = self._start.interpreter or ("" if here else sys.executable)
         self._keeper.begin(zygote.number, interpreter, str(zygote.output), theirs)
-        modules = () if self._is_fork(code) else (*self._start.modules, *((module,) if module else ()))
+        modules = (*self._start.modules, *((module,) if module else ()))
+        if not self._imports(code):
+            modules = ()
         zygote.preloaded.update(modules)
         directory = "" if here else str(self._spool / "code" / sha256(code.bundle.encode()).hexdigest()[:16])
         paths = self._start.paths if here else ()
         zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory))
         self._zygotes[code] = self._by_number[zygote.number] = zygote
+        zygote.patience = self._loop.call_later(_PREPARE_SECONDS, self._hangs, zygote)
         return zygote
 
     def _heard(self, zygote: Zygote, message: wire.Message) -> None:
         match message:
-            case wire.Ready(version, pid, problem):
-                zygote.pid = pid
+            case wire.Ready(version, pid, problem, prepared):
+                zygote.pid, zygote.prepared = pid, prepared
+                if prepared and zygote.patience is not None:
+                    zygote.patience.cancel()
                 if problem or version != wire.VERSION:
                     zygote.problem = problem or (
                         f"its interpreter has another version of Alula: it speaks version {version} of the messages of "
@@ -313,10 +344,22 @@ class Crew:
                     for call in worker.when_known:
                         call()
                     worker.when_known = []
+            case wire.Exited(number, 0, _):
+                worker = zygote.workers.get(number)
+                if worker is not None:
+                    worker.leaving = True
+                    self._owner.died(worker, deaths.zygote_lost("no process can be forked: there are too many"))
             case wire.Exited(number, _, status):
                 worker = zygote.workers.get(number)
                 if worker is not None:
                     self._dead(worker, lambda: deaths.of(status, out_of_memory=self._killed_by_kernel()))
+
+    def _hangs(self, zygote: Zygote) -> None:
+        """It still imports."""
+        zygote.problem = f"the process that workers are forked from imported for longer than {_PREPARE_SECONDS:g} s"
+        if self._keeper is not None and zygote.pid:
+            self._keeper.end(zygote.pid, 0, lambda: None)
+        self.zygote_lost(zygote.number, 0)
 
     def _killed_by_kernel(self) -> bool:
         before, self._kills = self._kills, deaths.kernel_kills()
@@ -328,9 +371,13 @@ class Crew:
                 worker.line.close()
         if zygote.line is not None:
             zygote.line.close()
+        if zygote.patience is not None:
+            zygote.patience.cancel()
 
     def _forget(self, zygote: Zygote) -> None:
         self._by_number.pop(zygote.number, None)
+        if zygote.patience is not None:
+            zygote.patience.cancel()
         if self._zygotes.get(zygote.code) is zygote:
             del self._zygotes[zygote.code]
 
@@ -341,6 +388,8 @@ class Crew:
         if found is None:
             return
         self._forget(found)
+        if not found.prepared:
+            self._unprepared.add(found.code)
         found.problem = found.problem or (
             f"the process that workers are forked from died ({_ending(status)}), and they with it{_printed(found)}"
         )

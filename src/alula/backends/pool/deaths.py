@@ -55,12 +55,22 @@ def of(status: int, *, out_of_memory: bool) -> AttemptFailure:
 
 def _exited(code: int) -> AttemptFailure:
     if code == wire.LOST_SOCKET:
-        what = "the task closed the file descriptor by which its worker answers: close only what it has opened"
-        return AttemptFailure("USER:ConnectionClosed", what, FailureKind.USER, True)
+        return stream_lost()
     return AttemptFailure(
         "USER:Exited",
         f"the task ended its process with exit code {code} before it returned: something called os._exit, or native "
         "code called exit. Raise an exception instead",
+        FailureKind.USER,
+        True,
+    )
+
+
+def stream_lost() -> AttemptFailure:
+    """The failure of an attempt whose worker lives, or did until now, and cannot answer any more."""
+    return AttemptFailure(
+        "USER:ConnectionClosed",
+        "the task closed the file descriptor by which its worker answers, or replaced its process by another program: "
+        "close only what the task has opened, and start programs with subprocess",
         FailureKind.USER,
         True,
     )

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +39,10 @@ _SAID_AFTER_SECONDS = 0.2
 
 
 @dataclass(eq=False, slots=True)
-class _Entry:
+class Entry:
     """A job from its start to its end."""
 
+    pool: Pool
     job: Job
     tell: Tell
     known: Known
@@ -51,8 +52,8 @@ class _Entry:
     worker: Worker | None = None
     log: Growing | None = None
     checkpoint: str = ""
-    over_bytes: int = 0
-    """What it held when it held too much."""
+    started: bool = False
+    """It has a process, and was told so."""
     waits: bool = False
     """It has been told that it waits."""
     closing: list[Callable[[str], None]] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Pool:
         spool: A directory for files of running workers, made and removed by the pool; None: a temporary one.
         objects: Where the logs of crashed tasks go.
         tail: Is told what running tasks print.
+        room: What running jobs have together with those of other pools; None: this pool has the machine to itself.
     """
 
     def __init__(
@@ -87,18 +89,17 @@ class Pool:
         spool: Path | None = None,
         objects: ObjectStore | None = None,
         tail: Tail | None = None,
+        room: Admission[Entry] | None = None,
     ) -> None:
         self._config, self._clock, self._root, self._start = config, clock, root, start or Start()
         self._spool = spool
         self._objects = objects or Objects()
         self._logs = Logs(tail, config.log_limit_bytes)
         self._templates = Templates()
-        self._admission = Admission[_Entry](
-            config.cpus or os.cpu_count() or 1, config.memory_bytes or _memory_bytes(), lambda entry: entry.label
-        )
-        self._entries: dict[AttemptId, _Entry] = {}
-        self._running: dict[Worker, _Entry] = {}
-        self._silent: dict[_Entry, None] = {}
+        self._room = room if room is not None else room_of(config)
+        self._entries: dict[AttemptId, Entry] = {}
+        self._running: dict[Worker, Entry] = {}
+        self._silent: dict[Entry, None] = {}
         """Jobs that wait and were not told so, in order."""
         self._serials = itertools.count(1)
         self._ticking: asyncio.TimerHandle | None = None
@@ -125,15 +126,24 @@ class Pool:
         self._idle()
 
     async def aclose(self) -> None:
-        self._entries.clear()
+        stopped = list(self._running.values())
+        for entry in self._entries.values():
+            self._room.cancel(entry)
+        self._running.clear()
         for timer in (self._ticking, self._idling):
             if timer is not None:
                 timer.cancel()
         if self._crew is not None:
+            await self._crew.stop()
+            for entry in stopped:
+                await self._publish_log(entry)
             await self._crew.aclose()
-        self._running.clear()
         if self._chores:
             await asyncio.wait(self._chores)
+        for entry in stopped:
+            self._room.free(entry)
+        self._entries.clear()
+        begin_what_fits(self._room)
         if self._spool is not None:
             await asyncio.to_thread(shutil.rmtree, self._spool, True)
 
@@ -143,14 +153,12 @@ class Pool:
 
     def accepts(self, template: TaskTemplate) -> str:
         known = self._templates.known(template)
-        return known.refusal or self._admission.impossible(known.need)
+        return known.refusal or self._room.impossible(known.need)
 
     def start(self, job: Job, tell: Tell) -> None:
         entry = self._entries.get(job.id)
-        if entry is not None and not entry.closing:
-            entry.tell = tell
-            if entry.worker is not None:
-                tell(Started())
+        if entry is not None:
+            self._take_up(entry, job, tell)
             return
         known = self._templates.known(job.template)
         need, why = known.need, known.refusal
@@ -159,15 +167,15 @@ class Pool:
                 need = needs.need(job.template, job.overrides)
             except ValueError as exc:
                 why = f"the node asks for resources that cannot be read: {exc}"
-        why = why or self._admission.impossible(need)
+        why = why or self._room.impossible(need)
         if why:
             tell(Failed(AttemptFailure("USER:CannotRunHere", why)))
             return
-        entry = _Entry(job, tell, known, need, next(self._serials), self._clock.monotonic())
+        entry = Entry(self, job, tell, known, need, next(self._serials), self._clock.monotonic())
         self._entries[job.id] = entry
-        self._admission.put(entry, need, job.id.execution)
-        self._begin_what_fits()
-        if entry.worker is None:
+        self._room.put(entry, need, job.id.execution)
+        begin_what_fits(self._room)
+        if not entry.started:
             self._silent[entry] = None
         self._tick_later()
 
@@ -180,10 +188,21 @@ class Pool:
         if len(entry.closing) > 1:
             return
         if entry.worker is None:
-            self._admission.cancel(entry)
+            self._room.cancel(entry)
             self._finish(entry)
         elif not entry.worker.leaving:
             self._end(entry, self._config.stop_grace.total_seconds())
+
+    def numbers(self) -> Mapping[str, float]:
+        """How much there is to do, and who does it; for metrics."""
+        crew = self._crew
+        return {
+            "pool": len(self._entries) - len(self._running),
+            "workers_busy": len(self._running),
+            "workers_idle": crew.idle() if crew is not None else 0,
+            "workers_started": crew.forked if crew is not None else 0,
+            "workers_died": crew.died if crew is not None else 0,
+        }
 
     # what the crew tells
 
@@ -208,7 +227,7 @@ class Pool:
             self._finish(entry)
             if self._logs.followed:
                 self._logs.end(self._growing(entry))
-            self._begin_what_fits()
+            begin_what_fits(self._room)
             entry.tell(report)
         elif isinstance(message, wire.Progress) and message.serial == entry.serial:
             entry.checkpoint = message.checkpoint or entry.checkpoint
@@ -227,17 +246,25 @@ class Pool:
 
     # from start to end
 
-    def _begin_what_fits(self) -> None:
-        while (entry := self._admission.take()) is not None:
-            self._begin(entry)
+    def _take_up(self, entry: Entry, job: Job, tell: Tell) -> None:
+        """Somebody asks for a job that is here already."""
+        if entry.closing:  # when nothing is left of it, it may begin anew
+            entry.closing.append(lambda _: self.start(job, tell))
+            return
+        entry.tell = tell
+        if entry.started:
+            tell(Started())
+        elif entry not in self._silent:
+            entry.waits = False
+            self._silent[entry] = None
 
-    def _begin(self, entry: _Entry) -> None:
+    def begin(self, entry: Entry) -> None:
+        """There is room for a job."""
         assert self._crew is not None
         job, known = entry.job, entry.known
         worker = self._crew.take(known.code, known.module)
         entry.worker = worker
         self._running[worker] = entry
-        self._silent.pop(entry, None)
         new = known.number not in worker.templates
         worker.templates.add(known.number)
         assert worker.line is not None
@@ -258,37 +285,60 @@ class Pool:
         )
         if entry.need.memory_limit_bytes:
             self._crew.watch(worker, entry.need.memory_limit_bytes)
+        if worker.pid:
+            self._started(entry)
+        else:
+            worker.when_known.append(lambda: self._started(entry))
+
+    def _started(self, entry: Entry) -> None:
+        """The process of a job is there."""
+        if entry.closing or entry.worker is None or entry.worker.leaving:
+            return
+        entry.started = True
+        self._silent.pop(entry, None)
         if entry.waits:
             entry.tell(Waits(""))
         entry.tell(Started())
 
-    def _end(self, entry: _Entry, grace_seconds: float, failure: AttemptFailure | None = None) -> None:
+    def _end(self, entry: Entry, grace_seconds: float, failure: AttemptFailure | None = None) -> None:
         """End a running job's processes; then say why, if there is somebody to say it to."""
         assert self._crew is not None
         assert entry.worker is not None
         report = Failed(failure, entry.checkpoint or entry.job.checkpoint) if failure is not None else None
         self._crew.end(entry.worker, grace_seconds, lambda: self._bury(entry, report))
 
-    def _left(self, entry: _Entry, report: Succeeded | Failed) -> None:
+    def _left(self, entry: Entry, report: Succeeded | Failed) -> None:
         """The worker of an attempt that is over has ended with all that the attempt left behind."""
         assert self._crew is not None
         assert entry.worker is not None
         self._running.pop(entry.worker, None)
         self._crew.forget(entry.worker)
         self._finish(entry)
-        self._begin_what_fits()
+        begin_what_fits(self._room)
         if not entry.closing:
             entry.tell(report)
 
-    def _bury(self, entry: _Entry, report: Failed | None) -> None:
+    def _bury(self, entry: Entry, report: Failed | None) -> None:
         """Nothing of a job is left but its log."""
         chore = self._loop.create_task(self._bury_log(entry, report))
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
 
-    async def _bury_log(self, entry: _Entry, report: Failed | None) -> None:
-        worker = entry.worker
+    async def _bury_log(self, entry: Entry, report: Failed | None) -> None:
+        await self._publish_log(entry)
         assert self._crew is not None
+        assert entry.worker is not None
+        if self._running.pop(entry.worker, None) is None:
+            return
+        self._crew.forget(entry.worker)
+        self._finish(entry)
+        begin_what_fits(self._room)
+        if report is not None and not entry.closing:
+            entry.tell(report)
+
+    async def _publish_log(self, entry: Entry) -> None:
+        """Put what a job has printed to its place, when its worker did not live to do it."""
+        worker = entry.worker
         assert worker is not None
         uri, limit = Attempt(entry.job.prefix).log, self._config.log_limit_bytes
         try:
@@ -299,17 +349,10 @@ class Pool:
                 await self._objects.write(uri, content)
         except DataError as exc:
             log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": str(exc)})
-        if self._running.pop(worker, None) is None:
-            return
-        self._crew.forget(worker)
-        self._finish(entry)
-        self._begin_what_fits()
-        if report is not None and not entry.closing:
-            entry.tell(report)
 
-    def _finish(self, entry: _Entry) -> None:
+    def _finish(self, entry: Entry) -> None:
         """Forget a job, and tell who waited for its end."""
-        self._admission.free(entry)
+        self._room.free(entry)
         self._silent.pop(entry, None)
         if self._entries.get(entry.job.id) is entry:
             del self._entries[entry.job.id]
@@ -330,12 +373,12 @@ class Pool:
                 break
             del self._silent[entry]
             entry.waits = True
-            entry.tell(Waits(self._admission.reason(entry)))
+            entry.tell(Waits(self._room.reason(entry) or "for its code, which is being imported"))
         for entry in self._running.values():
             self._logs.look(self._growing(entry))
         self._tick_later()
 
-    def _growing(self, entry: _Entry) -> Growing:
+    def _growing(self, entry: Entry) -> Growing:
         if entry.log is None:
             assert entry.worker is not None
             place = self._objects.local_path(Attempt(entry.job.prefix).log)
@@ -354,10 +397,25 @@ def _report(ended: wire.Ended, checkpoint: str) -> Succeeded | Failed:
         return Succeeded(outputs=ended.payload)
     if ended.kind == wire.FUTURES:
         return Succeeded(futures=ended.payload)
+    if ended.kind == wire.WRITTEN:
+        return Succeeded(written=True)
     error = ErrorDocument.FromString(ended.payload).error
     system = error.origin == ExecutionError.SYSTEM
     kind = FailureKind.SYSTEM if system else FailureKind.USER
     return Failed(AttemptFailure(error.code, error.message, kind, error.kind == error.RECOVERABLE), checkpoint)
+
+
+def room_of(config: WorkersConfig) -> Admission[Entry]:
+    """The room that the jobs of one pool or of several have together."""
+    return Admission(
+        config.cpus or os.cpu_count() or 1, config.memory_bytes or _memory_bytes(), lambda entry: entry.label
+    )
+
+
+def begin_what_fits(room: Admission[Entry]) -> None:
+    """Begin the jobs that there is room for, of whichever pool they are."""
+    while (entry := room.take()) is not None:
+        entry.pool.begin(entry)
 
 
 def _memory_bytes() -> int:
