@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from alula.data.objects import ObjectStore
@@ -29,6 +30,11 @@ from alula.testing.sim.flows import base, integers
 from alula.testing.sim.runners import Cluster
 
 T = TypeVar("T")
+
+_FORGOTTEN = timedelta(seconds=45)
+"""After so long a reservation must have run out, even if whoever had it died."""
+_PORTION = 200
+"""Rows from which on a decision may be made in portions, between which not all of the invariants hold."""
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -89,11 +95,14 @@ class Checker:
             seen.mirror.put(row)
             if isinstance(row, NodeState) and row.outputs is not None:
                 self._durable.update(self._integers(row.outputs))
+            if isinstance(row, AttemptState) and row.open:
+                others = [nth for nth in range(row.number) if (row.path, nth) in seen.mirror.attempts]
+                self.faults += (f"attempts {nth} and {row.number} of {row.path} are both open" for nth in others)
         limit, holding = seen.mirror.settings.max_parallelism, len(seen.mirror.holding)
         if limit and holding > limit:
             self.faults.append(f"{holding} nodes of execution {claim.execution} hold a slot, and {limit} may")
         seen.most = max(seen.most, holding)
-        if self.commits % 16 == 0:
+        if self.commits % 16 == 0 and len(seen.rows) < _PORTION:
             self._look_closely(claim.execution)
         self._log(f"commit {claim.execution}.{claim.fence} {_told(rows, changes)}")
         if changes.execution is not None:
@@ -157,6 +166,14 @@ class Checker:
         if record.phase != "queued" and NodePhase(record.phase).terminal:
             seen.ended = record
             self._log(f"execution {record.id} has ended: {record.phase}")
+
+    def look_around(self, now: datetime) -> None:
+        """To be called now and then: nobody holds what it has no use for."""
+        for key, holder in self._store.open_reservations().items():
+            name, _, path = holder.rpartition(":")[2].partition(" ")
+            row = self._of(self._id(name)).mirror.nodes.get(path)
+            if row is not None and row.ended_at is not None and now - row.ended_at > _FORGOTTEN:
+                self.faults.append(f"{holder} has ended, and its reservation {key[:12]} is kept alive")
 
     # --- at the end ---
 

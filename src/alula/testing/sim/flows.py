@@ -111,6 +111,7 @@ _TASKS = [
     _task("clean_up", {"a": INT, "err": _ERROR}),
     _task("kept", {"x": INT}, cached=True),
     _task("single", {"x": INT}, cached=True, single=True),
+    _task("single_below", {"x": INT}, cached=True, single=True),
 ]
 _GIVES = _typed({"a": INT}, {"o0": INT})
 
@@ -142,7 +143,7 @@ def _list(size: int) -> BindingData:
 
 # --- The generator --------------------------------------------------------------------------------------------------
 
-_SIZES = [0, 1, 3, 3, 6, 6, 6, 300]
+_SIZES = [*[0, 1, 3, 3, 6, 6] * 5, 300]
 """Of arrays. A large one makes decisions that come in portions."""
 _KINDS = [
     *"step step step step flaky flaky timed branch sub sub".split(),
@@ -156,11 +157,14 @@ class _Maker:
     Args:
         prefix: Of the names of what lies inside.
         child: The name of the launch plan that it may call.
+        below: It makes what a launch plan calls.
     """
 
-    def __init__(self, rng: random.Random, prefix: str, child: str) -> None:
+    def __init__(self, rng: random.Random, prefix: str, child: str, *, below: bool = False) -> None:
         self.rng, self.prefix = rng, prefix
         self.plan = _id(ResourceType.LAUNCH_PLAN, child)
+        # Of its own below: a parent that waits for a slot may hold the reservation that its child in the slot wants.
+        self.single = "single_below" if below else "single"
         self.subs: list[WorkflowTemplate] = []
         self.signals: dict[str, bytes] = {}
         self.names = count()
@@ -206,14 +210,16 @@ class _Maker:
     def task(self, kind: str, id: str, x: BindingData, chosen: list[str], after: list[str]) -> Node:
         rng = self.rng
         if kind in ("kept", "single", "grow", "timed"):
-            node = _call(id, "slow" if kind == "timed" else kind, after, x=x)
+            name = {"timed": "slow", "single": self.single}.get(kind, kind)
+            node = _call(id, name, after, x=x)
         else:
             node = _call(id, "add", after, x=x, y=_ref(chosen[1], "o0") if len(chosen) > 1 else _const(1))
         if kind in ("flaky", "grow", "timed"):
             node.metadata.retries.retries = rng.choice([1, 2])
         if kind == "timed":
             node.metadata.timeout.FromTimedelta(timedelta(seconds=rng.choice([5, 20])))
-            node.metadata.config["node_timeout_seconds"] = "200"
+            if rng.random() < 0.5:
+                node.metadata.config["node_timeout_seconds"] = "200"
         return node
 
     def branch(self, id: str, x: BindingData, after: list[str]) -> Node:
@@ -294,7 +300,7 @@ def flow(rng: random.Random, *, name: str = "main", most: int = 7) -> Flow:
     closure = compile_workflow(template, maker.subs, _TASKS, {key(maker.plan): _GIVES})
     entities: tuple[EntityRecord, ...] = ()
     if closure.launch_plans:
-        below = _Maker(rng, f"{name}-c-", "none")
+        below = _Maker(rng, f"{name}-c-", "none", below=True)
         child = below.workflow(maker.plan.name, 3, 0)
         entities = _registered(child, maker.plan)
         maker.signals |= below.signals
@@ -332,7 +338,7 @@ def script(seed: str, *, failing: float = 0.1, hanging: float = 0.05) -> Script:
 
     def deed(job: Job) -> Deed:
         dice = random.Random(f"{seed} {job.id.execution} {job.id.path} {job.id.number}")
-        takes, queued = dice.choice([0.01, 1.0, 3.0]) * dice.random(), dice.choice([0.0, 0.0, 0.5])
+        takes, queued = dice.choice([*[0.01, 1.0, 3.0] * 4, 30.0]) * dice.random(), dice.choice([0.0, 0.0, 0.5])
         closed = dice.random() < 0.5
         if job.template.id.name == "slow" and dice.random() < hanging:
             return Deed(None, queued=queued)  # its node has a timeout

@@ -173,6 +173,8 @@ class _Story:
     def _people(self) -> None:
         """Answer the gates that wait, sooner or later."""
         world = self.world
+        if not self.weather.jumps:
+            world.checker.look_around(world.clock.now())
         for record in reversed(world.checker.unfinished()):
             for signal in world.checker.waiting(record.id):
                 if (record.id, signal) not in self.asked:
