@@ -25,7 +25,7 @@ from alula.client.submission import solo, submission
 from alula.config import Config
 from alula.errors import ConfigError, RequestError
 from alula.sdk.graph import Entity
-from alula.serve.code import Code
+from alula.serve.code import Code, environment_of
 from alula.serve.crews import fork, programs
 from alula.serve.programs import Programs
 from alula.store.records import ExecutionRecord
@@ -165,9 +165,7 @@ def _load(record: ExecutionRecord) -> _Found | None:
     code = Code.of_facts(record.facts)
     if code is None or code.interpreter != sys.executable:
         return None
-    os.environ.update(
-        {key.removeprefix("env."): value for key, value in record.facts.items() if key.startswith("env.")}
-    )
+    os.environ.update(environment_of(record.facts))
     path = Path(code.root, *code.module.split("."))
     file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
     if not file.is_file():

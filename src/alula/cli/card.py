@@ -38,7 +38,7 @@ def card(exc: BaseException, title: str, *, verbose: bool = False) -> str:
     shown, left_out = folded(exc)
     mine = [frame for frame in shown.stack if is_users(frame)]
     lines += [f"  {line}".rstrip() for line in [*(_frames(shown) if mine else _syntax(shown)), *_message(exc)]]
-    if left_out:
+    if left_out and mine:
         lines += ["", click.style(f"  {left_out} frames of Alula are left out; -v shows them", dim=True)]
     return "\n".join(lines)
 

@@ -1,22 +1,28 @@
-"""`alula doctor`: versions, plugins with the distributions they come from, and which types are available."""
+"""`alula doctor`: versions, the store, plugins with the distributions they come from, and which types are available."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from alula._kits import lazy
-from alula.config import home
-from alula.errors import PluginError
+from alula.cli.card import FAILED, SERVER
+from alula.client.asynchronous import AsyncClient
+from alula.config import Config, file_for, home, load
+from alula.errors import AlulaError, ConfigError, PluginError
+from alula.store.records import ExecutionFilter
 
 _GROUPS = {
     "alula.types": "types",
@@ -29,7 +35,7 @@ _SHARED = {"alula.types"}
 """Groups in which a name stands for a package, so that several distributions may serve it."""
 _EXTRAS = {"pyarrow": "arrow", "PIL": "images"}
 """Extras of Alula that are not named for the package that they bring."""
-_LIBRARIES = ("flyteidl", "protobuf", "msgpack", "mashumaro", "click", "obstore")
+_LIBRARIES = ("flyteidl", "protobuf", "msgpack", "mashumaro", "click", "obstore", "sqlalchemy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +83,90 @@ def _version(package: str) -> str:
 @click.command()
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 def doctor(output: str) -> None:
-    """Show versions, plugins and types. The exit code is 1 if a plugin is broken."""
+    """Show versions, the store, plugins and types. The exit code is 1 if a plugin is broken, 5 if the store is."""
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
     variables = {key: value for key, value in sorted(os.environ.items()) if key.startswith("ALULA_")}
     plugins = examined()
+    store = looked_at()
     if output == "json":
         facts = {
             "versions": versions,
             "executable": sys.executable,
             "home": str(home()),
             "environment": variables,
+            "store": asdict(store),
             "plugins": [asdict(plugin) for plugin in plugins],
         }
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(versions, variables, plugins)
+        _print(versions, variables, plugins, store)
+    if store.trouble:
+        raise click.exceptions.Exit(SERVER)
     if any(plugin.state == "broken" for plugin in plugins):
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED)
 
 
-def _print(versions: dict[str, str], variables: dict[str, str], plugins: list[Plugin]) -> None:
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """What there is to know of the store."""
+
+    url: str = ""
+    durability: str = ""
+    data: str = ""
+    settings: str = ""
+    """The `alula.toml` that counts; empty: none."""
+    engines: tuple[str, ...] = ()
+    """Those that live."""
+    open: int = 0
+    """Executions that have not ended; at most 1000."""
+    trouble: str = ""
+
+
+def looked_at() -> StoreState:
+    """The state of the store that the settings name."""
+    try:
+        config = load()
+    except ConfigError as exc:
+        return StoreState(trouble=exc.what)
+    path = file_for(Path.cwd())
+    found = StoreState(
+        url=_without_password(config.store_url),
+        durability=str(config.store.durability),
+        data=config.data_prefix,
+        settings=str(path) if path is not None else "",
+    )
+    try:
+        return asyncio.run(_looked_at(config, found))
+    except AlulaError as exc:
+        return replace(found, trouble=exc.what)
+
+
+async def _looked_at(config: Config, found: StoreState) -> StoreState:
+    async with AsyncClient(config=config) as client:
+        store = client.house.store
+        engines = tuple(name for name, _, lives in await store.owners() if lives)
+        waiting = await store.executions(ExecutionFilter(open=True), limit=1000)
+        return replace(found, engines=engines, open=len(waiting))
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":...@", 1) if "://" in url and parts.password else url
+
+
+def _print(versions: dict[str, str], variables: dict[str, str], plugins: list[Plugin], store: StoreState) -> None:
     _section("versions", [(name, version, "") for name, version in versions.items()])
+    engines = f"{len(store.engines)} alive" if store.engines else "none alive"
+    rows = [
+        ("url", store.url, ""),
+        ("durability", store.durability, ""),
+        ("data", store.data, ""),
+        ("settings", store.settings or "defaults: there is no alula.toml", ""),
+        *([("trouble", "broken", store.trouble)] if store.trouble else [("engines", engines, "")]),
+        *([] if store.trouble else [("open executions", str(store.open), "")]),
+    ]
+    _section("store", rows)
     _section("places", [("python", sys.executable, ""), ("home", str(home()), "")])
     _section("environment", [(name, value, "") for name, value in variables.items()])
     for group, title in _GROUPS.items():

@@ -28,6 +28,7 @@ from alula.store.records import ExecutionKey
 
 if TYPE_CHECKING:
     from alula.observability import exposition
+    from alula.observability.metrics import Metrics
 else:
     exposition = lazy.module("alula.observability.exposition")  # needs an extra, and only --metrics comes there
 
@@ -56,20 +57,22 @@ def serve(store: str, metrics: str, workers: float | None, verbose: bool) -> Non
         observers: list[Observer] = []
         if (spans := open_spans()) is not None:
             observers.append(spans)
-        if metrics:
-            numbers = open_metrics()
+        numbers = open_metrics() if metrics else None
+        if numbers is not None:
             observers.append(numbers)
             shown = exposition.serve_metrics(numbers.registry, metrics)
             stack.callback(shown.close)
             click.echo(f"metrics at http://{shown.host}:{shown.port}/metrics", err=True)
-        asyncio.run(_serve(furnish(config), observers))
+        asyncio.run(_serve(furnish(config), observers, numbers))
 
 
-async def _serve(house: House, observers: Sequence[Observer]) -> None:
+async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics | None) -> None:
     stop = _stopped()
     workers = programs(house.config)
     try:
         async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
+            if numbers is not None:
+                numbers.read(engine, workers)
             click.echo(f"engine {engine.owner} drives {house.config.store_url}; Ctrl-C stops it", err=True)
             await house.unless_lost(stop.wait())
             click.echo("stopping: what is under way goes on with the next engine", err=True)

@@ -26,7 +26,7 @@ from alula.idl import Literal, LiteralMap, LiteralType, packing
 from alula.sdk.graph import Entity
 from alula.sdk.launch_plan import LaunchPlan
 from alula.sdk.local import place_at
-from alula.serve.code import Code
+from alula.serve.code import Code, with_environment
 from alula.serve.crews import fork
 from alula.types import maps
 from alula.types.transformer import Place
@@ -55,7 +55,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             target=program.shown,
             module=program.module,
         )
-        facts = {"cwd": str(Path.cwd()), **{f"env.{key}": value for key, value in options.environment.items()}}
+        facts = {"cwd": str(Path.cwd()), **with_environment(options.environment)}
         ask = Ask(name, durable.wanted(options), _answers(options) if options.answer else None, facts=facts)
         return asyncio.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
 

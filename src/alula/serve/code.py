@@ -99,6 +99,19 @@ class Code:
             )
 
 
+_VARIABLE = "env."
+
+
+def with_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables of an execution's tasks, as facts."""
+    return {_VARIABLE + name: value for name, value in variables.items()}
+
+
+def environment_of(facts: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables in the facts of an execution."""
+    return {name.removeprefix(_VARIABLE): value for name, value in facts.items() if name.startswith(_VARIABLE)}
+
+
 def _file_of(module: str) -> str:
     found = sys.modules.get(module) or sys.modules.get("__main__")
     file = getattr(found, "__file__", None)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from alula.engine.observe import PlanOf, Silent
 from alula.errors import AlulaError
 from alula.idl import TaskTemplate
 from alula.plugin.failure import AttemptFailure
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Runner, Succeeded, Tell
-from alula.serve.code import Code
+from alula.serve.code import Code, environment_of
 from alula.store.records import ExecutionKey, ExecutionRecord
 
 log = logging.getLogger(__name__)
@@ -21,11 +23,19 @@ _IDLE_SECONDS = 300.0
 """Workers of a program that nothing was asked of for so long end."""
 
 
+class Workers(Runner, Protocol):
+    """A runner that can be counted."""
+
+    def numbers(self) -> Mapping[str, float]:
+        """How much there is to do, and who does it."""
+        ...
+
+
 @dataclass(slots=True)
 class _Crew:
     """The workers of one program."""
 
-    runner: Runner
+    runner: Workers
     opening: asyncio.Task[None]
     busy: set[AttemptId] = field(default_factory=set)
     """Attempts that were started and not yet closed, or ended closed."""
@@ -40,11 +50,15 @@ class Programs(Silent):
         accepts: Why no worker can run a task; empty if one can.
     """
 
-    def __init__(self, make: Callable[[Code | None], Runner], accepts: Callable[[TaskTemplate], str]) -> None:
+    def __init__(self, make: Callable[[Code | None], Workers], accepts: Callable[[TaskTemplate], str]) -> None:
         self._make, self._accepts = make, accepts
         self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
         """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
+        self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
+        """What the execution adds to the environment of its tasks."""
         self._crews: dict[object, _Crew] = {}
+        self._past = Counter[str]()
+        """Of crews that have ended: workers that were started, and that died."""
         self._sweeping: asyncio.Task[None] | None = None
 
     # --- observer ---
@@ -52,9 +66,12 @@ class Programs(Silent):
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         code = Code.of_facts(execution.facts)
         self._code[execution.key] = code, code.key if code is not None else None
+        if variables := environment_of(execution.facts):
+            self._variables[execution.key] = variables
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._code.pop(execution.key, None)
+        self._variables.pop(execution.key, None)
 
     # --- runner ---
 
@@ -89,6 +106,8 @@ class Programs(Silent):
             tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
             return
         crew.busy.add(job.id)
+        if key in self._variables:
+            job = replace(job, environment={**self._variables[key], **job.environment})
 
         def told(report: Report) -> None:
             if isinstance(report, Succeeded | Failed) and report.closed:
@@ -125,6 +144,13 @@ class Programs(Silent):
 
         crew.runner.close(id, abort=abort, reason=reason, done=closed)
 
+    def numbers(self) -> Mapping[str, float]:
+        """Of all programs together; for metrics."""
+        found = self._past.copy()
+        for crew in self._crews.values():
+            found.update(crew.runner.numbers())
+        return found
+
     # --- crews ---
 
     def _crew(self, code: Code | None, key: object) -> _Crew:
@@ -152,3 +178,5 @@ class Programs(Silent):
         await asyncio.wait([crew.opening])
         if crew.opening.exception() is None:
             await crew.runner.aclose()
+            past = crew.runner.numbers()
+            self._past.update({name: past.get(name, 0) for name in ("workers_started", "workers_died")})
