@@ -14,6 +14,7 @@ from alula.engine.invariants import change_faults, end_faults, state_faults
 from alula.engine.state import (
     ROOT,
     AttemptState,
+    CacheStatus,
     Expansion,
     NodePhase,
     NodeState,
@@ -54,6 +55,8 @@ class _Seen:
 
     mirror: Execution
     rows: dict[RowKey, Row] = field(default_factory=dict)
+    written: dict[str, datetime] = field(default_factory=dict)
+    """When the row of each node was written last."""
     most: int = 0
     ended: ExecutionRecord | None = None
 
@@ -93,6 +96,8 @@ class Checker:
                 self.faults += (f"execution {claim.execution}: {fault}" for fault in change_faults(former, row))
             seen.rows[row_key(row)] = row
             seen.mirror.put(row)
+            if isinstance(row, NodeState):
+                seen.written[row.path] = self._store.clock.now()
             if isinstance(row, NodeState) and row.outputs is not None:
                 self._durable.update(self._integers(row.outputs))
             if isinstance(row, AttemptState) and row.open:
@@ -171,8 +176,11 @@ class Checker:
         """To be called now and then: nobody holds what it has no use for."""
         for key, holder in self._store.open_reservations().items():
             name, _, path = holder.rpartition(":")[2].partition(" ")
-            row = self._of(self._id(name)).mirror.nodes.get(path)
-            if row is not None and row.ended_at is not None and now - row.ended_at > _FORGOTTEN:
+            seen = self._of(self._id(name))
+            row = seen.mirror.nodes.get(path)
+            if row is None or not row.phase.terminal or row.cache is CacheStatus.PENDING:
+                continue
+            if now - seen.written[path] > _FORGOTTEN:
                 self.faults.append(f"{holder} has ended, and its reservation {key[:12]} is kept alive")
 
     # --- at the end ---
