@@ -31,7 +31,8 @@ from alula.store.records import (
 )
 
 Wake = Callable[[Collection[int]], None]
-"""Told which executions have something new: commands, changes, their creation. Empty: any of them may."""
+"""Told which executions have something new: they were created, asked for something, given back, have begun or ended.
+Not at every node: whoever shows nodes reads them now and then. Empty: any of them may; a reservation was freed."""
 
 
 class EngineStore(Protocol):
@@ -89,7 +90,10 @@ class EngineStore(Protocol):
         ...
 
     async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
-        """Put a command into the inbox of an execution, and wake its engine. Raises Unknown."""
+        """Put a command into the inbox of an execution, and wake its engine; nothing, if it is closed. Raises Unknown.
+
+        Where a connection breaks at the wrong moment the command may be there twice.
+        """
         ...
 
     def watch(self, wake: Wake) -> AbstractContextManager[None]:
