@@ -76,7 +76,7 @@ class Postgres:
     def close(self) -> None:
         self._closed.set()
         if self._listener is not None:
-            self._listener.join()
+            self._listener.join(_LISTEN_SECONDS * 5)  # it may be waiting for a server that is away
         for session in self._reading:
             session.close()
         if self._writing is not None:
@@ -125,7 +125,7 @@ class Postgres:
 
     def _connection(self) -> Connection:
         session = connect(self._url, busy_timeout=self._busy)
-        milliseconds = str(int(self._busy.total_seconds() * 1000))
+        milliseconds = str(max(1, int(self._busy.total_seconds() * 1000)))  # 0 would mean for ever
         session.execute(_SETTINGS, (milliseconds, milliseconds, self._durability is Durability.RELAXED))
         self._channel = channel(session)
 

@@ -31,6 +31,9 @@ _PAUSE_SECONDS = (0.0002, 0.005)
 _QUICK_SECONDS = 0.002
 """An event loop may wait for the disk as long as that, and not longer."""
 
+_LOG_BYTES = 64 * 1024 * 1024
+"""What of the file beside the database stays, after a commit that was larger."""
+
 _SNAPSHOT = "BEGIN"
 
 
@@ -116,6 +119,7 @@ class Sqlite:
             self._writing = self._connection(timeout=0)
             full = self._durability is Durability.FULL
             self._writing.raw.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            self._writing.raw.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             self._writing.raw.execute(f"PRAGMA fullfsync = {int(full)}")  # macOS: past the cache of the disk, too
         return self._writing
 

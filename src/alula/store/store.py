@@ -212,7 +212,7 @@ class Keeper(Protocol):
 
 
 class Store(EngineStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
-    """A whole store, as it is opened: `alula.store.open_store`."""
+    """A whole store, as it is opened: `alula.store.opening.open_store`."""
 
     async def aclose(self) -> None:
         """Finish what was begun, and let go of the database."""
