@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -146,6 +146,19 @@ class Engine:
     @property
     def sessions(self) -> Collection[Session]:
         return self._sessions.values()
+
+    def numbers(self) -> Mapping[str, float]:
+        """How much there is before this engine, by what and where; for metrics."""
+        found = [(session, session.x) for session in self._sessions.values() if session.x is not None]
+        return {
+            "inbox": sum(len(session.inbox.items) for session, _ in found),
+            "ready": sum(len(x.ready) + len(x.unbound) for _, x in found),
+            "running": sum(len(x.holding) for _, x in found),
+            "attempts": sum(len(x.attempts) for _, x in found),
+            "effects": len(self._under_way),
+            "timers": len(self._timers),
+            "stuck": len(self.stuck()),
+        }
 
     def stuck(self) -> list[Stuck]:
         """Attempts whose clean-up keeps failing."""

@@ -24,6 +24,7 @@ from alula.engine.events import (
 from alula.engine.means import Means
 from alula.engine.nodes.task import child_name
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, Settings
+from alula.engine.traces import TRACEPARENT, traceparent
 from alula.errors import DataError, NameTaken, StoreUnavailable, Unknown
 from alula.idl import CompiledWorkflowClosure, Identifier, LiteralMap
 from alula.idl.admin import LaunchPlan, LaunchPlanSpec
@@ -146,7 +147,7 @@ class Children:
             reference=await self._reference(command.recovers),
             parent=parent,
             labels=here.labels,
-            facts=here.facts,
+            facts={**here.facts, TRACEPARENT: traceparent(here, command.path, command.attempt)},
         )
         crash_point("child.before")
         record, fresh = await self._patiently(lambda: store.create(new))

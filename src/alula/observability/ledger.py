@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from alula._kits.clock import Clock
 from alula.engine.state import AttemptState, CacheStatus, FailureKind, NodePhase, NodeState, Row
+from alula.store.records import ExecutionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class CacheAnswered:
     row: NodeState
 
 
+_A_DAY = timedelta(days=1)
+"""Clocks differ by less. An execution that has not begun has nothing that ended before."""
+
 Change = NodeEnded | AttemptBegan | AttemptEnded | Retried | CacheAnswered
 
 
@@ -56,9 +61,14 @@ class Ledger:
     """
 
     since: datetime
-    """When the engine took the execution."""
+    """When the engine took the execution: what ended before has ended for somebody else."""
     nodes: dict[str, NodeState] = field(default_factory=dict)
     attempts: dict[tuple[str, int], AttemptState] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, execution: ExecutionRecord, clock: Clock) -> Ledger:
+        """The ledger of an execution that was just taken."""
+        return cls(clock.now() if execution.started_at is not None else execution.created_at - _A_DAY)
 
     def changes(self, rows: Iterable[Row]) -> Iterator[Change]:
         """What the rows of one commit say that those before did not."""

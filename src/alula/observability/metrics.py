@@ -1,15 +1,20 @@
 """Prometheus metrics of the engines of this process. docs/reference/metrics.md says what each one means.
 
-Needs the extra `metrics`. What engines do is counted as it is committed; what they have before them (`depth`) is read
-when somebody asks.
+Needs the extra `metrics`. What engines do is counted as it is committed; what they have before them is read when
+somebody asks (`Metrics.read`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from alula._kits.clock import Clock, SystemClock
 from alula.engine.observe import Committed, PlanOf, Silent
@@ -27,7 +32,56 @@ _LOOKED_UP = {
     CacheStatus.LOOKUP_FAILURE: "failure",
     CacheStatus.SKIPPED: "skipped",
 }
+_QUEUES = ("inbox", "ready", "running", "attempts", "pool", "effects", "timers", "stuck")
+_WORKERS = {"workers_idle": "idle", "workers_busy": "busy"}
+_PATIENCE_SECONDS = 2.0
 _PUT = {CacheStatus.POPULATED: "populated", CacheStatus.PUT_FAILURE: "failure"}
+
+
+class Numbered(Protocol):
+    """What says how much there is before it: an engine, a runner."""
+
+    def numbers(self) -> Mapping[str, float]:
+        """By the names in `_QUEUES` and `_WORKERS`; called on its loop."""
+        ...
+
+
+class _Reader(Collector):
+    """Asks on their loop, from whatever thread Prometheus is answered in."""
+
+    def __init__(self, sources: Sequence[Numbered], loop: asyncio.AbstractEventLoop) -> None:
+        self._sources, self._loop = sources, loop
+
+    def describe(self) -> list[Metric]:
+        return [*_families({})]
+
+    def collect(self) -> list[Metric]:
+        found = Future[dict[str, float]]()
+        try:
+            self._loop.call_soon_threadsafe(self._read, found)
+            return [*_families(found.result(timeout=_PATIENCE_SECONDS))]
+        except (TimeoutError, RuntimeError):  # the engine is busy, or has ended
+            return []
+
+    def _read(self, found: Future[dict[str, float]]) -> None:
+        found.set_result({name: value for one in self._sources for name, value in one.numbers().items()})
+
+
+def _families(numbers: Mapping[str, float]) -> Iterator[Metric]:
+    queues = GaugeMetricFamily("alula_queue_depth", "How much there is, by where.", labels=["queue"])
+    workers = GaugeMetricFamily("alula_workers", "Worker processes.", labels=["state"])
+    for name in _QUEUES:
+        if name in numbers:
+            queues.add_metric([name], numbers[name])
+    for name, state in _WORKERS.items():
+        if name in numbers:
+            workers.add_metric([state], numbers[name])
+    yield from (queues, workers)
+    for name, text in (("started", "Workers that were forked."), ("died", "Workers that ended unasked.")):
+        counted = CounterMetricFamily(f"alula_workers_{name}", text)
+        if f"workers_{name}" in numbers:
+            counted.add_metric([], numbers[f"workers_{name}"])
+        yield counted
 
 
 class Metrics(Silent):
@@ -44,7 +98,6 @@ class Metrics(Silent):
         self._executions()
         self._work()
         self._store()
-        self._depths = Gauge("alula_queue_depth", "How much waits, by where.", ["queue"], registry=self.registry)
 
     def _executions(self) -> None:
         of = self.registry
@@ -83,9 +136,9 @@ class Metrics(Silent):
         self._commit_rows = Histogram("alula_commit_rows", "Rows in a commit.", registry=of, buckets=_SIZES)
         self._commit_events = Histogram("alula_commit_events", "Events in a commit.", registry=of, buckets=_SIZES)
 
-    def depth(self, queue: str, read: Callable[[], float]) -> None:
-        """Show how much waits somewhere. `read` is called in another thread, and must be safe there: a `len`."""
-        self._depths.labels(queue).set_function(read)
+    def read(self, *sources: Numbered) -> None:
+        """Show what engines and runners say of themselves. To be called on their loop, which is asked from then on."""
+        self.registry.register(_Reader(sources, asyncio.get_running_loop()))
 
     # --- the observer ---
 
@@ -93,7 +146,7 @@ class Metrics(Silent):
         if execution.id not in self._ledgers:
             self._held.inc()
         self._taken.inc()
-        self._ledgers[execution.id] = Ledger(self._clock.now()), plan_of
+        self._ledgers[execution.id] = Ledger.of(execution, self._clock), plan_of
 
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         self._commit_seconds.observe(commit.seconds)

@@ -71,7 +71,7 @@ class Spans(Silent):
         self._known: dict[int, tuple[Ledger, PlanOf, TraceFlags]] = {}
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
-        self._known[execution.id] = Ledger(self._clock.now()), plan_of, self._flags(execution)
+        self._known[execution.id] = Ledger.of(execution, self._clock), plan_of, self._flags(execution)
 
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         ledger, plan_of, flags = self._known[execution.id]

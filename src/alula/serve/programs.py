@@ -57,7 +57,7 @@ class Programs(Silent):
         self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
         """What the execution adds to the environment of its tasks."""
         self._crews: dict[object, _Crew] = {}
-        self._past = Counter[str]()
+        self._past = Counter(pool=0, workers_busy=0, workers_idle=0, workers_started=0, workers_died=0)
         """Of crews that have ended: workers that were started, and that died."""
         self._sweeping: asyncio.Task[None] | None = None
 

@@ -204,6 +204,7 @@ async def create(
     inputs: bytes | None = None,
     reference: int = 0,
     signals: Mapping[str, bytes] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> ExecutionRecord:
     new = NewExecution(
         key=ExecutionKey("p", "d", name),
@@ -214,6 +215,7 @@ async def create(
         settings=pack_settings(settings or Settings()),
         reference=reference,
         signals=signals or {},
+        facts=facts or {},
     )
     record, _ = await store.create(new)
     return record
