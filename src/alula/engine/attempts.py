@@ -101,6 +101,10 @@ class Attempts:
         self._routes: dict[int, Runner | str] = {}
         """By the identity of the task's template, which the plan keeps alive."""
 
+    def renew(self) -> None:
+        """The plans are other ones now."""
+        self._routes.clear()
+
     # --- starting ---
 
     def start(self, command: StartAttempt) -> None:

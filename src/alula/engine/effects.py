@@ -62,6 +62,11 @@ class Effects:
     def _plan_of(self, path: str) -> Any:
         return self.x.plan_of(path)
 
+    def renew(self, x: Execution) -> None:
+        """Go on with the execution as it was loaded again. What is under way stays so."""
+        self.x = x
+        self.attempts.renew()
+
     def perform(self, command: Command) -> None:
         """Begin what a command asks for. Returns at once."""
         match command:

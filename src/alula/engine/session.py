@@ -36,11 +36,12 @@ from alula.engine.loading import Loader
 from alula.engine.machine import decide, redrive
 from alula.engine.means import Means
 from alula.engine.observe import Committed
+from alula.engine.saying import Sayings
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, NodeState
 from alula.errors import FenceLost, PluginError, StoreDamaged, StoreUnavailable
 from alula.plugin.runner import Progressed, Waits
 from alula.store import records
-from alula.store.records import Changes, Claim, Ending, ExecutionRecord, ProgressRecord
+from alula.store.records import Changes, Claim, Ending, ExecutionRecord
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,6 @@ _EVENTS = 128
 _ROWS = 1_024
 _AT_ONCE = 64
 """Commands that are performed before others get their turn."""
-_SAID = 1.0
-"""Seconds between two writes of what attempts say about themselves."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
 _HOPELESS = 60.0
@@ -82,10 +81,7 @@ class Session:
         self._grounding: list[Closing] = []
         """What was stopped here without a word to the machine, and may not be gone yet."""
         self._epoch = 0
-        self._said: dict[tuple[str, int], None] = {}
-        """Attempts that have said something that is not in the store yet."""
-        self._saying: asyncio.TimerHandle | None = None
-        self._say = False
+        self._sayings = Sayings(self.inbox.awake)
         self.record: ExecutionRecord | None = None
         self.x: Execution | None = None
         self.effects: Effects | None = None
@@ -115,7 +111,14 @@ class Session:
         if self.effects is None:
             self._seen.discard(command.id)
             return
-        await self.effects.children.ended(command.path, command.attempt)
+        try:
+            await self.effects.children.ended(command.path, command.attempt)
+        except Exception:
+            log.exception("session.child_unread", extra={"execution": self.id, "path": command.path})
+            await asyncio.sleep(_LONGEST_PAUSE)
+            self._seen.discard(command.id)
+            self.take(command)
+            return
         self.inbox.put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
 
     def reported(self, flight: Flight, report: Progressed | Waits) -> None:
@@ -125,16 +128,9 @@ class Session:
             return
         id = flight.id
         self._means.observers.reported(record, id.path, id.number, report)
-        key = id.path, id.number
-        if isinstance(report, Progressed) and (report.checkpoint or key not in self._said):
+        fresh = self._sayings.note((id.path, id.number))
+        if isinstance(report, Progressed) and (report.checkpoint or fresh):
             effects.attempts.progressed(flight, report)
-        self._said[key] = None
-        if self._saying is None:
-            self._saying = asyncio.get_running_loop().call_later(_SAID, self._time_to_say)
-
-    def _time_to_say(self) -> None:
-        self._saying, self._say = None, True
-        self.inbox.awake.set()
 
     def lapse(self, *, ground: bool) -> None:
         """The engine's lease was lost: nothing in memory can be trusted any more.
@@ -174,8 +170,7 @@ class Session:
             await self._grounded()
         finally:
             self.inbox.close()
-            if self._saying is not None:
-                self._saying.cancel()
+            self._sayings.close()
             self._means.timers.drop(self.id)
             self._means.memo.drop(self.id)
             if self.record is not None:
@@ -239,7 +234,7 @@ class Session:
         if self.effects is None:
             self.effects = Effects(means, loaded.record, x, self.inbox.push, reported=self.reported)
         else:
-            self.effects.x = x
+            self.effects.renew(x)
         means.observers.taken(loaded.record, x.plan_of)
         for command in await means.store.commands([self.id]):
             self.take(command)
@@ -309,7 +304,7 @@ class Session:
         assert record is not None
         if batch.more:
             self.inbox.push(Continue())
-        said = self._what_was_said(effects)
+        said = self._sayings.take(effects.attempts)
         over = x.phase is not None and x.phase.terminal and not x.attempts and not x.agenda
         closed = over and not effects.storing(batch.commands)
         if batch.rows or batch.done or said or closed:
@@ -354,14 +349,6 @@ class Session:
                 effects.perform(command)
         if commands:
             crash_point("perform.after")
-
-    def _what_was_said(self, effects: Effects) -> Sequence[ProgressRecord]:
-        if not self._say:
-            return ()
-        self._say = False
-        said = [one for key in self._said if (one := effects.attempts.progress(key)) is not None]
-        self._said.clear()
-        return said
 
 
 def _moved(record: ExecutionRecord, ending: Ending) -> ExecutionRecord:
