@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,6 +156,32 @@ async def test_a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_roo
     await store.commit(claim, step("z"))
     await store.aclose()
     again = open_store(str(small_disk / "store.db"))
+    assert await paths(again, claim.execution) == [*kept, "z"]
+    await again.aclose()
+
+
+@pytest.fixture
+def quota() -> Iterator[Callable[[int | None], None]]:
+    """Limits the size of the files that this process writes, as a quota does; None: no more."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (before if size is None else size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+
+
+async def test_a_quota_loses_nothing_and_the_store_goes_on_when_it_is_lifted(
+    file: Path, quota: Callable[[int | None], None]
+) -> None:
+    store = open_store(str(file))
+    claim = await claimed(store)
+    quota(400_000)
+    kept, error = await fill(store, claim)
+    quota(None)
+    assert error is not None
+    assert str(file) in error.where
+    assert await paths(store, claim.execution) == kept
+    await store.commit(claim, step("z"))
+    await store.aclose()
+    again = open_store(str(file))
     assert await paths(again, claim.execution) == [*kept, "z"]
     await again.aclose()
 
