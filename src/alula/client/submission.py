@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alula._kits import lazy
@@ -56,10 +56,10 @@ def submission(
     wrapped = _around_map(entity) if isinstance(entity, ArrayTask) else entity
     code = Code.loaded(module or module_of(entity), target=target)
     version = code.digest if code.files else ""
-    made = serialize(wrapped, SerializationSettings(project=project, domain=domain, version=version, place=place))
+    settings = SerializationSettings(project=project, domain=domain, version=version, place=place, processes=True)
+    made = serialize(wrapped, settings)
     if not version:  # made in no file: what it says is its version
-        version = _digest(made)
-        made = serialize(wrapped, SerializationSettings(project=project, domain=domain, version=version, place=place))
+        made = serialize(wrapped, replace(settings, version=_digest(made)))
     return Submission(made.entity, _specs(made), code.facts(), entity)
 
 

@@ -49,6 +49,8 @@ class SerializationSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None
     """Where constants that live in blobs are put. None: the workspace of this process."""
+    processes: bool = False
+    """Tasks will run in processes of this machine, so that images need neither a default, nor a name, nor be built."""
 
     def packed(self) -> str:
         """The settings as `PASSED_ON` carries them: JSON, gzip, base64, always the same for the same settings."""
@@ -82,6 +84,8 @@ class Compilation:
         config = self.settings.image_config
         if config is None and asked is None:
             return ""  # nobody said where it will run
+        if self.settings.processes:
+            return asked.image_name() if isinstance(asked, ImageSpec) else asked or ""
         return (config or ImageConfig.auto()).resolve(asked)
 
     def first_time(self, kind: ResourceType, entity: Entity) -> bool:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from alula.errors import CallError, ConfigError
+from alula.sdk.compiler import Compilation, SerializationSettings
 from alula.sdk.image import Image, ImageConfig, ImageSpec
+from alula.sdk.image_spec import ImageSpec
 
 IMAGES = ImageConfig.from_images(
     "reg:5000/me/base:v1", {"other": "reg/other:v2", "pinned": "reg/pinned@sha256:abc", "bare": "reg/bare"}
@@ -81,3 +83,11 @@ def test_images_are_found_by_name() -> None:
     assert IMAGES.find_image("other") == Image("other", "reg/other", "v2")
     assert IMAGES.find_image("default") == Image("default", "reg:5000/me/base", "v1")
     assert IMAGES.find_image("nope") is None
+
+
+def test_for_processes_of_this_machine_images_need_not_be_known_nor_built() -> None:
+    compiled = Compilation(SerializationSettings(processes=True))
+    spec = ImageSpec(name="x", packages=["pandas"], registry="r.example")
+    assert compiled.image("{{.image.other.fqn}}:latest") == "{{.image.other.fqn}}:latest"
+    assert compiled.image(spec) == spec.image_name()
+    assert compiled.image(None) == ""
