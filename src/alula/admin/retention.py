@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import unquote
 
+from alula._kits.aio import gather
 from alula.admin.desk import Desk
 from alula.admin.references import Names, References, names_of
 from alula.data import uris
@@ -24,6 +25,7 @@ from alula.errors import AlulaError, DataError, NameTaken, ObjectNotFound, Store
 from alula.store.records import CacheRecord, ExecutionKey, ExecutionRecord
 
 _PAGE = 1_000
+_AT_A_TIME = 16
 _NOTES = ".leftovers"
 GRACE = timedelta(minutes=10)
 """Files of a cache entry that was used so lately stay until the next time: its user may not have said so yet."""
@@ -110,6 +112,8 @@ class _Sweep:
     dry_run: bool
     seen: int = 0
     """The highest id of an execution that was looked at."""
+    recovered: set[int] = field(default_factory=set)
+    """Executions that others recover which came since we looked."""
     gone: list[ExecutionKey] = field(default_factory=list)
     kept: dict[str, None] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -201,12 +205,17 @@ class _Sweep:
             taken = [names for names in note.members if await self._lives(names)]
             if not taken:  # else an execution of a later time has the place
                 await self._clear(note, uri, used)
-        for tree in trees:
-            await self._remove_tree(tree, used)
 
-    async def _remove_tree(self, tree: _Tree, used: References) -> None:
-        if await self._wanted_again(tree, used):
-            return
+        async def remove(tree: _Tree) -> bool:
+            return await self._remove_tree(tree, used)
+
+        removed = await gather(remove, trees, limit=_AT_A_TIME)  # so that the store can commit several at once
+        self.gone = [one.key for tree, went in zip(trees, removed, strict=True) if went for one in tree.members]
+
+    async def _remove_tree(self, tree: _Tree, used: References) -> bool:
+        await self._greet(used)
+        if any(member.id in self.recovered for member in tree.members):
+            return False
         note = _Note([names_of(member.key) for member in tree.members])
         uri = _note_uri(self.desk, note.members[-1])
         if not self.dry_run:
@@ -219,20 +228,23 @@ class _Sweep:
                 except NameTaken as exc:  # it is open again
                     self.faults.append(exc.what)
                     await self.desk.objects.delete(uri)
-                    return
-        self.gone += [member.key for member in tree.members]
+                    return False
         await self._clear(note, uri, used)
+        return True
 
-    async def _wanted_again(self, tree: _Tree, used: References) -> bool:
-        """Whether an execution that came since we looked recovers one of these; what its inputs refer to is noted."""
-        ids = {member.id for member in tree.members}
-        for record in await self.desk.store.executions(limit=_PAGE):
-            if record.id <= self.seen:
+    async def _greet(self, used: References) -> None:
+        """Note what executions recover, and what their inputs refer to, that came since we looked."""
+        before, newest = 0, self.seen
+        while page := await self.desk.store.executions(limit=10, before=before):
+            new = [record for record in page if record.id > self.seen]
+            for record in new:
+                self.recovered.add(record.reference)
+                used.note(record.inputs)
+            newest = max(newest, page[0].id)
+            if len(new) < len(page):
                 break
-            if record.reference in ids:
-                return True
-            used.note(record.inputs)
-        return False
+            before = page[-1].id
+        self.seen = max(self.seen, newest)
 
     async def _clear(self, note: _Note, uri: str, used: References) -> None:
         """Remove the files of a tree that is gone; the note too, once nothing is left."""
