@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alula.cli.main import COMMANDS
 from alula.idl.admin import LaunchPlan, TaskSpec, WorkflowSpec
 from tests.integration.cli.programs import Shell
 
@@ -158,7 +159,7 @@ def test_what_cannot_be_described_is_an_error(shell: Shell, entity: str, code: i
 
 
 def test_the_files_of_runs_go_when_asked_for(shell: Shell) -> None:
-    path = Path(shell.run("write", "--text", "x").stdout.strip())
+    path = Path(shell.run("write", "--text", "x", "--local").stdout.strip())
     assert shell.alula("cache", "clear").exit_code == 0
     assert path.exists()
     assert "the files of 1 run" in shell.alula("cache", "clear", "--runs").stdout
@@ -176,12 +177,14 @@ def test_the_doctor_knows_versions_plugins_and_their_distributions(shell: Shell)
     text = shell.alula("doctor").stdout
     assert "pandas" in text
     assert "alula-home" in text
+    assert facts["store"]["durability"] == "full"
+    assert "none alive" in text
 
 
 def test_help_lists_every_command_and_the_exit_code_is_0(shell: Shell) -> None:
     done = shell.alula("--help")
     assert done.exit_code == 0
-    for command in ("run", "inspect", "compile", "cache", "doctor"):
+    for command in COMMANDS:
         assert f"  {command} " in done.stdout
         assert shell.alula(command, "--help").exit_code == 0
 
