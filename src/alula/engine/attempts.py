@@ -78,7 +78,7 @@ class Attempts:
         key: The execution.
         plan_of: The plan of a node, by path.
         push: Where events go.
-        reported: Told of progress and of waiting.
+        reported: Told of progress and of waiting, also for the clean-up.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Attempts:
         push: Push,
         *,
         plan_of: Callable[[str], NodePlan],
-        reported: Callable[[Flight, Progressed | Waits], None],
+        reported: Callable[[AttemptId, Progressed | Waits], None],
     ) -> None:
         self._means, self._key, self._push = means, key, push
         self._plan_of, self._reported = plan_of, reported
@@ -193,10 +193,10 @@ class Attempts:
                     flight.done = report.done
                 if report.message is not None:
                     flight.message = report.message
-                self._reported(flight, report)
+                self._reported(id, report)
             case Waits():
                 flight.waits = report.reason
-                self._reported(flight, report)
+                self._reported(id, report)
 
     def _tell_begun(self) -> None:
         """Tell the machine what has begun to run and still does."""
@@ -308,6 +308,7 @@ class Attempts:
             runner, self.id_of(*key), abort=command.abort, reason=command.reason
         )
         closing.closed = closed
+        closing.failed = lambda: self._reported(closing.id, Waits(closing.trouble))
         closing.start()
 
     def forget(self) -> list[Closing]:
@@ -317,7 +318,7 @@ class Attempts:
         """
         ending = []
         for closing in self.closings.values():
-            closing.closed = None
+            closing.closed = closing.failed = None
             if closing.local:
                 ending.append(closing)
             else:
@@ -346,14 +347,16 @@ class Attempts:
 
     def progress(self, key: Key) -> ProgressRecord | None:
         """How far an attempt is, or what it waits for, as it is now; None if it is over."""
-        flight = self.flights.get(key)
+        flight, closing = self.flights.get(key), self.closings.get(key)
+        if closing is not None and closing.tries:
+            return ProgressRecord(*key, None, closing.trouble)
         if flight is None or flight.over:
             return None
         return ProgressRecord(*key, flight.done, flight.waits or flight.message)
 
-    def progressed(self, flight: Flight, report: Progressed) -> None:
+    def progressed(self, id: AttemptId, report: Progressed) -> None:
         """Tell the machine that an attempt got further."""
-        self._push(AttemptProgressed(flight.id.path, flight.id.number, report.checkpoint or ""), lazy=True)
+        self._push(AttemptProgressed(id.path, id.number, report.checkpoint or ""), lazy=True)
 
 
 def _failure(given: AttemptFailure) -> Failure:

@@ -47,6 +47,7 @@ class Closing:
         "_runner",
         "closed",
         "error",
+        "failed",
         "id",
         "over",
         "tries",
@@ -66,6 +67,8 @@ class Closing:
         self._runner, self._abort, self._reason = runner, abort, reason
         self.closed: Callable[[], None] | None = None
         """Called once, on the loop, when nothing of the attempt is left."""
+        self.failed: Callable[[], None] | None = None
+        """Called after each try that failed."""
         self._rng, self._longest = rng, longest.total_seconds()
         self._handle: asyncio.TimerHandle | None = None
         self._asked = 0
@@ -76,6 +79,12 @@ class Closing:
     def local(self) -> bool:
         """Whether what is left of the attempt is here, and nobody else can clean it up."""
         return self._runner.local
+
+    @property
+    def trouble(self) -> str:
+        """What goes wrong, in a sentence; empty if nothing does."""
+        times = "once" if self.tries == 1 else f"{self.tries} times"
+        return f"its clean-up failed {times}, and is tried again: {self.error}" if self.tries else ""
 
     @property
     def stuck(self) -> Stuck | None:
@@ -117,6 +126,8 @@ class Closing:
         self.error = message
         pause = min(_FIRST_PAUSE * 2 ** min(self.tries, 20), self._longest) * (0.5 + self._rng.random())
         self.tries += 1
+        if self.failed is not None:
+            self.failed()
         if self.tries == STUCK_AFTER:
             log.warning("attempt.stuck", extra={"attempt": self.id.name, "path": self.id.path, "error": message})
         self._handle = asyncio.get_running_loop().call_later(pause, self.start)

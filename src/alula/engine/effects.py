@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from alula.data.layout import Execution as Files
-from alula.engine.attempts import Attempts, Flight, Push
+from alula.engine.attempts import Attempts, Push
 from alula.engine.crash import crash_point
 from alula.engine.events import (
     CancelTimer,
@@ -35,12 +35,12 @@ from alula.engine.means import Means
 from alula.engine.memo import Asker
 from alula.engine.plan import Kind
 from alula.errors import DataError
-from alula.plugin.runner import Progressed, Waits
+from alula.plugin.runner import AttemptId, Progressed, Waits
 from alula.store.records import ExecutionRecord
 
 log = logging.getLogger(__name__)
 
-Reported = Callable[[Flight, Progressed | Waits], None]
+Reported = Callable[[AttemptId, Progressed | Waits], None]
 
 
 class Effects:

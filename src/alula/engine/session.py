@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alula.engine.attempts import Flight
 from alula.engine.batch import Batch, ending
 from alula.engine.cleanup import Closing, Stuck
 from alula.engine.codec import pack_node
@@ -39,7 +38,7 @@ from alula.engine.observe import Committed
 from alula.engine.saying import Sayings
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, NodeState
 from alula.errors import FenceLost, PluginError, StoreDamaged, StoreUnavailable
-from alula.plugin.runner import Progressed, Waits
+from alula.plugin.runner import AttemptId, Progressed, Waits
 from alula.store import records
 from alula.store.records import Changes, Claim, Ending, ExecutionRecord
 
@@ -121,16 +120,15 @@ class Session:
             return
         self.inbox.put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
 
-    def reported(self, flight: Flight, report: Progressed | Waits) -> None:
+    def reported(self, id: AttemptId, report: Progressed | Waits) -> None:
         """An attempt said something. The store is told once in a while, and what it says now."""
         record, effects = self.record, self.effects
         if record is None or effects is None:
             return
-        id = flight.id
         self._means.observers.reported(record, id.path, id.number, report)
         fresh = self._sayings.note((id.path, id.number))
         if isinstance(report, Progressed) and (report.checkpoint or fresh):
-            effects.attempts.progressed(flight, report)
+            effects.attempts.progressed(id, report)
 
     def lapse(self, *, ground: bool) -> None:
         """The engine's lease was lost: nothing in memory can be trusted any more.

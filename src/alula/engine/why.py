@@ -87,7 +87,9 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
             text = said or f"attempt {row.attempt + 1} was handed to its backend, which has not started it"
             return Waiting(Reason.BACKEND, text)
         case NodePhase.CLOSING | NodePhase.STOPPING if scope is None:
-            return Waiting(Reason.CLEANUP, f"attempt {row.attempt + 1} is being stopped and cleaned up", until=row.wake_at)
+            said = (reports or {}).get((path, row.attempt), "")
+            text = f"attempt {row.attempt + 1} is being stopped and cleaned up" + (f": {said}" if said else "")
+            return Waiting(Reason.CLEANUP, text, until=row.wake_at)
         case NodePhase.RUNNING if plan.kind is Kind.GATE:
             return _gate(x, row, plan)
         case NodePhase.RUNNING | NodePhase.FAILING | NodePhase.STOPPING | NodePhase.HANDLING if scope is not None:

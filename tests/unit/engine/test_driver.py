@@ -133,6 +133,8 @@ async def test_an_abort_ends_the_execution_even_while_clean_up_keeps_failing() -
             await asyncio.sleep(0.1)
         [stuck] = made_engine.stuck()
         assert (stuck.id.path, stuck.error) == ("n0", "the machine says no")
+        [said] = await store.progress(record.id)
+        assert said.message.startswith("its clean-up failed")
         record = await ended(store, record.id)
     assert (record.phase, record.open, len(runner.closed)) == ("aborted", False, 6)
 
