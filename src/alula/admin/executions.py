@@ -19,11 +19,12 @@ from alula.engine.codec import pack_settings, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
 from alula.engine.state import NodePhase, Settings
-from alula.errors import NameTaken, RequestError, Unknown
+from alula.errors import ConversionError, NameTaken, RequestError, Unknown
 from alula.idl import CompiledWorkflowClosure, Literal, LiteralMap
 from alula.idl.casting import why_unfit
 from alula.idl.interface import unfit_values
 from alula.idl.literals import digest
+from alula.idl.packing import plain_of
 from alula.idl.types import type_text
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
 
@@ -207,7 +208,8 @@ async def _taken(desk: Desk, new: NewExecution) -> NameTaken:
         name for name in sorted({*before, *now}) if name not in before or name not in now or before[name] != now[name]
     ]
     if names:
-        differs.append(f"its inputs are other ones: {', '.join(names)}")
+        shown = (f"{name} ({_shown(before.get(name))} there, {_shown(now.get(name))} here)" for name in names)
+        differs.append(f"its inputs are other ones: {', '.join(shown)}")
     if there.reference != new.reference:
         differs.append("it recovers another execution" if there.reference else "it recovers none")
     if not differs:
@@ -335,6 +337,17 @@ async def _digest(inputs: LiteralMap, data: str) -> str:
 
 def _fingerprint(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _shown(lit: Literal | None) -> str:
+    """A value in a few letters."""
+    if lit is None:
+        return "nothing"
+    try:
+        text = repr(plain_of(lit))
+    except ConversionError:
+        return "a value"
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _said(phase: str) -> str:

@@ -38,7 +38,7 @@ from alula.engine.plan import NodePlan
 from alula.engine.reservations import Reservations
 from alula.engine.state import CacheStatus, Values
 from alula.errors import AlulaError, StoreDamaged
-from alula.idl import Literal, LiteralMap, TaskTemplate
+from alula.idl import LiteralMap, TaskTemplate
 from alula.store.records import CacheRecord, ExecutionKey
 from alula.store.store import CacheStore
 
@@ -48,6 +48,8 @@ _BROKEN = (AlulaError, OSError, DecodeError, ValueError)
 """What a cache that does not work may raise; ValueError is what reads msgpack and protobuf."""
 _FORMAT = 1
 _SOON = timedelta(milliseconds=100)
+_LARGE = 256 * 1024
+"""Bytes from which on values are looked at in a thread: it would hold the loop for too long."""
 _SHRINKS_AFTER = 100
 """Entries put between two looks at how large the cache is."""
 
@@ -235,7 +237,7 @@ class Memo:
 
     async def _new_key(self, asker: Asker, node: NodePlan, inputs: Values) -> str:
         template = _template(node)
-        named = await self._whole(inputs)
+        named, found = await self._whole(inputs)
 
         def make() -> str:
             return fingerprint.key(
@@ -247,31 +249,32 @@ class Memo:
                 produced_below=self._below,
             )
 
-        files = any(fingerprint.local_path(uri) for uri in self._uris(named.literals.values()))
-        return await to_thread(make) if files else make()
+        slow = named.ByteSize() > _LARGE or any(map(fingerprint.local_path, found))
+        return await to_thread(make) if slow else make()
 
     async def _entry(self, outputs: Values) -> tuple[Entry, int]:
         """What is kept of outputs, and how many bytes of files they stand for. Raises DataError for a missing file."""
-        named = await self._whole(outputs)
-        found = [*self._uris(named.literals.values()), *(ref.uri for ref in outputs.refs)]
+        _, found = await self._whole(outputs)
+        found += [ref.uri for ref in outputs.refs]
         local = {path: None for uri in found if (path := fingerprint.local_path(uri)) is not None}
         files = await to_thread(_stamps, local) if local else {}
         return Entry(outputs, files), sum(fingerprint.size(stamped) for stamped in files.values())
 
-    async def _whole(self, values: Values) -> LiteralMap:
-        """Values with what they refer to. To be changed by nobody."""
-        whole = LiteralMap.FromString(values.data)
-        maps: dict[str, LiteralMap] = {}
-        for ref in values.refs:
-            if ref.uri not in maps:
-                maps[ref.uri] = LiteralMap.FromString(await self._objects.read(ref.uri))
-            if ref.var not in maps[ref.uri].literals:
-                raise StoreDamaged(f"there is no value named {ref.var!r}", where=ref.uri, fix="run the task again")
-            whole.literals[ref.name].CopyFrom(maps[ref.uri].literals[ref.var])
-        return whole
+    async def _whole(self, values: Values) -> tuple[LiteralMap, list[str]]:
+        """Values with what they refer to, and every URI in them."""
+        read = {uri: await self._objects.read(uri) for uri in dict.fromkeys(ref.uri for ref in values.refs)}
 
-    def _uris(self, literals: Iterable[Literal]) -> list[str]:
-        return fingerprint.uris_in(literals, below=self._below)
+        def put_together() -> tuple[LiteralMap, list[str]]:
+            whole = LiteralMap.FromString(values.data)
+            maps = {uri: LiteralMap.FromString(data) for uri, data in read.items()}
+            for ref in values.refs:
+                if ref.var not in maps[ref.uri].literals:
+                    raise StoreDamaged(f"there is no value named {ref.var!r}", where=ref.uri, fix="run the task again")
+                whole.literals[ref.name].CopyFrom(maps[ref.uri].literals[ref.var])
+            return whole, fingerprint.uris_in(whole.literals.values(), below=self._below)
+
+        large = len(values.data) + sum(map(len, read.values())) > _LARGE
+        return await to_thread(put_together) if large else put_together()
 
     def _forget(self, execution: int, path: str) -> None:
         known = self._keys.get(execution, {})

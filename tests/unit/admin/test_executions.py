@@ -91,7 +91,7 @@ async def test_the_same_name_with_the_same_inputs_is_the_same_execution() -> Non
 async def test_the_same_name_for_something_else_says_what_differs() -> None:
     at = desk()
     await start(at)
-    with pytest.raises(NameTaken, match="its inputs are other ones: a"):
+    with pytest.raises(NameTaken, match=r"its inputs are other ones: a \(1 there, 2 here\)"):
         await start(at, inputs=integers(a=2))
     with pytest.raises(NameTaken, match="declared differently"):
         await start(at, chain(3))
