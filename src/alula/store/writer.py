@@ -27,6 +27,8 @@ Work = Callable[[Connection], T]
 
 _GROUP = 1_000
 """So many at most share a transaction, or the first would wait for ever longer."""
+_ALONE = 3
+"""After so many turns with one commit each, the next is written without waiting for the end of its turn."""
 _LITTLE_ROWS, _LITTLE_BYTES = 64, 64 * 1024
 """What may be written on the loop."""
 
@@ -43,6 +45,15 @@ class _Item(Generic[T]):
     future: asyncio.Future[T] | None = None
     result: Any = None
     error: AlulaError | None = None
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What comes in during one turn of a loop."""
+
+    items: list[_Item[Any]] = field(default_factory=list)
+    wrote: int = 0
+    """Written before its end."""
 
 
 @dataclass(slots=True)
@@ -94,8 +105,9 @@ class Writer:
     def __init__(self, database: Database, tell: Callable[[Sequence[int]], None]) -> None:
         self._database, self._tell = database, tell
         self._queue: SimpleQueue[_Item[Any] | None] = SimpleQueue()
-        self._turns: dict[asyncio.AbstractEventLoop, list[_Item[Any]]] = {}
-        """What came in during the present turn of each loop."""
+        self._turns: dict[asyncio.AbstractEventLoop, _Turn] = {}
+        self._single = 0
+        """So many turns in a row brought one commit each: then there is nothing to wait for."""
         self._owed = 0
         """What the thread has not written yet."""
         self._owing, self._writing = threading.Lock(), threading.Lock()
@@ -132,17 +144,27 @@ class Writer:
         if self._closed:
             raise _closed()
         item.loop = asyncio.get_running_loop()
-        item.future = item.loop.create_future()
         turn = self._turns.get(item.loop)
         if turn is None:
-            turn = self._turns[item.loop] = []
+            turn = self._turns[item.loop] = _Turn()
             item.loop.call_soon(self._end_turn, item.loop)
-        turn.append(item)
+            if self._single >= _ALONE and _little((item,)) and self._write_here((item,)):
+                turn.wrote = 1
+                if item.error is not None:
+                    raise item.error
+                result: T = item.result
+                return result
+        item.future = item.loop.create_future()
+        turn.items.append(item)
         return await item.future
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write what came in, here or on the thread."""
-        items = self._turns.pop(loop)
+        turn = self._turns.pop(loop)
+        items = turn.items
+        self._single = self._single + 1 if len(items) + turn.wrote == 1 else 0
+        if not items:
+            return
         if self._closed:
             for item in items:
                 item.error = _closed()
