@@ -5,7 +5,6 @@ import pytest
 from alula.errors import CallError, ConfigError
 from alula.sdk.compiler import Compilation, SerializationSettings
 from alula.sdk.image import Image, ImageConfig, ImageSpec
-from alula.sdk.image_spec import ImageSpec
 
 IMAGES = ImageConfig.from_images(
     "reg:5000/me/base:v1", {"other": "reg/other:v2", "pinned": "reg/pinned@sha256:abc", "bare": "reg/bare"}
