@@ -15,7 +15,10 @@ Item = tuple[Event, int]
 
 
 class Inbox:
-    """Events, first come, first served."""
+    """Events, first come, first served.
+
+    Nothing bounds it but what the execution waits for: an answer per question, a report or two per attempt.
+    """
 
     __slots__ = ("_linger", "awake", "items")
 

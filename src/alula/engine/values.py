@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ _LARGE = 256 * 1024
 """Bytes from which on values are looked at in a thread: it would hold the loop for too long."""
 _EACH = 256
 """Bytes that the work on one set of values counts for, however small they are."""
+_RECENT_BYTES = 64 * 1024 * 1024
 _SHOWN = 5
 LIMIT_BYTES = 1 << 30
 """The most that the outputs of one attempt may take, files that they refer to not counted."""
@@ -53,6 +55,10 @@ class Depot:
         self._objects, self._clock, self._rng = objects, clock, rng
         self.inline_bytes, self._outage = config.inline_bytes, config.outage
         self._room = asyncio.Semaphore(64)
+        self._recent: OrderedDict[str, bytes] = OrderedDict()
+        """Outputs that were read lately: the elements of an array take the same ones, all at once."""
+        self._recent_bytes = 0
+        self._reading: dict[str, asyncio.Lock] = {}
 
     async def read(self, uri: str) -> bytes:
         """The bytes of one object. Raises ObjectNotFound, and DataError once an outage has lasted too long."""
@@ -63,6 +69,31 @@ class Depot:
         """Put one object. Raises DataError once an outage has lasted too long."""
         async with self._room:
             await self._patiently(lambda: self._objects.write(uri, data))
+
+    async def outputs(self, uri: str) -> bytes:
+        """What an attempt left, which never changes once it was taken: read once for many who ask at a time."""
+        if uri not in self._recent:
+            lock = self._reading.setdefault(uri, asyncio.Lock())
+            try:
+                async with lock:
+                    data = self._recent.get(uri)
+                    if data is None:
+                        data = await self.read(uri)
+                        self._keep_recent(uri, data)
+                    return data
+            finally:
+                if not lock.locked():
+                    self._reading.pop(uri, None)
+        self._recent.move_to_end(uri)
+        return self._recent[uri]
+
+    def _keep_recent(self, uri: str, data: bytes) -> None:
+        if len(data) > _RECENT_BYTES // 4:
+            return
+        self._recent[uri] = data
+        self._recent_bytes += len(data)
+        while self._recent_bytes > _RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.popitem(last=False)[1])
 
     async def _patiently(self, call: Callable[[], Awaitable[R]]) -> R:
         until, pause = self._clock.monotonic() + self._outage.total_seconds(), _FIRST_PAUSE
@@ -87,7 +118,7 @@ class Depot:
         if not values.refs:
             return values.data
         uris = list(dict.fromkeys(ref.uri for ref in values.refs))
-        read = dict(zip(uris, await gather(self.read, uris, limit=_AT_A_TIME), strict=True))
+        read = dict(zip(uris, await gather(self.outputs, uris, limit=_AT_A_TIME), strict=True))
 
         def put_together() -> bytes:
             maps = {uri: _parsed(data, uri) for uri, data in read.items()}

@@ -144,6 +144,38 @@ async def test_an_outage_is_waited_for_and_gives_up_in_the_end() -> None:
 
 
 @virtual
+async def test_outputs_that_many_take_are_read_once() -> None:
+    class Counting(Objects):
+        reads = 0
+
+        async def read(self, uri: str, *, start: int = 0, length: int | None = None) -> bytes:
+            self.reads += 1
+            await asyncio.sleep(1)
+            return await super().read(uri, start=start, length=length)
+
+    objects = Counting()
+    await objects.write("memory://a", GOOD)
+    where, values = depot(objects), Values(b"", (Ref("x", "memory://a", "o0"),))
+    found = await asyncio.gather(*(where.complete(values) for _ in range(500)))
+    assert len(set(found)) == 1
+    await where.complete(values)
+    assert objects.reads == 1
+    assert not where._reading
+
+
+@virtual
+async def test_what_was_read_lately_is_bounded() -> None:
+    objects = Objects()
+    where = depot(objects)
+    for nth in range(10):
+        await objects.write(f"memory://{nth}", bytes(15 * 1024 * 1024))
+        await where.outputs(f"memory://{nth}")
+    await objects.write("memory://large", bytes(17 * 1024 * 1024))
+    await where.outputs("memory://large")
+    assert list(where._recent) == [f"memory://{nth}" for nth in (6, 7, 8, 9)]
+
+
+@virtual
 async def test_many_reads_at_once_are_bounded() -> None:
     class Slow(Objects):
         now = most = 0
