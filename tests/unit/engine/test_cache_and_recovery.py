@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from alula.engine.events import (
     CacheHit,
     CacheMiss,
@@ -53,6 +55,24 @@ def test_m26_overwriting_looks_nothing_up() -> None:
     assert stored.overwrite
     assert kinds(stage) == ["StartAttempt", "StoreInCache"]
     stage.check_end()
+
+
+@pytest.mark.parametrize("crash_at", [None, 1.5])
+def test_m26_what_a_dynamic_task_came_to_is_kept_when_its_workflow_has_ended(crash_at: float | None) -> None:
+    first = Stage(made(SLOW), backends={"n0": expanding(spec(TWO))})
+    if crash_at is None:
+        first.run()
+    else:
+        first.run(until=crash_at)
+        first.crash()
+        first.go_on()
+    assert kinds(first)[-1] == "StoreInCache"
+    assert first.x.nodes["n0"].cache is CacheStatus.POPULATED
+    first.check_end()
+    second = Stage(made(SLOW))
+    second.cache = first.cache
+    assert kinds(second.run()) == ["LookUp"]
+    assert plain(second.x.nodes["n0"].outputs) == 14
 
 
 def test_without_the_cache_nothing_is_looked_up_or_kept() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.execution import Scope
+from alula.engine.nodes import cache
 from alula.engine.nodes.bind import Missing, workflow_outputs
 from alula.engine.nodes.common import first_row, halt, origin, unbound
 from alula.engine.plan import NodePlan
@@ -96,7 +97,11 @@ def complete(turn: Turn, owner: NodeState) -> None:
     except ConversionError as exc:
         turn.stop(owner.path, NodePhase.FAILED, unbound(exc))
     else:
-        turn.end(owner, NodePhase.SUCCEEDED, outputs=outputs)
+        plan = turn.x.plan_of(owner.path)
+        if plan.policy.cacheable and turn.x.settings.cache:  # a dynamic task
+            cache.store(turn, owner, plan, outputs)
+        else:
+            turn.end(owner, NodePhase.SUCCEEDED, outputs=outputs)
 
 
 def halted(turn: Turn, owner: NodeState) -> None:
