@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from alula.engine.state import Failure, NodePhase
 
@@ -33,8 +34,7 @@ class Act(Enum):
     """After a restart: give the commands about an open attempt again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     act: Act
     path: str
     then: NodePhase = NodePhase.ABORTED

@@ -117,6 +117,8 @@ class Execution:
         """What arrays map over, once worked out: by path, then by input."""
         self.prepared: dict[str, Values] = {}
         """Inputs of tasks that have not started, where working them out again would mean to fetch again."""
+        self.at_hand: dict[str, Values] = {}
+        """Inputs of tasks that wait for a slot, where they are small."""
 
     @classmethod
     def load(
@@ -242,10 +244,17 @@ class Execution:
 
     def startable(self) -> str:
         """The next node that may start an attempt; empty if there is none."""
-        limit = self.settings.max_parallelism
-        if self.ready and (not limit or len(self.holding) < limit):
+        if self.ready and self._room():
             return next(iter(self.ready))
         return next(iter(self.unbound), "")
+
+    def free_for(self, path: str) -> bool:
+        """Whether a node that comes now may start at once: there is room, and nobody was there before it."""
+        return not self.ready and self._room() if self.takes_slot(path) else not self.unbound
+
+    def _room(self) -> bool:
+        limit = self.settings.max_parallelism
+        return not limit or len(self.holding) < limit
 
     def live_attempt(self, path: str, number: int) -> AttemptState | None:
         """The attempt, if its outcome is still awaited. Then it is the present one of its node."""
@@ -278,7 +287,8 @@ class Execution:
                 scope.live.pop(path, None)
             else:
                 scope.live.setdefault(path)
-        signal = self.signal_id(self.plan_of(path)) if not terminal or self.gates else ""
+        gate = phase is NodePhase.RUNNING or self.gates
+        signal = self.signal_id(self.plan_of(path)) if gate else ""
         if terminal:
             self._plans.pop(path, None)
         if signal:

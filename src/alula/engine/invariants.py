@@ -9,6 +9,10 @@ from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptPhase, AttemptState, NodePhase, NodeState, Row, parent
 from alula.engine.turn import RowKey
 
+_EMPTY_IN_THE_END = (
+    *("ready", "unbound", "holding", "gates", "scopes", "attempts"),
+    *("prepared", "at_hand", "lists", "agenda"),
+)
 _ENDING = (NodePhase.FAILING, NodePhase.STOPPING)
 
 
@@ -109,7 +113,18 @@ def end_faults(x: Execution, rows: Mapping[RowKey, Row]) -> list[str]:
         for row in rows.values()
         if isinstance(row, NodeState) and not row.phase.terminal
     ]
-    for name in ("ready", "unbound", "holding", "gates", "scopes", "attempts", "prepared", "agenda", "lists"):
+    for name in (
+        "ready",
+        "unbound",
+        "holding",
+        "gates",
+        "scopes",
+        "attempts",
+        "prepared",
+        "at_hand",
+        "agenda",
+        "lists",
+    ):
         if left := getattr(x, name):
             faults.append(f"{name} are left at the end: {left}")
     return faults

@@ -126,6 +126,7 @@ class Turn:
         )
         self.x.close_scope(row.path)
         self.x.prepared.pop(row.path, None)
+        self.x.at_hand.pop(row.path, None)
         if row.path == ROOT:
             self.x.agenda.finish()
             self.emit(Finished())

@@ -66,6 +66,23 @@ def test_a_crash_after_any_portion_loses_nothing(closure: CompiledWorkflowClosur
         stage.check_end()
 
 
+@pytest.mark.parametrize("ends", ["failed", "aborted"])
+def test_a_crash_while_many_are_being_stopped_stops_the_rest(ends: str) -> None:
+    for at in range(1, 12):
+        script = fail(recoverable=False, after=2) if ends == "failed" else hang
+        stage = quick(fan(40), default=hang, backends={"n0": succeed(values(o0=1)), "w7": script}).run(until=2.5)
+        assert len(stage.started()) == 41
+        stage.budget = 5
+        if ends == "aborted":
+            stage.abort()
+        for _ in range(at):
+            stage.next()
+        stage.crash()
+        stage.go_on()
+        assert stage.phase is NodePhase(ends)
+        stage.check_end()
+
+
 def test_a_restart_with_many_open_attempts_comes_in_portions_too() -> None:
     stage = quick(fan(), default=hang, backends={"n0": succeed(values(o0=1))}).run(until=5)
     again = stage.loaded()

@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.engine.events import AttemptFailed, AttemptProgressed, AttemptStarted, StartAttempt, TimerFired, TimerKind
+from alula.engine.events import (
+    AttemptFailed,
+    AttemptProgressed,
+    AttemptStarted,
+    SetTimer,
+    StartAttempt,
+    TimerFired,
+    TimerKind,
+)
 from alula.engine.retry import backoff
 from alula.engine.state import Failure, FailureKind, NodePhase, NodeState, Settings
-from tests.unit.engine.build import made, step
+from tests.unit.engine.build import made, sleep_node, step
 from tests.unit.engine.stage import START, Stage, fail, hang, in_turn, silent, succeed, values
 
 SYSTEM, USER, SPOT = FailureKind.SYSTEM, FailureKind.USER, FailureKind.INTERRUPTED
@@ -194,6 +202,18 @@ def test_late_and_early_timers_are_harmless() -> None:
     stage.go_on(until=51)
     assert stage.x.nodes["n0"].attempt == 1
     assert stage.take(TimerFired(TimerKind.ATTEMPT, "n0", 0)).changes == ()
+
+
+def test_a_timer_that_fires_too_early_is_set_again() -> None:
+    """As it does when the clock was set back in between."""
+    stage = Stage(made([step("n0", total=50), sleep_node("n1", 30)]), default=hang).run(until=1)
+    for kind, path, generation in ((TimerKind.NODE, "n0", 0), (TimerKind.WAKE, "n1", 1)):
+        decision = stage.take(TimerFired(kind, path, generation))
+        assert decision.changes == ()
+        [again] = decision.commands
+        assert isinstance(again, SetTimer)
+        assert (again.kind, again.path) == (kind, path)
+        assert (again.at - START).total_seconds() == (50 if path == "n0" else 30)
 
 
 def test_a_clock_that_goes_back_delays_a_timer() -> None:

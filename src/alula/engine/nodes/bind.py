@@ -196,11 +196,12 @@ def _seen(x: Execution, lit: Literal, look: bool) -> Literal:
 
 def _with_error(x: Execution, path: str, plan: NodePlan, values: Values) -> Values:
     """The inputs of a failure node: those of type error get the failure."""
-    graph = x.graph_of(parent(path))
     owner = x.nodes.get(parent(path))
-    if graph is None or graph.failure is not plan or owner is None or owner.failure is None:
+    if owner is None or owner.failure is None:
         return values
-    failing = owner.failure
+    graph, failing = x.graph_of(parent(path)), owner.failure
+    if graph is None or graph.failure is not plan:
+        return values
     errors = {}
     for name, variable in plan.interface.inputs.variables.items():
         variant = _error_variant(variable.type)

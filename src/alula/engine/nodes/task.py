@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from alula._kits.records import replace
@@ -20,12 +21,16 @@ from alula.engine.events import (
     TimerKind,
 )
 from alula.engine.nodes import cache, dynamic, recover
+from alula.engine.nodes.bind import Missing, node_inputs
 from alula.engine.nodes.common import first_row, inputs, queue
 from alula.engine.plan import Kind, NodePlan
 from alula.engine.retry import Verdict, judge, on_spot
-from alula.engine.state import AttemptPhase, AttemptState, Failure, NodePhase, NodeState, index_of
+from alula.engine.state import AttemptPhase, AttemptState, Failure, NodePhase, NodeState, Values, index_of
 from alula.engine.turn import Turn
+from alula.errors import ConversionError
 
+_SMALL = 1024
+"""Bytes of inputs that are kept in memory while a task waits for a slot; larger ones are worked out again."""
 _WAITING = frozenset({NodePhase.RESOLVING, NodePhase.LOOKUP, NodePhase.RESERVING, NodePhase.READY, NodePhase.BACKOFF})
 
 
@@ -33,10 +38,29 @@ def begin(turn: Turn, path: str, plan: NodePlan) -> None:
     row = first_row(turn, path, NodePhase.RESOLVING, plan)
     if (former := recover.former(turn.x, path)) is not None:
         row = replace(row, checkpoint=former.checkpoint)
-    turn.begin(row)
-    if dynamic.recover(turn, row):
+    elif (values := _short_cut(turn, path, plan)) is not None:
+        turn.x.orders += 1
+        row = replace(row, phase=NodePhase.READY, order=turn.x.orders)
+        if turn.x.free_for(path):
+            _open(turn, row, plan, values, turn.begin)
+        else:
+            turn.begin(row)
+            if len(values.data) <= _SMALL:
+                turn.x.at_hand[path] = values
         return
-    prepare(turn, row, plan)
+    turn.begin(row)
+    if not dynamic.recover(turn, row):
+        prepare(turn, row, plan)
+
+
+def _short_cut(turn: Turn, path: str, plan: NodePlan) -> Values | None:
+    """The inputs of a task that needs nothing but a slot, as most do: the steps before that are left out."""
+    if plan.policy.cacheable and turn.x.settings.cache:
+        return None
+    try:
+        return node_inputs(turn.x, path, plan)
+    except (Missing, ConversionError):
+        return None
 
 
 def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
@@ -51,10 +75,14 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
 
 def start(turn: Turn, path: str) -> None:
     """Open the next attempt: there is a slot."""
-    row, plan, settings = turn.x.nodes[path], turn.x.plan_of(path), turn.x.settings
+    _open(turn, turn.x.nodes[path], turn.x.plan_of(path), turn.x.at_hand.pop(path, None), turn.put)
+
+
+def _open(turn: Turn, row: NodeState, plan: NodePlan, values: Values | None, put: Callable[[NodeState], None]) -> None:
+    settings = turn.x.settings
     limit = plan.policy.queued_timeout or settings.queued_timeout
     attempt = AttemptState(
-        path,
+        row.path,
         row.attempt,
         AttemptPhase.QUEUED,
         since=turn.now,
@@ -62,15 +90,15 @@ def start(turn: Turn, path: str) -> None:
         deadline=turn.now + limit if limit is not None else None,
     )
     row = replace(row, phase=NodePhase.QUEUED)
-    turn.put(row)
+    put(row)
     turn.put(attempt)
     set_deadline(turn, attempt)
-    deliver(turn, row, plan)
+    deliver(turn, row, plan, values)
 
 
-def deliver(turn: Turn, row: NodeState, plan: NodePlan) -> None:
+def deliver(turn: Turn, row: NodeState, plan: NodePlan, values: Values | None = None) -> None:
     """Hand the present attempt to its backend: for the first time, or again after a crash."""
-    values = inputs(turn, row, plan)
+    values = values or inputs(turn, row, plan)
     attempt = turn.x.live_attempt(row.path, row.attempt)
     if values is None or attempt is None:
         return
