@@ -2,8 +2,9 @@
 #
 #   make demo     a typed workflow on real data            make bench    the figures, beside flytekit's
 #   make check    format, lint, types, floors, unit tests  make docs     the code in the documents runs
-#   make test     everything that can run here             make sim      make chaos    come with the engine
-#   make lock     the locks, written again              make clean    away with what was made
+#   make test     everything that can run here             make sim      10,000 seeds of faults, in virtual time
+#   make lock     the locks, written again                 make chaos    real engines, killed 200 times and more
+#   make clean    away with what was made
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 LEFT_OUT := .cache/left-out
 CODE = $(wildcard src tests examples bench)
-SLOW_TESTS = $(wildcard tests/integration tests/acceptance tests/conformance tests/typing)
+SLOW_TESTS = $(wildcard tests/integration tests/acceptance tests/conformance tests/sim tests/typing)
 PIP = $(PY) -m pip --disable-pip-version-check install -qq --no-compile
 
 
@@ -74,17 +75,20 @@ docs: $(VENV)/.all
 bench: $(VENV)/.all
 	@$(BENCH)
 
-sim chaos:
-	@echo "make $@: nothing to run yet. It drives the engine, and comes with the issue that brings the engine."
+sim: $(VENV)/.all
+	$(PY) -m alula.testing.sim --jobs 2 $(SIM_ARGS)
+
+chaos: $(VENV)/.all
+	$(PY) -m tests.chaos $(CHAOS_ARGS)
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+  --no-emit-index-url $(UPGRADE)
 
 lock: $(VENV)/.made
 	@$(PIP) uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  $(UPGRADE) --extra dev pyproject.toml -o requirements.lock
-	@for in in requirements-*.in; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	    $(UPGRADE) $$in -o $${in%.in}.lock || exit 1; done
-	@for lock in requirements.lock requirements-*.lock; do \
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	@for wanted in requirements-*.in; do $(COMPILE) $$wanted -o $${wanted%.in}.lock || exit 1; done
+	@for lock in requirements*.lock; do \
 	  { echo "# Written by make lock (make lock UPGRADE=--upgrade for newer versions): docs/adr/0002-lock-without-hosts.md"; \
 	    grep -v -E '^(#|nvidia-|cuda-|triton=)' $$lock; } > $$lock.new && mv $$lock.new $$lock; done
 
