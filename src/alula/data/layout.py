@@ -13,11 +13,15 @@ attempts needs `Execution`; the container itself uses `Outputs`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from alula.data import uris
 from alula.errors import DataError
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+"""Names that stay as they are, which is nearly all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ def _segment(name: str) -> str:
         raise DataError(
             "an empty name has no place in a path", fix="give the project, domain, execution and node names"
         )
+    if _PLAIN.fullmatch(name):
+        return name
     encoded = quote(name, safe="")
     return encoded if name.strip(".") else encoded.replace(".", "%2E")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from alula.errors import DataError
 
@@ -28,6 +29,7 @@ def rest(uri: str) -> str:
     return uri[found.end() :] if found else uri
 
 
+@lru_cache(maxsize=256)  # the places of one attempt are below one prefix
 def base(prefix: str) -> str:
     """What the URIs of all objects below a prefix begin with: the prefix and one slash, or a bare scheme."""
     path = rest(prefix)

@@ -162,7 +162,7 @@ class Pool:
             return
         known = self._templates.known(job.template)
         need, why = known.need, known.refusal
-        if job.overrides is not None and not why:
+        if job.overrides is not None and job.overrides.HasField("resources") and not why:
             try:
                 need = needs.need(job.template, job.overrides)
             except ValueError as exc:
