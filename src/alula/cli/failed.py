@@ -10,12 +10,12 @@ from traceback import FrameSummary
 import click
 
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
+from alula.client.ending import TIMEOUTS
 from alula.engine.state import Failure, NodePhase
 from alula.runtime.frames import is_users
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)')
 _TRACEBACK = "Traceback (most recent call last):"
-_TIMEOUTS = frozenset({"Timeout", "TimeoutExpired", "QueuedTimeout"})
 _LONGEST = 40
 """Lines of an error's own text that are shown."""
 
@@ -82,7 +82,7 @@ def exit_code(phase: str, failure: Failure | None) -> int:
         return OK
     if phase == NodePhase.ABORTED:
         return ABORTED
-    late = phase == NodePhase.TIMED_OUT or (failure is not None and failure.code in _TIMEOUTS)
+    late = phase == NodePhase.TIMED_OUT or (failure is not None and failure.code in TIMEOUTS)
     return TIMEOUT if late else FAILED
 
 

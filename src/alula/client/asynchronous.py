@@ -42,7 +42,8 @@ from alula.types import maps
 from alula.types.registry import default
 from alula.types.transformer import Place
 
-_KINDS = (ResourceType.WORKFLOW, ResourceType.LAUNCH_PLAN, ResourceType.TASK)
+_KINDS = (ResourceType.LAUNCH_PLAN, ResourceType.WORKFLOW, ResourceType.TASK)
+"""Where a name is looked for: a launch plan knows the defaults of its workflow."""
 Answers = Callable[[Mapping[str, LiteralType]], Mapping[str, Literal]]
 """Makes answers to gates, given what they wait for."""
 

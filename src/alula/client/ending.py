@@ -19,6 +19,8 @@ from alula.types import maps
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
 
+TIMEOUTS = frozenset({"Timeout", "TimeoutExpired", "QueuedTimeout"})
+"""Codes of failures for which the time was over."""
 _LATEST = 1.0
 """Seconds after which it is looked again, whatever is heard."""
 
@@ -60,7 +62,7 @@ def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
     what = f"execution {name} failed: {failure.message}"
     where = f"node {failure.path}" if failure.path else ""
     fix = f"alula logs {name} {failure.path}".rstrip() + f"; alula recover {name} goes on from what succeeded"
-    if record.phase == NodePhase.TIMED_OUT or failure.code == "Timeout":
+    if record.phase == NodePhase.TIMED_OUT or failure.code in TIMEOUTS:
         return TaskTimeout(what, where=where, fix=fix)
     return TaskFailure(what, where=where, fix=fix, code=failure.code, origin=failure.kind)
 

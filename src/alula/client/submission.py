@@ -14,10 +14,11 @@ from alula.errors import CallError, ConfigError, ConversionError
 from alula.idl import Identifier, Literal, ResourceType
 from alula.sdk.address import address_of
 from alula.sdk.graph import Entity
+from alula.sdk.kinds import Compilation, reference
 from alula.sdk.launch_plan import LaunchPlan
 from alula.sdk.map import ArrayTask
 from alula.sdk.reference import ReferenceEntity
-from alula.sdk.serialize import Registration, SerializationSettings, serialize
+from alula.sdk.serialize import Registration, SerializationSettings
 from alula.sdk.task import names_of
 from alula.sdk.workflow import BaseWorkflow, ImperativeWorkflow
 from alula.serve.code import Code
@@ -57,10 +58,11 @@ def submission(
     code = Code.loaded(module or module_of(entity), target=target)
     version = code.digest if code.files else ""
     settings = SerializationSettings(project=project, domain=domain, version=version, place=place, processes=True)
-    made = serialize(wrapped, settings)
+    made = _registration(wrapped, settings)
     if not version:  # made in no file: what it says is its version
-        made = serialize(wrapped, replace(settings, version=_digest(made)))
-    return Submission(made.entity, _specs(made), code.facts(), entity)
+        made = _registration(wrapped, replace(settings, version=_digest(made)))
+    specs = Specs.of(made.tasks.values(), made.workflows.values(), made.launch_plans.values())
+    return Submission(made.entity, specs, code.facts(), entity)
 
 
 def module_of(entity: Entity) -> str:
@@ -131,8 +133,13 @@ def _around_map(array: ArrayTask[Any]) -> ImperativeWorkflow:
     return made
 
 
-def _specs(made: Registration) -> Specs:
-    return Specs.of(made.tasks.values(), made.workflows.values(), made.launch_plans.values())
+def _registration(entity: Entity, settings: SerializationSettings) -> Registration:
+    """An entity with all that it reaches; a workflow with its default launch plan, which has its defaults."""
+    work = Compilation(settings)
+    id = reference(entity, work)
+    if isinstance(entity, BaseWorkflow) and not isinstance(entity, ImperativeWorkflow):
+        reference(LaunchPlan.get_default_launch_plan(entity), work)
+    return Registration(id, work.tasks, work.workflows, work.launch_plans)
 
 
 def _digest(made: Registration) -> str:
