@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 
 from google.protobuf.message import DecodeError
@@ -11,10 +12,12 @@ from alula.engine.codec import read_node, read_rows, read_settings
 from alula.engine.execution import Execution, Reference
 from alula.engine.plan import Graph, compile_plan
 from alula.engine.state import NodeState, Values
-from alula.errors import StoreDamaged
+from alula.errors import StoreDamaged, Unknown
 from alula.idl import CompiledWorkflowClosure
 from alula.store.records import Loaded
 from alula.store.store import QueryStore
+
+log = logging.getLogger(__name__)
 
 _MANY_ROWS = 2_000
 _LARGE_CLOSURE = 128 * 1024
@@ -68,7 +71,11 @@ class Loader:
         """What the execution that is recovered came to, read once."""
         if not id:
             return None
-        record = await self._queries.execution_by_id(id)
+        try:
+            record = await self._queries.execution_by_id(id)
+        except Unknown:
+            log.warning("execution.reference_gone", extra={"reference": id})
+            return None  # all of it runs
         expansions = {one.path: one.closure for one in await self._queries.expansions(id)}
         nodes: dict[str, NodeState] = {}
         after = ""

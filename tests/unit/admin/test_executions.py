@@ -182,6 +182,16 @@ async def test_recovery_runs_only_what_did_not_end_well() -> None:
     assert office.values(await outputs(at, key("again"))) == {"o0": 16}
 
 
+async def test_what_an_execution_was_to_take_over_runs_if_it_is_gone() -> None:
+    at = desk()
+    failed = await office.run(at, await start(at), FakeRunner(scripts={"n1": says(BOOM)}))
+    made = await recover(at, key("ex"))
+    await at.store.delete(failed.id)
+    runner = FakeRunner()
+    assert (await office.run(at, made, runner)).phase == "succeeded"
+    assert runner.paths() == ["n0", "n1"]
+
+
 async def test_only_what_has_ended_badly_can_be_recovered() -> None:
     at = desk()
     made = await start(at)
