@@ -83,6 +83,35 @@ def test_a_crash_while_many_are_being_stopped_stops_the_rest(ends: str) -> None:
         stage.check_end()
 
 
+def test_what_was_about_to_begin_does_not_once_something_has_failed() -> None:
+    handler = task_node("fn0", "clean_up", a=ref("", "a"))
+    wide = [step(f"w{i}", "n0") for i in range(40)]
+    backends = {"n0": succeed(values(o0=1)), "w0": fail(recoverable=False, after=0)}
+    stage = Stage(made([step("n0"), *wide], on_failure=handler), default=hang, backends=backends)
+    stage.backends["clean_up"] = succeed(after=5)
+    stage.budget = 2
+    stage.run()
+    assert stage.phase is NodePhase.FAILED
+    assert stage.started()[-1] == "fn0"
+    assert len(stage.started()) < 20
+    stage.check_end()
+
+
+def test_what_was_about_to_be_skipped_is_not_touched_once_all_is_aborted() -> None:
+    after = [step(f"w{i}", "n0") for i in range(40)]
+    stage = Stage(made([step("n0"), step("n1"), *after], patient=True), default=hang, backends={"n0": fail()})
+    stage.unclosable = {"n1"}
+    stage.budget = 2
+    stage.run(until=0.5)
+    while "w3" not in stage.x.nodes:
+        stage.next()
+    stage.abort()
+    skipped = sum(row.phase is NodePhase.SKIPPED for row in stage.x.nodes.values())
+    stage.go_on(until=30)
+    assert stage.phase is NodePhase.ABORTED
+    assert sum(row.phase is NodePhase.SKIPPED for row in stage.x.nodes.values()) == skipped < 40
+
+
 def test_a_restart_with_many_open_attempts_comes_in_portions_too() -> None:
     stage = quick(fan(), default=hang, backends={"n0": succeed(values(o0=1))}).run(until=5)
     again = stage.loaded()
