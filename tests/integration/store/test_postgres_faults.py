@@ -26,7 +26,7 @@ from tests.integration.store.rows import CLOSING, LONG, claimed, new, paths, ste
 from tests.servers.cutting import Cutting, cutting
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 
-SHORT, PATIENT = timedelta(milliseconds=300), timedelta(seconds=15)
+SHORT, PATIENT = timedelta(milliseconds=300), timedelta(seconds=90)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +246,7 @@ async def test_a_session_that_the_server_ends_is_not_noticed(url: str) -> None:
 async def test_a_server_that_comes_back_has_all_that_it_said_it_kept(
     server: Postgres, url: str, how: signal.Signals
 ) -> None:
-    store, watching = open_store(url), open_store(url)
+    store, watching = (open_store(url, busy_timeout=PATIENT) for _ in range(2))
     claim = await claimed(store)
     news = asyncio.Event()
     with watching.watch(lambda executions: news.set() if not executions or claim.execution in executions else None):
@@ -269,7 +269,7 @@ async def test_a_server_that_comes_back_has_all_that_it_said_it_kept(
         await news.wait()  # the listener has come back, and says that it may have missed something
         news.clear()
         await store.ask(claim.execution, "abort")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             await news.wait()
     await store.aclose()
     await watching.aclose()

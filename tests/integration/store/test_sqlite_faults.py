@@ -100,6 +100,22 @@ def test_a_place_where_nothing_can_be_written_is_named(place: str) -> None:
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("made", [False, True], ids=["new", "made"])
+async def test_a_file_that_is_locked_while_it_is_opened_is_said_to_be(file: Path, made: bool) -> None:
+    if made:
+        await open_store(str(file)).aclose()
+    file.parent.mkdir(exist_ok=True)
+    locker = sqlite3.connect(file, isolation_level=None)
+    locker.execute("PRAGMA locking_mode = EXCLUSIVE")
+    locker.execute("BEGIN EXCLUSIVE")
+    locker.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreUnavailable, match="locked"):
+        open_store(str(file), busy_timeout=SHORT)
+    locker.execute("ROLLBACK")
+    locker.close()
+    await open_store(str(file)).aclose()
+
+
 async def test_several_may_make_the_same_file_at_once(file: Path) -> None:
     stores = await asyncio.gather(*(asyncio.to_thread(open_store, str(file)) for _ in range(8)))
     for i, store in enumerate(stores):

@@ -377,8 +377,8 @@ class Heard:
         self._any = False
 
     async def of(self, execution: int | None = None) -> None:
-        """Wait for news of an execution, or for any. A second is what it may take; the rest is for slow machines."""
-        async with asyncio.timeout(3):
+        """Wait for news of an execution, or for any. A second is what it may take; the rest is for busy machines."""
+        async with asyncio.timeout(15):
             while not (self._any or execution in self._ids or (execution is None and self._ids)):
                 self._news.clear()
                 await self._news.wait()
