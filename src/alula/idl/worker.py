@@ -22,8 +22,9 @@ OUTPUTS, FUTURES, ERROR, WRITTEN = 0, 1, 2, 3
 """What `Ended.payload` is: a LiteralMap, a DynamicJobSpec, an ErrorDocument; or empty, since one of the first two lies
 under the prefix of the attempt."""
 
-LOST_ENGINE, LOST_SOCKET = 96, 97
-"""Exit codes of a worker that can answer nobody: its engine is gone; the task closed its socket."""
+BROKEN, LOST_ENGINE, LOST_SOCKET = 95, 96, 97
+"""Exit codes of a worker that can answer nobody: it has met an error of its own; its engine is gone; the task has
+closed its socket."""
 
 
 @dataclass(frozen=True, slots=True)

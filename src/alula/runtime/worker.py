@@ -78,6 +78,7 @@ class Worker:
         _reseed()
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+        self._in_task = False
         signal.signal(signal.SIGTERM, self._stop)
         self._leftovers = Leftovers()
 
@@ -94,11 +95,10 @@ class Worker:
                     if ended.retire:
                         os._exit(0)
         except _Stopped:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(self._pid, signal.SIGTERM)
-        finally:
+            _end_by_signal()
+        except BaseException:  # noqa: BLE001 - the last line of defence: say it where the attempt's log is
             traceback.print_exc(file=self._printed.err)
-            os._exit(1)
+            os._exit(wire.BROKEN)
 
     # one attempt
 
@@ -128,7 +128,9 @@ class Worker:
             raw = Attempt(job.prefix).raw
             run = LocalRun(place_at(raw, self._objects), cache=False, execution=self._execution(job, progress))
             with use(Workspace(self._objects, self._scratch, raw)):
+                self._in_task = True
                 made = perform(entity, inputs, run, os.environ)
+                self._in_task = False
             payload = made.SerializeToString(deterministic=True)
             if len(payload) > _LONGEST:
                 raise _too_long(entity, len(payload))
@@ -145,6 +147,7 @@ class Worker:
         except BaseException as exc:  # noqa: BLE001 - the border to the user's code, which may raise anything
             return wire.ERROR, _document(exc, phase, job.attempts - 1)
         finally:
+            self._in_task = False
             progress.close()
 
     def _task(self, job: wire.Run) -> Prepared:
@@ -220,7 +223,10 @@ class Worker:
             os._exit(wire.LOST_SOCKET)
 
     def _stop(self, signum: int, frame: object) -> None:
-        raise _Stopped
+        if self._in_task:
+            self._in_task = False  # once: a second signal is the end
+            raise _Stopped
+        _end_by_signal()
 
 
 class _Progress:
@@ -267,6 +273,14 @@ def _too_long(entity: Entity, size: int) -> ConversionError:
         where=f"task '{entity.name}'",
         fix="return a File, a Directory or a StructuredDataset: those are kept in files, and passed on by their place",
     )
+
+
+def _end_by_signal() -> NoReturn:
+    """End as if SIGTERM had met with no handler."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    os.kill(os.getpid(), signal.SIGTERM)
+    os._exit(wire.BROKEN)
 
 
 def _reseed() -> None:

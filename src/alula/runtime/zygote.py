@@ -171,7 +171,7 @@ class Zygote:
                 os.close(fd)
             Worker(channel, directory).serve()
         finally:
-            os._exit(1)
+            os._exit(wire.BROKEN)
 
     def _reap(self) -> None:
         with suppress(ChildProcessError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,8 +16,8 @@ from alula._kits.clock import SystemClock
 from alula.backends.pool import Pool, Start
 from alula.config import WorkersConfig
 from alula.data.layout import Attempt
-from alula.idl import LiteralMap, TaskTemplate, literals
-from alula.plugin.runner import AttemptId, Failed, Job, Progressed, Report, Started, Succeeded, Waits
+from alula.idl import LiteralMap, TaskTemplate
+from alula.plugin.runner import AttemptId, Failed, Job, Report, Started, Succeeded, Waits
 from alula.sdk import templates
 from alula.sdk.compiler import Compilation, SerializationSettings
 from alula.sdk.image import ImageConfig
@@ -178,4 +177,19 @@ def pids(directory: Path) -> dict[str, int]:
     return {path.stem: int(path.read_text()) for path in directory.glob("*.pid")}
 
 
-__all__ = ["Bench", "Progressed", "Waits", "Watched", "alive", "bench", "literals", "os", "pids", "sys", "until"]
+def parent(pid: int) -> int:
+    """The parent of a process; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one, sorted."""
+    parents = {int(name): parent(int(name)) for name in os.listdir("/proc") if name.isdecimal()}
+    found, more = set[int](), {pid}
+    while more:
+        more = {child for child, above in parents.items() if above in more} - found
+        found |= more
+    return sorted(found)

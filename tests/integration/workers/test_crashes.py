@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from alula.plugin.failure import FailureKind
+from alula.plugin.runner import Succeeded
 from tests.integration.workers import programs
-from tests.integration.workers.bench import bench, until
+from tests.integration.workers.bench import bench, descendants, parent, until
 
 USER, SYSTEM = FailureKind.USER, FailureKind.SYSTEM
 
@@ -114,13 +117,32 @@ async def test_a_keeper_that_dies_takes_everything_along_and_another_one_begins(
         assert await here.run(programs.add, a=1).value() == 3
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_is_killed_each_attempt_ends_once(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    async with bench(tmp_path, cpus=3) as here:
+        keeper = here.pool._crew._keeper.pid  # type: ignore[union-attr]
+        watched = [here.run(programs.add, a=n, b=0) for n in range(300)]
+        while not all(one.over.is_set() for one in watched):
+            ended = sum(one.over.is_set() for one in watched) + random.randrange(1, 8)
+            await until(lambda least=ended: sum(one.over.is_set() for one in watched) >= min(least, len(watched)))
+            zygotes = random.random() < 0.1
+            below = [pid for pid in descendants(keeper) if (parent(pid) == keeper) == zygotes]
+            if below:
+                with suppress(ProcessLookupError):
+                    os.kill(random.choice(below), random.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV]))
+        for n, one in enumerate(watched):
+            end = await one.end()
+            if isinstance(end, Succeeded):
+                assert await one.value() == n
+            else:
+                assert end.failure.code in ("Killed", "WorkersLost", "USER:SIGSEGV")
+        assert sum(isinstance(one.reports[-1], Succeeded) for one in watched) > 150
+        assert await here.run(programs.add, a=1).value() == 3
+
+
 async def test_inputs_that_are_no_literal_map_are_the_engines_fault(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
         job = replace(here.job(programs.add, a=1), inputs=b"\xff\xff\xff")
         failure = await here.start(job).failure()
         assert (failure.code, failure.kind) == ("SYSTEM:DamagedData", SYSTEM)
-
-
-def parent(pid: int) -> int:
-    text = Path(f"/proc/{pid}/stat").read_text()
-    return int(text.rpartition(")")[2].split()[1])

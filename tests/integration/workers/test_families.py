@@ -17,7 +17,7 @@ import pytest
 from alula.plugin.failure import FailureKind
 from alula.plugin.runner import AttemptId, Started
 from tests.integration.workers import programs
-from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, pids, until
+from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, descendants, pids, until
 
 SHORT = timedelta(milliseconds=100)
 MEMBERS = {"worker", "child", "session", "daemon"}
@@ -169,23 +169,7 @@ async def test_nothing_survives_an_engine_that_is_killed(tmp_path: Path, home: P
         family = descendants(engine.pid)
         told = {pid for how in ("hang", "ignore") for pid in pids(home / how).values()}
         assert len(told) == 2 * len(MEMBERS)
-        assert told < family
+        assert told < set(family)
         engine.kill()
     await until(lambda: not any(alive(pid) for pid in family))
     await until(lambda: not (home / "spool").exists())
-
-
-def descendants(pid: int) -> set[int]:
-    """All processes below one."""
-    parents: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal():
-            try:
-                parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended
-    found, more = set[int](), {pid}
-    while more:
-        more = {child for child, parent in parents.items() if parent in more} - found
-        found |= more
-    return found

@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 _MOST_TEMPLATES = 1000
 """A worker that has seen so many is replaced, for it remembers each."""
-_PREPARE_SECONDS = 300.0
-"""A zygote that imports for longer hangs. The next one imports nothing ahead of time."""
 _HEAR_SECONDS = 1.0
 """From the end of a worker's stream to the news of its death; one that lives on cannot answer any more."""
 _SHOWN = 2000
@@ -47,6 +45,8 @@ class Start:
     """Put before their `sys.path`."""
     modules: tuple[str, ...] = ()
     """Imported before the first worker is forked."""
+    prepare_seconds: float = 300.0
+    """A zygote that imports for longer hangs, and is killed; the next one leaves imports to its workers."""
 
 
 class Owner(Protocol):
@@ -322,7 +322,7 @@ class Crew:
         paths = self._start.paths if here else ()
         zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory))
         self._zygotes[code] = self._by_number[zygote.number] = zygote
-        zygote.patience = self._loop.call_later(_PREPARE_SECONDS, self._hangs, zygote)
+        zygote.patience = self._loop.call_later(self._start.prepare_seconds, self._hangs, zygote)
         return zygote
 
     def _heard(self, zygote: Zygote, message: wire.Message) -> None:
@@ -356,7 +356,8 @@ class Crew:
 
     def _hangs(self, zygote: Zygote) -> None:
         """It still imports."""
-        zygote.problem = f"the process that workers are forked from imported for longer than {_PREPARE_SECONDS:g} s"
+        seconds = self._start.prepare_seconds
+        zygote.problem = f"the process that workers are forked from imported for longer than {seconds:g} s"
         if self._keeper is not None and zygote.pid:
             self._keeper.end(zygote.pid, 0, lambda: None)
         self.zygote_lost(zygote.number, 0)

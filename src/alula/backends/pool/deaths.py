@@ -56,6 +56,9 @@ def of(status: int, *, out_of_memory: bool) -> AttemptFailure:
 def _exited(code: int) -> AttemptFailure:
     if code == wire.LOST_SOCKET:
         return stream_lost()
+    if code == wire.BROKEN:
+        what = "the worker met an error of its own, and not the task's: the log of the attempt ends with it"
+        return AttemptFailure("WorkerBroken", what, FailureKind.SYSTEM, True)
     return AttemptFailure(
         "USER:Exited",
         f"the task ended its process with exit code {code} before it returned: something called os._exit, or native "

@@ -210,6 +210,8 @@ class Pool:
         entry = self._running.get(worker)
         if entry is None or worker.leaving:
             return
+        if not entry.started:
+            self._started(entry)  # the zygote's word comes by another way, and later
         if isinstance(message, wire.Ended) and message.serial == entry.serial:
             if message.lost_log:
                 log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": message.lost_log})
@@ -292,7 +294,8 @@ class Pool:
 
     def _started(self, entry: Entry) -> None:
         """The process of a job is there."""
-        if entry.closing or entry.worker is None or entry.worker.leaving:
+        worker = entry.worker
+        if entry.started or worker is None or worker.leaving or self._running.get(worker) is not entry:
             return
         entry.started = True
         self._silent.pop(entry, None)
