@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 
@@ -31,6 +32,7 @@ class Loader:
     def __init__(self, queries: QueryStore) -> None:
         self._queries = queries
         self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._large = asyncio.Lock()
 
     async def execution(self, loaded: Loaded) -> Execution:
         """The execution as its rows tell it.
@@ -57,15 +59,20 @@ class Loader:
         return await to_thread(make) if len(loaded.nodes) > _MANY_ROWS else make()
 
     async def _plan(self, digest: str, data: bytes) -> Plan:
-        plan = self._plans.get(digest)
-        if plan is None:
-            plan = await to_thread(_compiled, data) if len(data) > _LARGE_CLOSURE else _compiled(data)
-            self._plans[digest] = plan
-            if len(self._plans) > _KEPT_PLANS:
-                self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(digest)
-        return plan
+        if digest not in self._plans:
+            if len(data) <= _LARGE_CLOSURE:
+                self._keep(digest, _compiled(data))
+            else:
+                async with self._large:  # one at a time: those who wait may want the same
+                    if digest not in self._plans:
+                        self._keep(digest, await to_thread(_compiled, data))
+        self._plans.move_to_end(digest)
+        return self._plans[digest]
+
+    def _keep(self, digest: str, plan: Plan) -> None:
+        self._plans[digest] = plan
+        if len(self._plans) > _KEPT_PLANS:
+            self._plans.popitem(last=False)
 
     async def _reference(self, id: int) -> Reference | None:
         """What the execution that is recovered came to, read once."""
