@@ -6,59 +6,13 @@ import logging
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import click
 
+from alula.testing.sim.many import Tally, chunks, live_through
 from alula.testing.sim.story import explore
 
-_CHUNK = 25
 _CHUNKS_PER_PROCESS = 40
-
-
-@dataclass(slots=True)
-class _Tally:
-    seeds: int = 0
-    seconds: float = 0.0
-    commits: int = 0
-    engines: int = 0
-    executions: int = 0
-    bad: dict[int, list[str]] = field(default_factory=dict)
-
-    def add(self, other: _Tally) -> None:
-        self.seeds += other.seeds
-        self.seconds += other.seconds
-        self.commits += other.commits
-        self.engines += other.engines
-        self.executions += other.executions
-        self.bad |= other.bad
-
-    def __str__(self) -> str:
-        return (
-            f"{self.seeds} seeds, {self.executions} executions, {self.commits} commits, {self.engines} engines, "
-            f"{self.seconds / 86_400:.1f} virtual days, {len(self.bad)} seeds with faults"
-        )
-
-
-def _chunk(seeds: range) -> _Tally:
-    logging.disable(logging.WARNING)
-    tally = _Tally()
-    for seed in seeds:
-        found = explore(seed)
-        tally.seeds += 1
-        tally.seconds += found.seconds
-        tally.commits += found.commits
-        tally.engines += found.engines
-        tally.executions += len(found.results)
-        if found.faults:
-            tally.bad[seed] = found.faults
-    return tally
-
-
-def _chunks(first: int, seeds: int) -> Iterator[range]:
-    for start in range(first, first + seeds, _CHUNK):
-        yield range(start, min(start + _CHUNK, first + seeds))
 
 
 @click.command()
@@ -73,11 +27,11 @@ def main(seeds: int, first: int, jobs: int, seconds: float, short: bool, seed: i
     if seed is not None:
         _show(seed)
         return
-    began, total = time.monotonic(), _Tally()
+    began, total = time.monotonic(), Tally()
     limit = seconds or (60.0 if short else float("inf"))
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=_CHUNKS_PER_PROCESS) as pool:
         said = began
-        for tally in pool.imap_unordered(_chunk, _chunks(first, seeds)):
+        for tally in pool.imap_unordered(live_through, chunks(first, seeds)):
             total.add(tally)
             for bad, faults in tally.bad.items():
                 click.echo(f"seed {bad}: {faults[0]}\n  again with: python -m alula.testing.sim --seed {bad}")
