@@ -138,6 +138,8 @@ class Memo:
 
         With a broken cache everybody gets it: better to run twice than never.
         """
+        if self._reservations.over((asker.id, ask.path)):
+            return Reserved(ask.path, ask.generation)
         try:
             key = self._key(asker, ask.path, ask.node, ask.inputs)
             until = await self._reservations.take(
@@ -158,7 +160,20 @@ class Memo:
         """
         key = self._keys.get(asker.id, {}).get(ask.path)
         self._forget(asker.id, ask.path)
-        return self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
+        freed = self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
+        return freed if key is not None or ask.node is None else self._free_of(asker, ask, freed)
+
+    async def _free_of(self, asker: Asker, ask: Release, freed: Coroutine[Any, Any, None]) -> None:
+        """Give back what maybe the engine before this one has taken."""
+        await freed
+        assert ask.node is not None
+        try:
+            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+        except _BROKEN as exc:
+            self._warn(exc)
+            return
+        self._forget(asker.id, ask.path)
+        await self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
 
     async def keep(self, asker: Asker, ask: StoreInCache) -> CacheStored:
         """Keep outputs. An entry that is there and good stays, unless it is to be overwritten."""

@@ -61,11 +61,17 @@ class Reservations:
         """Questions that are under way, and who asks."""
         self._waiting: dict[str, dict[Node, Callable[[], None]]] = {}
         """By key, who waits, first come first."""
+        self._over: dict[Node, None] = {}
+        """Nodes that gave back what they had not asked this engine for: a question may still be on its way."""
         self._stirred, self._holding = asyncio.Event(), asyncio.Event()
         self._frees = 0
 
     def holds(self, node: Node) -> bool:
         return node in self._held
+
+    def over(self, node: Node) -> bool:
+        """Whether a node has given back what it asks for only now: it has ended in between."""
+        return node in self._over
 
     async def take(self, node: Node, key: Awaitable[str], holder: str, freed: Callable[[], None]) -> datetime | None:
         """Ask for the reservation of a key.
@@ -106,9 +112,11 @@ class Reservations:
 
         What to do is settled by the call, so the session may be dropped before the coroutine runs.
         """
-        for call, asker in self._calls.items():
-            if asker == node:
-                call.over = call.freed = True
+        asked = [call for call, asker in self._calls.items() if asker == node]
+        for call in asked:
+            call.over = call.freed = True
+        if not asked and node not in self._held:
+            self._over[node] = None
         held = self._held.pop(node, None)
         at = held[0] if held is not None else key
         if at is not None:
@@ -117,7 +125,7 @@ class Reservations:
 
     async def _free(self, key: str | None, holder: str) -> None:
         if key is None:
-            return  # the engine began after the reservation was taken; it expires
+            return  # nobody knows which one: it expires
         self._frees += 1
         await self._give_back(key, holder)
         await self._look_after(key)
@@ -132,6 +140,8 @@ class Reservations:
         """Forget an execution whose session ended. What its nodes hold stays for whoever goes on with it."""
         for node in [node for node in self._held if node[0] == execution]:
             del self._held[node]
+        for node in [node for node in self._over if node[0] == execution]:
+            del self._over[node]
         for call, asker in self._calls.items():
             call.over = call.over or asker[0] == execution
         for key, nodes in list(self._waiting.items()):

@@ -222,6 +222,19 @@ def test_those_that_wait_for_a_slot_are_served_in_their_order_after_a_crash_too(
     stage.check_end()
 
 
+def test_one_that_is_tried_again_waits_behind_the_others_after_a_crash_too() -> None:
+    nodes = [step("n0", retries=1), *(step(f"n{i}") for i in range(1, 5))]
+    settings = Settings(max_parallelism=1, user_backoff=timedelta(0))
+    backends = {"n0": in_turn(fail(), succeed(values(o0=1)))}
+    for crash in (False, True):
+        stage = Stage(made(nodes), settings=settings, backends=backends).run(until=1.5)
+        if crash:
+            stage.crash()
+        stage.go_on()
+        assert list(dict.fromkeys(stage.started()))[-1] == "n4"
+        assert stage.started()[-1] == "n0"
+
+
 def test_m30_abort_reaches_its_end_though_a_clean_up_never_does() -> None:
     stage = Stage(made([step("n0"), sub_node("n1", "inner", a=const(1))], INNER), default=hang)
     stage.unclosable = {"n0", "n1/n0"}
@@ -259,6 +272,17 @@ def test_an_abort_while_the_failure_node_runs_ends_that_too() -> None:
     assert stage.phase is NodePhase.ABORTED
     assert stage.phases()["fn0"] == "aborted"
     stage.check_end()
+
+
+def test_an_abort_while_it_fails_keeps_why_it_failed() -> None:
+    stage = Stage(made([step("n0"), step("n1")]), backends={"n0": fail("first"), "n1": hang})
+    stage.unclosable = {"n1"}
+    stage.run(until=2)
+    assert stage.phase is NodePhase.FAILING
+    stage.abort().go_on(until=30)
+    assert stage.phase is NodePhase.ABORTED
+    assert stage.root.failure is not None
+    assert stage.root.failure.code == "first"
 
 
 def test_an_abort_while_an_attempt_is_being_closed_ends_its_retries() -> None:

@@ -13,6 +13,7 @@ from alula.engine.events import (
     AttemptFailed,
     AttemptProgressed,
     AttemptStarted,
+    CancelTimer,
     SetTimer,
     StartAttempt,
     TimerFired,
@@ -24,6 +25,7 @@ from tests.unit.engine.build import made, sleep_node, step
 from tests.unit.engine.stage import START, Stage, fail, hang, in_turn, silent, succeed, values
 
 SYSTEM, USER, SPOT = FailureKind.SYSTEM, FailureKind.USER, FailureKind.INTERRUPTED
+KINDS = [TimerKind.NODE, TimerKind.QUEUED, TimerKind.ATTEMPT]
 QUICK = Settings(user_backoff=timedelta(0), system_backoff=timedelta(0))
 
 
@@ -202,6 +204,12 @@ def test_late_and_early_timers_are_harmless() -> None:
     stage.go_on(until=51)
     assert stage.x.nodes["n0"].attempt == 1
     assert stage.take(TimerFired(TimerKind.ATTEMPT, "n0", 0)).changes == ()
+
+
+def test_deadlines_that_were_kept_are_taken_back() -> None:
+    stage = Stage(made([step("n0", queued=9, timeout=50, total=90)])).run()
+    timers = [(type(c).__name__, c.kind) for c in stage.commands if isinstance(c, SetTimer | CancelTimer)]
+    assert sorted(timers) == sorted((what, kind) for what in ("SetTimer", "CancelTimer") for kind in KINDS)
 
 
 def test_a_timer_that_fires_too_early_is_set_again() -> None:
