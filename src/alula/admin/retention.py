@@ -112,6 +112,8 @@ class _Sweep:
     dry_run: bool
     seen: int = 0
     """The highest id of an execution that was looked at."""
+    closures: set[str] = field(default_factory=set)
+    """Digests of those that were looked at."""
     recovered: set[int] = field(default_factory=set)
     """Executions that others recover which came since we looked."""
     gone: list[ExecutionKey] = field(default_factory=list)
@@ -298,12 +300,16 @@ class _Sweep:
                 return  # nobody can read it
 
     async def _note_execution(self, used: References, record: ExecutionRecord) -> None:
-        """What an execution that stays refers to outside of itself: by its inputs, hits and what it took over."""
+        """What an execution that stays refers to: by its inputs and constants, and what its nodes gave or took over."""
         store = self.desk.store
         try:
             used.note((await store.execution_by_id(record.id)).inputs)
+            if record.closure not in self.closures:
+                self.closures.add(record.closure)
+                used.note(await store.closure(record.closure))
         except Unknown:
             return
+        used.note(*(one.closure for one in await store.expansions(record.id)))  # a recovery takes them over
         after = ""
         first = await store.node(record.id, "")
         page = [first] if first is not None else []
