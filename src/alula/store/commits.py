@@ -76,8 +76,11 @@ def write(connection: Connection, commits: Sequence[_Commit], *, again: bool = F
     Args:
         again: The same was written before, and nobody knows whether that stays.
     """
-    ids = list(dict.fromkeys(claim.execution for claim, _ in commits))
-    held = {id: (owner, fence) for id, owner, fence in connection.rows("fences", ids=ids)}
+    if len(commits) == 1:
+        found = connection.rows("fence", execution=commits[0][0].execution)
+    else:
+        found = connection.rows("fences", ids=list(dict.fromkeys(claim.execution for claim, _ in commits)))
+    held = {id: (owner, fence) for id, owner, fence in found}
     rows = _Rows()
     lost: list[FenceLost | None] = []
     for claim, changes in commits:

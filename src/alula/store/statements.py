@@ -95,6 +95,8 @@ class Book:
         x = t.executions
         held = select(x.c.id, x.c.owner, x.c.fence).where(self._any(x.c.id, "ids"), x.c.open).order_by(x.c.id)
         yield "fences", held.with_for_update(read=True)
+        one = select(x.c.id, x.c.owner, x.c.fence).where(x.c.id == bindparam("execution"), x.c.open)
+        yield "fence", one.with_for_update(read=True)
         yield "node", self._upsert(t.nodes)
         yield "attempt", self._upsert(t.attempts)
         yield "progress", self._upsert(t.progress)

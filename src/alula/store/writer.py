@@ -122,7 +122,8 @@ class Writer:
         return await self._put(_Item(work))
 
     async def commit(self, claim: Claim, changes: Changes) -> None:
-        await self._put(_Item[None](None, (claim, changes)))
+        item: _Item[None] = _Item(None, (claim, changes))
+        await self._put(item)
 
     def later(self, work: Work[object]) -> None:
         """Do something with the next transaction that there is; nobody waits for it, and it may be lost."""
@@ -244,7 +245,8 @@ def _little(items: Sequence[_Item[Any]]) -> bool:
         if changes.expansions or changes.signals or changes.progress or changes.commands_done:
             return False  # rare, and of any size
         rows += len(changes.nodes) + len(changes.attempts)
-        size += sum(len(node.body) for node in changes.nodes)
+        for node in changes.nodes:
+            size += len(node.body)
     return rows <= _LITTLE_ROWS and size <= _LITTLE_BYTES
 
 
