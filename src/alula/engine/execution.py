@@ -107,7 +107,7 @@ class Execution:
         self.starts_over: dict[str, bool] = {}
         """Of composites: whether all that is in them runs again (`nodes/recover.py`)."""
         self._plans: dict[str, NodePlan] = {}
-        """Of nodes that have begun and not ended."""
+        """Of nodes that were asked for and have not ended."""
         self.fetched: dict[str, bytes] = {}
         self.fetching: dict[str, dict[str, None]] = {}
         """By URI, who waits for its bytes."""
@@ -178,7 +178,7 @@ class Execution:
         if found is None:
             found = self._plan(path)
             row = self.nodes.get(path)
-            if row is not None and row.phase not in TERMINAL:
+            if row is None or row.phase not in TERMINAL:
                 self._plans[path] = found
         return found
 

@@ -307,6 +307,7 @@ def element(array: str, index: int) -> str:
     return f"{array}[{index}]"
 
 
+@lru_cache(maxsize=1024)  # asked for a node some ten times in a row
 def parent(path: str) -> str:
     """The path of what a node is in. Not for the root, which is in nothing."""
     if path.endswith("]"):
@@ -314,6 +315,7 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+@lru_cache(maxsize=1024)
 def last_id(path: str) -> str:
     """The node id that a path ends with. Not for elements of arrays."""
     return path.rpartition("/")[2]
