@@ -38,6 +38,7 @@ def kinds(stage: Stage) -> list[str]:
 def test_m26_a_miss_runs_and_stores_and_a_hit_does_not_run() -> None:
     first = Stage(made(SLOW)).run()
     assert kinds(first) == ["LookUp", "StartAttempt", "StoreInCache"]
+    assert [c.overwrite for c in first.commands if isinstance(c, StoreInCache)] == [False]
     assert first.x.nodes["n0"].cache is CacheStatus.POPULATED
     second = Stage(made(SLOW))
     second.cache = first.cache

@@ -142,9 +142,7 @@ def test_one_answer_for_many_gates_comes_in_portions() -> None:
     stage = quick(made([signal_node(f"n{i}", "go") for i in range(SIZE)])).run()
     stage.budget = 50
     stage.take(SignalSet("go", literals.integer(5).SerializeToString()))
-    stage.go_on(until=1)
-    crashed = stage.loaded()
-    assert sum(row.phase.good for row in crashed.nodes.values()) >= 50
+    assert 40 < sum(row.phase.good for row in stage.x.nodes.values()) <= 50
     stage.crash()
     stage.go_on()
     assert stage.phase is NodePhase.SUCCEEDED

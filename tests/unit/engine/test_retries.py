@@ -187,6 +187,17 @@ def test_m14_an_attempt_that_never_starts_fails_with_a_code_of_its_own() -> None
     stage.check_end()
 
 
+def test_what_is_being_stopped_holds_its_slot_until_it_is_closed_or_patience_ends() -> None:
+    nodes = [step("n0", total=5), step("n1")]
+    stage = Stage(made(nodes, patient=True), settings=Settings(max_parallelism=1), backends={"n0": hang})
+    stage.unclosable = {"n0"}
+    stage.run(until=8)
+    assert stage.x.nodes["n0"].phase is NodePhase.STOPPING
+    assert stage.started() == ["n0"]
+    stage.go_on()
+    assert stage.started() == ["n0", "n1"]
+
+
 def test_a_timeout_whose_abort_fails_ends_the_node_all_the_same() -> None:
     stage = Stage(made([step("n0", timeout=5)]), default=hang)
     stage.unclosable = {"n0"}
