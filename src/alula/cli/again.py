@@ -195,7 +195,7 @@ async def _renewed(client: AsyncClient, record: ExecutionRecord, found: _Found) 
         found.entity,
         project=config.project,
         domain=config.domain,
-        place=client.place(record.key.name),
+        place=client.constants,
         target=found.code.target,
         module=found.code.module,
     )

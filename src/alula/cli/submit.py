@@ -51,7 +51,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             entity,
             project=config.project,
             domain=config.domain,
-            place=place,
+            place=place_at(uris.join(config.data_prefix, CONSTANTS), Objects()),
             target=program.shown,
             module=program.module,
         )

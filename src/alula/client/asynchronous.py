@@ -203,7 +203,7 @@ class AsyncClient:
         else:
             module = module_of(what)
             as_main(module)
-            sub = submission(what, place=place, module=module, project=self.config.project, domain=self.config.domain)
+            sub = submission(what, place=self.constants, module=module, project=self.config.project, domain=self.config.domain)
             run = await self.submit(sub, await literals_of(what, given, place), ask)
         await self.drive(run)
         return await run.wait() if wait else run
@@ -315,6 +315,11 @@ class AsyncClient:
         c = self.config
         files = Files.under(c.data_prefix, project=c.project, domain=c.domain, name=name)
         return place_at(uris.join(files.prefix, "given"), self.house.objects)
+
+    @property
+    def constants(self) -> Place:
+        """Where the files go that workflows hold as constants."""
+        return place_at(uris.join(self.config.data_prefix, CONSTANTS), self.house.objects)
 
 
 def _durability(text: str) -> Durability:

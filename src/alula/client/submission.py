@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from alula._kits import lazy
 from alula.admin.entities import Specs
+from alula.data import fingerprint, uris
 from alula.errors import CallError, ConfigError, ConversionError
 from alula.idl import Identifier, Literal, ResourceType
 from alula.sdk.address import address_of
@@ -45,7 +49,7 @@ def submission(
     """An entity and all that it reaches, under a version that changes with its code.
 
     Args:
-        place: Where constants that are files go.
+        place: Where constants that are files go, each set of them under a name that tells its content.
         target: The program as its user named it.
         module: The module to import for it; found out if it is left out.
 
@@ -58,9 +62,10 @@ def submission(
     code = Code.loaded(module or module_of(entity), target=target)
     version = code.digest if code.files else ""
     settings = SerializationSettings(project=project, domain=domain, version=version, place=place, processes=True)
+    settings = _with_constants(wrapped, settings, place)
     made = _registration(wrapped, settings)
     if not version:  # made in no file: what it says is its version
-        made = _registration(wrapped, replace(settings, version=_digest(made)))
+        made = _registration(wrapped, replace(_restarted(settings), version=_digest(made)))
     specs = Specs.of(made.tasks.values(), made.workflows.values(), made.launch_plans.values())
     return Submission(made.entity, specs, code.facts(), entity)
 
@@ -85,8 +90,18 @@ def module_of(entity: Entity) -> str:
 
 
 def as_main(module: str) -> None:
-    """Let a script that runs as `__main__` be found under the name by which its tasks are called."""
+    """Let a script that runs as `__main__` be found under the name by which its tasks are called.
+
+    Raises:
+        ConfigError: The module runs something while it is imported, as a worker does to find its tasks.
+    """
     main = sys.modules.get("__main__")
+    if getattr(getattr(sys.modules.get(module), "__spec__", None), "_initializing", False):
+        raise ConfigError(
+            f"{module} runs something while it is imported, and workers import it to find its tasks",
+            where=str(getattr(sys.modules[module], "__file__", module)),
+            fix='put what runs below `if __name__ == "__main__":`',
+        )
     if module not in sys.modules and getattr(main, "__file__", None) and main is not None:
         sys.modules[module] = main
 
@@ -140,6 +155,28 @@ def _registration(entity: Entity, settings: SerializationSettings) -> Registrati
     if isinstance(entity, BaseWorkflow) and not isinstance(entity, ImperativeWorkflow):
         reference(LaunchPlan.get_default_launch_plan(entity), work)
     return Registration(id, work.tasks, work.workflows, work.launch_plans)
+
+
+def _with_constants(entity: Entity, settings: SerializationSettings, place: Place) -> SerializationSettings:
+    """The settings under which the same program with the same files always says the same."""
+    with tempfile.TemporaryDirectory() as staging:
+        _registration(entity, replace(settings, place=_counting(staging, place)))
+        content = fingerprint.content(Path(staging)) if any(Path(staging).iterdir()) else ""
+    if not content:
+        return settings
+    version = settings.version and hashlib.sha256(f"{settings.version} {content}".encode()).hexdigest()[:12]
+    return replace(settings, version=version, place=_counting(uris.join(place.prefix, content[:32]), place))
+
+
+def _counting(prefix: str, place: Place) -> Place:
+    """A place whose names are the same in every pass."""
+    numbers = itertools.count()
+    return replace(place, prefix=prefix, new_name=lambda: str(next(numbers)))
+
+
+def _restarted(settings: SerializationSettings) -> SerializationSettings:
+    at = settings.place
+    return settings if at is None else replace(settings, place=_counting(at.prefix, at))
 
 
 def _digest(made: Registration) -> str:
