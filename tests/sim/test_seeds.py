@@ -15,6 +15,7 @@ FOUND = {
     71: "a paused engine's workers ran on while another engine began their attempts anew",
     368: "a report that came after the last commit of an engine that stopped found nobody to take it",
     811: "the same, with local workers",
+    20132: "an engine that was cut off went on renewing the reservations of executions that it had lost",
 }
 
 

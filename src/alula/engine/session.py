@@ -25,6 +25,7 @@ from alula.engine.events import (
     Command,
     Continue,
     Event,
+    Release,
     SignalSet,
     TimerFired,
     TimerKind,
@@ -73,6 +74,8 @@ class Session:
         self.inbox = Inbox()
         self._taken: list[Item] = []
         """What is being decided and committed."""
+        self._owed: list[Release] = []
+        """What may not have been performed, and does not follow from the rows."""
         self._seen: set[int] = set()
         """Commands of the store that are, or were, in the inbox."""
         self._stopping = self._closed = False
@@ -136,6 +139,7 @@ class Session:
         Args:
             ground: Others may take the execution over while we are cut off, so what runs here must end.
         """
+        self._means.memo.drop(self.id)  # what it has reserved is another engine's now, or is asked for again
         if ground:
             self.ground()
         self.inbox.awake.set()
@@ -252,6 +256,8 @@ class Session:
             self._decide(batch, item)
         if not fresh:
             batch.add(redrive(x, self._now))
+        owed, self._owed = self._owed, []
+        batch.commands += [one for one in owed if (row := x.nodes.get(one.path)) is not None and row.phase.terminal]
         await self._finish(batch)
 
     async def _turns(self) -> None:
@@ -305,6 +311,7 @@ class Session:
         said = self._sayings.take(effects.attempts)
         over = x.phase is not None and x.phase.terminal and not x.attempts and not x.agenda
         closed = over and not effects.storing(batch.commands)
+        self._owed += [command for command in batch.commands if isinstance(command, Release)]
         if batch.rows or batch.done or said or closed:
             changes = batch.changes(record.phase, said, closed=closed)
             since = self._means.clock.monotonic()
@@ -317,6 +324,7 @@ class Session:
                 self._means.observers.committed(record, done)
         self._taken.clear()
         await self._perform(effects, batch.commands)
+        self._owed.clear()
         self._closed = closed
 
     async def _commit(self, changes: Changes) -> None:
