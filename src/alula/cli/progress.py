@@ -47,7 +47,7 @@ class Progress:
             details = details.partition("\n")[0]
         elif event == "succeeded":
             details = "cached" if cached else f"{seconds:.1f} s" if seconds >= 0.1 else ""
-        else:
+        elif event != "progress":
             details = event
         self._print(*_MARKS.get(event, ("·", "white")), title, details)
 

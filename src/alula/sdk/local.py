@@ -23,6 +23,7 @@ from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal
 from alula.sdk import current
 from alula.sdk.bind import conversion_fault, fix_of
+from alula.sdk.progress import observer
 from alula.sdk.reports import publisher
 from alula.sdk.signature import Interface, caller
 from alula.types.registry import default
@@ -56,16 +57,12 @@ class LocalRun:
         if self.execution.publish is None:
             self.execution.publish = publisher(self.place, self.tell)
         if self.execution.progress is None and self.observe is not None:
-            self.execution.progress = self._progress
+            self.execution.progress = observer(self.tell)
 
     def tell(self, event: str, title: str, details: str = "") -> None:
         """Say what happens to whoever observes."""
         if self.observe is not None:
             self.observe(event, title, details)
-
-    def _progress(self, context: current.Context, done: float | None, message: str | None) -> None:
-        share = "" if done is None else f"{done:.0%}"
-        self.tell("progress", context.task_id.name, " ".join(word for word in (share, message) if word))
 
     @property
     def plain(self) -> bool:

@@ -6,10 +6,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from alula.errors import CallError
 from alula.idl import Struct
 from alula.sdk import current
+
+_OBSERVED_SECONDS = 1.0
 
 Send = Callable[[float | None, str | None], None]
 """Takes the share that is done, from 0 to 1, and a message; None where nothing is said."""
@@ -45,6 +48,20 @@ def as_struct(done: float | None, message: str | None) -> Struct:
     if message is not None:
         made["message"] = message
     return made
+
+
+def observer(tell: Callable[[str, str, str], None]) -> Callable[[current.Context, float | None, str | None], None]:
+    """What a local run tells its observer: once a second for each task, and when all is done."""
+    told: WeakKeyDictionary[current.Context, float] = WeakKeyDictionary()
+
+    def say(context: current.Context, done: float | None, message: str | None) -> None:
+        now = time.monotonic()
+        if done == 1 or now - told.get(context, -math.inf) >= _OBSERVED_SECONDS:
+            told[context] = now
+            share = "" if done is None else f"{done:.0%}"
+            tell("progress", context.task_id.name, " ".join(word for word in (share, message) if word))
+
+    return say
 
 
 class Throttled:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from alula._kits.clock import SystemClock
 from alula.backends.pool.crew import Start
 from alula.backends.pool.logs import Tail
-from alula.backends.pool.pool import Pool
+from alula.backends.pool.pool import Pool, room_of
 from alula.config import Config
 from alula.idl import worker as wire
 from alula.runtime import zygote
@@ -42,14 +42,14 @@ def programs(config: Config, *, forked: Forked | None = None, tail: Tail | None 
         forked: Workers of this program come from there.
         tail: Is told what running tasks print.
     """
-    clock = SystemClock()
+    clock, room = SystemClock(), room_of(config.workers)
 
     def make(code: Code | None) -> Pool:
         root = forked.root if forked is not None and code is not None and code.key == forked.code.key else None
         start = Start(code.interpreter, (code.root,), (code.module,)) if code is not None and root is None else None
-        return Pool(config.workers, clock=clock, root=root, start=start, tail=tail)
+        return Pool(config.workers, clock=clock, root=root, start=start, tail=tail, room=room)
 
-    return Programs(make, Pool(config.workers, clock=clock).accepts)
+    return Programs(make, Pool(config.workers, clock=clock, room=room).accepts)
 
 
 def _loop_runs() -> bool:

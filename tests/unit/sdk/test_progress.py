@@ -52,6 +52,8 @@ def test_outside_of_a_run_nobody_hears_it() -> None:
 @alula.task
 def works() -> None:
     alula.progress(1, 2, "half")
+    alula.progress(1.9, 2)
+    alula.progress(2, 2, "done")
 
 
 def test_who_observes_a_local_run_hears_it(tmp_path: Path) -> None:
@@ -59,7 +61,8 @@ def test_who_observes_a_local_run_hears_it(tmp_path: Path) -> None:
     run = LocalRun(place_at(str(tmp_path), Objects()), observe=lambda *event: heard.append(event))
     with running(run):
         works()
-    assert ("progress", works.name, "50% half") in heard
+    said = [details for event, _, details in heard if event == "progress"]
+    assert said == ["50% half", "100% done"]
 
 
 def test_much_that_is_said_at_once_is_told_twice_first_and_last() -> None:
