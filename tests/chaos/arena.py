@@ -77,7 +77,8 @@ class Arena:
         """Have something run by whatever engine there is."""
         given = {"x": x, "trace": str(self.trace)}
         place = client.place(name)
-        made = submission(entity, place=place, module="tests.chaos.program", project="default", domain="development")
+        there = {"project": "default", "domain": "development"}
+        made = submission(entity, place=client.constants, module="tests.chaos.program", **there)
         run = await client.submit(made, await literals_of(entity, given, place), Ask(name))
         return run.record
 

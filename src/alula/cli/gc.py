@@ -28,18 +28,10 @@ def _bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> int 
         raise click.BadParameter(str(exc), ctx, param) from None
 
 
-def _bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    try:
-        return size(text) if text else None
-    except ValueError as exc:
-        raise click.BadParameter(str(exc), ctx, param) from None
-
-
 @click.command()
 @click.option("--older-than", callback=_span, metavar="AGE", help="Executions that ended longer ago, such as 30d.")
 @click.option("--keep", type=click.IntRange(min=0), default=None, metavar="N", help="All but the newest N that ended.")
 @click.option("--cache", "cache_age", callback=_span, metavar="AGE", help="Cache entries unused for so long.")
-@click.option("--cache-size", callback=_bytes, metavar="SIZE", help="Entries unused for longest, above such as 5GB.")
 @click.option("--cache-size", callback=_bytes, metavar="SIZE", help="The cache's longest unused above it, as 5GB.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @store_option
@@ -54,7 +46,6 @@ def gc(
     """Remove executions that ended, with their files, and cache entries. What is open, or still in use, stays."""
     if older_than is None and keep is None and cache_age is None and cache_size is None:
         raise click.UsageError("say what may go: --older-than AGE, --keep N, --cache AGE or --cache-size SIZE")
-    policy = Policy(older_than=older_than, keep=keep, cache_unused_for=cache_age, cache_above_bytes=cache_size)
 
     async def work(client: AsyncClient) -> int:
         limit = client.config.cache.limit_bytes if cache_size is None else cache_size

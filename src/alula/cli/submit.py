@@ -16,7 +16,7 @@ from alula.cli.options import Options
 from alula.cli.program import Program
 from alula.cli.reports import reported
 from alula.client.asynchronous import Answers, Ask
-from alula.client.submission import submission
+from alula.client.submission import CONSTANTS, submission
 from alula.config import Config, load
 from alula.data import uris
 from alula.data.layout import Execution as Files

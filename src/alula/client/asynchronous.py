@@ -21,7 +21,7 @@ from alula.admin.views import ExecutionView
 from alula.client.ending import until_ended
 from alula.client.follow import Follower, News
 from alula.client.run import AsyncRun
-from alula.client.submission import Submission, as_main, literals_of, module_of, submission
+from alula.client.submission import CONSTANTS, Submission, as_main, literals_of, module_of, submission
 from alula.config import Config, Durability, load
 from alula.data import uris
 from alula.data.layout import Execution as Files
@@ -203,7 +203,9 @@ class AsyncClient:
         else:
             module = module_of(what)
             as_main(module)
-            sub = submission(what, place=self.constants, module=module, project=self.config.project, domain=self.config.domain)
+            sub = submission(
+                what, place=self.constants, module=module, project=self.config.project, domain=self.config.domain
+            )
             run = await self.submit(sub, await literals_of(what, given, place), ask)
         await self.drive(run)
         return await run.wait() if wait else run

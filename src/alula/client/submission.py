@@ -31,6 +31,9 @@ from alula.types.transformer import Place
 
 difflib = lazy.module("difflib")  # only a wrong name comes there
 
+CONSTANTS = ".constants"
+"""Below the data prefix: files that workflows hold as constants. They stay, as what is registered does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
@@ -62,10 +65,9 @@ def submission(
     code = Code.loaded(module or module_of(entity), target=target)
     version = code.digest if code.files else ""
     settings = SerializationSettings(project=project, domain=domain, version=version, place=place, processes=True)
-    settings = _with_constants(wrapped, settings, place)
-    made = _registration(wrapped, settings)
+    made, settings = _with_constants(wrapped, settings, place)
     if not version:  # made in no file: what it says is its version
-        made = _registration(wrapped, replace(_restarted(settings), version=_digest(made)))
+        made = _registration(wrapped, replace(settings, version=_digest(made)))
     specs = Specs.of(made.tasks.values(), made.workflows.values(), made.launch_plans.values())
     return Submission(made.entity, specs, code.facts(), entity)
 
@@ -157,26 +159,29 @@ def _registration(entity: Entity, settings: SerializationSettings) -> Registrati
     return Registration(id, work.tasks, work.workflows, work.launch_plans)
 
 
-def _with_constants(entity: Entity, settings: SerializationSettings, place: Place) -> SerializationSettings:
-    """The settings under which the same program with the same files always says the same."""
+def _with_constants(
+    entity: Entity, settings: SerializationSettings, place: Place
+) -> tuple[Registration, SerializationSettings]:
+    """An entity with all that it reaches, and settings that make it so again.
+
+    Constants that are files lie under a name that tells their content, and the version changes with it: so the same
+    program says the same whenever it is submitted.
+    """
     with tempfile.TemporaryDirectory() as staging:
-        _registration(entity, replace(settings, place=_counting(staging, place)))
+        made = _registration(entity, replace(settings, place=_counting(staging, place)))
         content = fingerprint.content(Path(staging)) if any(Path(staging).iterdir()) else ""
     if not content:
-        return settings
+        return made, settings
+    there = uris.join(place.prefix, content[:32])
     version = settings.version and hashlib.sha256(f"{settings.version} {content}".encode()).hexdigest()[:12]
-    return replace(settings, version=version, place=_counting(uris.join(place.prefix, content[:32]), place))
+    made = _registration(entity, replace(settings, version=version, place=_counting(there, place)))
+    return made, replace(settings, version=version, place=_counting(there, place))
 
 
 def _counting(prefix: str, place: Place) -> Place:
     """A place whose names are the same in every pass."""
     numbers = itertools.count()
     return replace(place, prefix=prefix, new_name=lambda: str(next(numbers)))
-
-
-def _restarted(settings: SerializationSettings) -> SerializationSettings:
-    at = settings.place
-    return settings if at is None else replace(settings, place=_counting(at.prefix, at))
 
 
 def _digest(made: Registration) -> str:
