@@ -23,7 +23,7 @@ from alula.engine.crash import crash_point
 from alula.engine.nodes.array import together
 from alula.engine.state import Failure, FailureKind, Ref, Values
 from alula.errors import DamagedData, DataError, ObjectNotFound
-from alula.idl import ContainerError, ErrorDocument, ExecutionError, LiteralMap, TypedInterface
+from alula.idl import ContainerError, ErrorDocument, ExecutionError, LiteralMap, SimpleType, TypedInterface, VariableMap
 from alula.idl.interface import unfit_values
 
 R = TypeVar("R")
@@ -37,6 +37,12 @@ _EACH = 256
 """Bytes that the work on one set of values counts for, however small they are."""
 _RECENT_BYTES = 64 * 1024 * 1024
 _SHOWN = 5
+_PRIMITIVES: dict[str, SimpleType] = {
+    "integer": SimpleType.INTEGER,
+    "float_value": SimpleType.FLOAT,
+    "string_value": SimpleType.STRING,
+    "boolean": SimpleType.BOOLEAN,
+}
 LIMIT_BYTES = 1 << 30
 """The most that the outputs of one attempt may take, files that they refer to not counted."""
 
@@ -201,12 +207,28 @@ def misfit(data: bytes, interface: TypedInterface) -> Failure | None:
         values = LiteralMap.FromString(data)
     except DecodeError as exc:
         return Failure("OutputsBadFormat", f"its outputs cannot be read: {exc}", FailureKind.SYSTEM, recoverable=True)
+    if _plainly_fit(values, declared):
+        return None
     faults = unfit_values(values, declared)
     if not faults:
         return None
     if not values.literals:
         return Failure("OutputsNotGenerated", "it ended without outputs: " + _some(faults), recoverable=True)
     return Failure("OutputsUnfit", "its outputs do not fit its interface: " + _some(faults))
+
+
+def _plainly_fit(values: LiteralMap, declared: VariableMap) -> bool:
+    """Whether all values are primitives of the very types that are declared, as those of most tasks are."""
+    found, variables = values.literals, declared.variables
+    if len(found) != len(variables):
+        return False
+    for name, variable in variables.items():
+        if name not in found:
+            return False
+        kind = _PRIMITIVES.get(found[name].scalar.primitive.WhichOneof("value") or "")
+        if kind is None or variable.type.simple != kind:
+            return False
+    return True
 
 
 def large(data: bytes) -> bool:

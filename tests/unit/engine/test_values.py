@@ -13,9 +13,19 @@ from alula.data.stores import Objects
 from alula.engine.state import Failure, FailureKind, Ref, Values
 from alula.engine.values import Depot, left_behind, misfit
 from alula.errors import DamagedData, DataError, ObjectNotFound
-from alula.idl import ContainerError, ErrorDocument, ExecutionError, LiteralMap, TypedInterface, literals
+from alula.idl import (
+    ContainerError,
+    ErrorDocument,
+    ExecutionError,
+    Literal,
+    LiteralMap,
+    LiteralType,
+    TypedInterface,
+    literals,
+)
+from alula.idl.interface import why_unfit
 from tests.unit.engine.drive import clock, virtual
-from tests.unit.idl.build import INT, NONE, typed, union_of
+from tests.unit.idl.build import BOOL, FLOAT, INT, NONE, STR, typed, union_of
 
 ONE, NOTHING = typed({}, {"o0": INT}), typed({}, {})
 OPTIONAL = typed({}, {"o0": union_of(INT, NONE)})
@@ -191,3 +201,12 @@ async def test_many_reads_at_once_are_bounded() -> None:
     where = depot(objects)
     await asyncio.gather(*(where.read(f"memory://{nth}") for nth in range(300)))
     assert objects.most == 64
+
+
+@pytest.mark.parametrize("declared", [INT, STR, FLOAT, BOOL])
+@pytest.mark.parametrize(
+    "given", [literals.integer(0), literals.string(""), literals.floating(0), literals.boolean(False)]
+)
+def test_m8_a_primitive_fits_its_own_type_only(declared: LiteralType, given: Literal) -> None:
+    found = misfit(Values.of({"o0": given}).data, typed({}, {"o0": declared}))
+    assert (found is None) is not bool(why_unfit(given, declared))
