@@ -21,6 +21,7 @@ from alula.store.memory import MemoryStore
 from tests.unit.compiler.build import const, task_node
 from tests.unit.engine.build import made, step
 from tests.unit.engine.drive import FakeRunner, after, clock, create, ended, engine, in_turn, outputs, running, virtual
+from tests.unit.engine.test_launch import PARENT, child_key, registered
 
 DONE = after(1, Succeeded(outputs(o0=1)))
 BOOM = after(1, Failed(AttemptFailure("USER:Boom", "it broke", recoverable=True)))
@@ -151,3 +152,18 @@ async def test_a_trace_that_is_not_sampled_has_no_part_either() -> None:
 
 def test_without_an_sdk_there_is_no_observer() -> None:
     assert open_spans() is None
+
+
+@virtual
+async def test_a_child_execution_is_below_the_attempt_that_launched_it() -> None:
+    found, store = Told(), MemoryStore(clock())
+    await registered(store)
+    record = await create(store, PARENT)
+    async with running(engine(store, FakeRunner(DONE), observers=[found.spans()])):
+        await ended(store, record.id)
+        await asyncio.sleep(1)
+    child = found.named((await store.execution(child_key())).entity)
+    attempt = [one for one in found.all if one.name == "n0 attempt 0" and one.end_time and one.parent][-1]
+    assert child.parent is not None
+    assert child.parent.span_id == attempt.context.span_id
+    assert len({one.context.trace_id for one in found.all}) == 1
