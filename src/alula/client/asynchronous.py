@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from alula.data import uris
 from alula.data.layout import Execution as Files
 from alula.engine.driver import Engine
 from alula.engine.plan import compile_plan
+from alula.engine.traces import TRACEPARENT
 from alula.errors import ConfigError, NameTaken, Unknown
 from alula.idl import Identifier, Literal, LiteralType, ResourceType
 from alula.idl.ids import type_name
@@ -240,7 +242,7 @@ class AsyncClient:
             options=ask.options,
             signals=signals,
             labels=ask.labels or {},
-            facts=ask.facts or {},
+            facts={**_started_under(), **(ask.facts or {})},
         )
         try:
             created = await executions.create(self.desk, what, order)
@@ -344,3 +346,9 @@ def _answered(answers: Mapping[str, Any], types: Mapping[str, LiteralType], plac
         lt = types.get(id)
         found[id] = maps.literal(value, default.converter(default.guess(lt) if lt is not None else type(value)), place)
     return found
+
+
+def _started_under() -> dict[str, str]:
+    """The trace that this process is a part of, if whoever started it said so."""
+    said = os.environ.get(TRACEPARENT.upper(), "")
+    return {TRACEPARENT: said} if said else {}
