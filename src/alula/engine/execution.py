@@ -249,8 +249,8 @@ class Execution:
         return next(iter(self.unbound), "")
 
     def free_for(self, path: str) -> bool:
-        """Whether a node that comes now may start at once: there is room, and nobody was there before it."""
-        return not self.ready and self._room() if self.takes_slot(path) else not self.unbound
+        """Whether a node may start at once. To be asked only when none of those that wait may."""
+        return not self.takes_slot(path) or self._room()
 
     def _room(self) -> bool:
         limit = self.settings.max_parallelism
