@@ -52,7 +52,7 @@ def explore(seed: int, *, weather: Weather | None = None) -> Found:
     found = _Story(seed, drawn).tell()
     if found.faults or drawn.failing or drawn.hanging or drawn.aborts or drawn.jumps:
         return found
-    if any("(Timeout)" in line for line in found.log):
+    if any("Timeout" in line for line in found.log):
         return found  # an outage was longer than a deadline
     quiet = replace(drawn, engines=1, budget=0, crash=0.0, disasters=0, recovers=0.0, early=0.0)
     if quiet != drawn:

@@ -6,6 +6,7 @@ Everything that is random in it follows from its seed, so it goes the same way e
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import random
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alula.config import CacheConfig, EngineConfig
+from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.engine import crash
 from alula.engine.codec import pack_settings
@@ -105,16 +107,19 @@ class World:
         seed: What everything that is random follows from.
         weather: What it is like.
         script: What attempts do.
+        objects: Where files are; in memory if it is not given.
         traced: Values of tasks say which run they are from (`flows.script`), so that the checker can follow them.
     """
 
-    def __init__(self, seed: str, weather: Weather, script: Script, *, traced: bool = True) -> None:
+    def __init__(
+        self, seed: str, weather: Weather, script: Script, *, objects: ObjectStore | None = None, traced: bool = True
+    ) -> None:
         self.seed, self.weather = seed, weather
         self.loop = virtual_loop()
         self.log: list[str] = []
         self.clock = VirtualClock(self.loop)
         self.store = MemoryStore(self.clock)
-        self.objects = Objects()
+        self.objects = objects or Objects()
         rng = random.Random(f"{seed} faults")
         self.store_dials = faults.Dials(rng, weather.budget)
         self.runner_dials = runners.Dials(rng, weather.budget, lost=0.05 if weather.lost else 0.0)
@@ -126,7 +131,7 @@ class World:
         self.dead: list[Replica] = []
         self.born = 0
         self.mishaps: list[str] = []
-        self._outside = Process("world", self.loop)
+        self._outside = contextvars.copy_context()
 
     def say(self, what: str) -> None:
         """Put a line into the event log."""
@@ -134,7 +139,7 @@ class World:
 
     def at(self, seconds: float, call: Callable[..., object], *args: Any) -> None:
         """Have something happen in so many seconds, whatever dies until then."""
-        self.loop.call_later(seconds, self._outside.call_soon, call, *args)
+        self.loop.call_later(seconds, call, *args, context=self._outside)
 
     # --- engines ---
 
