@@ -479,6 +479,10 @@ class MemoryStore(_Engines, _Queries, _Entities, _Cache):
         clock: What leases and times go by; the machine's if none is given.
     """
 
+    def bury(self, owner: str) -> None:
+        """Take note that the process of an engine is gone: it does not live, lease or not."""
+        self._leases.pop(owner, None)
+
     def open_reservations(self) -> Mapping[str, str]:
         """Who holds which cache reservation that has not run out."""
         now = self.clock.monotonic()

@@ -35,9 +35,11 @@ from alula.types.transformer import Place
 
 T = TypeVar("T")
 
-CALM = Weather()
+_ROOMY = 600.0
+"""Seconds of a lease: an engine that speaks seldom lets days pass quickly."""
+CALM = Weather(lease=_ROOMY, noticed=True)
 """Nothing goes wrong but what is asked for."""
-STORM = Weather(budget=40, crash=0.005)
+STORM = Weather(budget=40, crash=0.005, lease=_ROOMY, noticed=True)
 """Calls of the store fail, before and after their effect; answers come late and twice; engines die and come back."""
 
 

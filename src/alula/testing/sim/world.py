@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from alula.config import CacheConfig, EngineConfig
@@ -59,6 +60,10 @@ class Weather:
     """Reports of runners may be lost for good, against their contract, until another engine asks again."""
     jumps: bool = False
     """The wall clocks of engines are set, back and forth."""
+    lease: float = 10.0
+    """Seconds after which an engine that was not heard of loses what it has."""
+    noticed: bool = False
+    """The death of an engine is noticed at once, as that of a process on the same machine is."""
     alone: bool = False
     """Only one engine can reach the store, as on a laptop: it goes on through an outage of the store."""
 
@@ -82,6 +87,7 @@ class Weather:
             early=rng.choice([0.0, 0.5]),
             lost=rng.random() < 0.3,
             jumps=rng.random() < 0.2,
+            noticed=rng.random() < 0.3,
             alone=engines == 1 and rng.random() < 0.5,
         )
 
@@ -166,7 +172,7 @@ class World:
             data_prefix=DATA,
             clock=clock,
             rng=rng,
-            config=EngineConfig(inline_bytes=self.weather.inline_bytes),
+            config=EngineConfig(lease=timedelta(seconds=self.weather.lease), inline_bytes=self.weather.inline_bytes),
             alone=self.weather.alone,
         )
         replica = Replica(name, slot, process, clock, store, runner, engine)
@@ -183,6 +189,8 @@ class World:
         self.say(f"{replica.name} is killed: {why}")
         self.dead.append(replica)
         self.cluster.lose(replica.runner)
+        if self.weather.noticed:
+            self.store.bury(replica.name)
         if again_after is not None:
             self.at(again_after, self.start, slot)
         replica.process.kill()
