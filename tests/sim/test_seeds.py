@@ -16,6 +16,7 @@ FOUND = {
     368: "a report that came after the last commit of an engine that stopped found nobody to take it",
     811: "the same, with local workers",
     20132: "an engine that was cut off went on renewing the reservations of executions that it had lost",
+    30396: "a signal was set while its engine did not reach the store, and the word of it was lost",
 }
 
 

@@ -194,7 +194,7 @@ class Engine:
 
     async def _claims(self) -> None:
         """Take executions while there is room: when something is new, and now and then."""
-        every = self.config.lease.total_seconds() / 2
+        every, looked = self.config.lease.total_seconds() / 2, self._clock.monotonic()
         while True:
             await self._lease.had.wait()
             self._something.clear()
@@ -209,6 +209,9 @@ class Engine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(every):
                     await self._something.wait()
+            if self._clock.monotonic() - looked >= every:  # a word from the store may have been lost
+                looked = self._clock.monotonic()
+                self._wake(())
 
     async def _claim(self) -> bool:
         """Take what there is room for; gives whether there may be more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from alula.errors import DataError, StoreUnavailable
 from alula.plugin.runner import Started, Succeeded
 from alula.store.memory import MemoryStore
 from alula.store.records import Changes, Claim
+from alula.store.store import Wake
 from tests.unit.compiler.build import ref, task_node
 from tests.unit.engine.build import made, step
 from tests.unit.engine.drive import (
@@ -227,3 +230,19 @@ async def test_objects_that_stay_away_fail_the_attempt_for_the_system() -> None:
         record = await ended(store, record.id, within=10_000)
     assert "RetriesExhausted|InputsUnreadable" in record.error
     assert len(await store.attempts(record.id, "n1")) == 4
+
+
+@virtual
+async def test_a_command_is_heard_of_though_the_word_of_it_was_lost() -> None:
+    class Mute(MemoryStore):
+        @contextmanager
+        def watch(self, wake: Wake) -> Iterator[None]:
+            yield
+
+    time = clock()
+    store = Mute(time)
+    record = await create(store, made(chain(1)))
+    async with running(engine(store, FakeRunner(default=hang), time=time)):
+        await until(store, record.id, "n0", "running")
+        await store.ask(record.id, "abort", body=b"enough")
+        await until(store, record.id, "", "aborted", within=6)
