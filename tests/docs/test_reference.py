@@ -30,6 +30,7 @@ from google.protobuf.struct_pb2 import Struct
 import alula
 from alula import JSON, Directory, File, Pickle, StructuredDataset, TaskError, errors
 from alula.cli.main import COMMANDS, app
+from alula.config import Config
 from alula.idl import BlobType, LiteralType, SimpleType
 from alula.sdk.options import TaskKeywords
 from alula.types import default
@@ -138,3 +139,14 @@ def test_every_environment_variable_is_in_the_reference() -> None:
     sources = [path for path in (ROOT / "src" / "alula").rglob("*.py") if "compat" not in path.parts]
     used = {name for path in sources for name in VARIABLE.findall(path.read_text())}
     assert sorted(name for name in used if f"`{name}`" not in text) == []
+
+
+def test_every_setting_is_in_the_reference() -> None:
+    text = (REFERENCE / "config.md").read_text()
+    config = Config()
+    keys = []
+    for field in dataclasses.fields(config):
+        section = getattr(config, field.name)
+        inner = dataclasses.fields(section) if dataclasses.is_dataclass(section) else ()
+        keys += [f"`[{field.name}] {one.name}`" for one in inner] or [f"`{field.name}`"]
+    assert [key for key in keys if key not in text] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from alula.engine.execution import Execution
 from alula.engine.plan import Kind, NodePlan
@@ -50,7 +49,6 @@ class Scope:
 class Pace:
     """What attempts tell beside their rows."""
 
-    started_at: datetime | None = None
     done: float | None = None
     message: str = ""
 
@@ -88,9 +86,7 @@ class Board:
                 case NodeState():
                     changed.append((self.note(row), row))
                 case AttemptState():
-                    if row.phase.live:
-                        self.pace(row.path).started_at = row.started_at
-                    elif row.failure is not None:
+                    if row.failure is not None:
                         self.faults[row.path] = row.failure
                 case Expansion() if row.path not in self._plans.expansions:
                     self._plans.put(row)

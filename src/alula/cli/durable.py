@@ -54,6 +54,8 @@ class Show:
     verbose: bool = False
     solo: bool = False
     """It is made of one node."""
+    told: bool = False
+    """A tree that stays tells how it ended, and what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
             click.echo(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}{so_far}", err=True)
         if not await drive(client, run, watch):
             return ABORTED
+        if watch.view is View.TREE and not show.solo:
+            show = replace(show, told=True)
     return await tell_end(client, run, show)
 
 
@@ -188,7 +192,8 @@ async def tell_end(client: AsyncClient, run: AsyncRun, show: Show) -> int:
             took = (record.ended_at - record.created_at).total_seconds() if record.ended_at else 0
             shown = click.style(f"  {took:.1f} s" if took >= 0.1 else "", dim=True)
             name = click.style(f"  {run.name}", fg="cyan")
-            click.echo(f"{click.style('✓', fg='green')} {show.title} succeeded{shown}{name}", err=True)
+            if not show.told:
+                click.echo(f"{click.style('✓', fg='green')} {show.title} succeeded{shown}{name}", err=True)
             await _say_reports(client, run)
         return OK
     failure = await failure_of(client.house.store, record)

@@ -60,8 +60,8 @@ class Lines:
         for nth, path in enumerate(self._board.running):
             if nth == _MOST_RUNNING:
                 return
-            pace, row = self._board.paces.get(path), self._board.rows[path]
-            since = pace.started_at if pace else None
+            row = self._board.rows[path]
+            since = row.started_at
             if since is not None and now - since > self._slow and self._announced.get(path) != row.attempt:
                 self._announced[path] = row.attempt
                 yield _joined(

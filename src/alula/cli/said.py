@@ -63,7 +63,7 @@ def words(board: Board, row: NodeState, frame: Frame) -> list[Part]:
         until = f" for another {shown_duration(row.wake_at - frame.now)}" if row.wake_at else ""
         return [Part(f"  sleeps{until}", dim=True)]
     if row.phase is NodePhase.RUNNING:
-        since = (pace.started_at if pace else None) or row.since
+        since = row.started_at or row.since
         said = [Part(f"  {_span(since, frame.now)}", dim=True)]
         if pace is not None and pace.done is not None:
             said += [Part("  "), *bar(pace.done, 16), Part(f" {pace.done:4.0%}")]
@@ -161,7 +161,7 @@ def _of_ended(row: NodeState) -> list[Part]:
     if row.phase is NodePhase.RECOVERED:
         return [Part("  recovered", dim=True)]
     if row.phase.good:
-        took = _span(row.since, row.ended_at)
+        took = _span(row.started_at or row.since, row.ended_at)
         return [Part("  cached" if cached(row) else f"  {took}" if took else "", dim=True)]
     if row.phase is NodePhase.SKIPPED:
         return [Part("  skipped", dim=True)]

@@ -128,15 +128,14 @@ def test_a_program_for_another_sdk_runs_through_its_dialect(shell: Shell) -> Non
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
 
 
-def colored(shell: Shell, **env: str) -> bool:
-    """Whether a run on a terminal prints colors."""
+def on_a_terminal(shell: Shell, *words: str, **env: str) -> str:
+    """What a command prints on a terminal."""
     master, slave = pty.openpty()
     surroundings = {**os.environ, "ALULA_HOME": str(shell.home), "TERM": "xterm", **env}
     surroundings.pop("NO_COLOR" if "NO_COLOR" not in env else "", None)
-    subprocess.run(
-        [console_script(), "run", shell.file, "add", "--a", "1"],
-        cwd=shell.home, env=surroundings, stdin=slave, stdout=slave, stderr=slave, check=True, timeout=60,
-    )  # fmt: skip
+    process = subprocess.Popen(
+        [console_script(), *words], cwd=shell.home, env=surroundings, stdin=slave, stdout=slave, stderr=slave
+    )
     os.close(slave)
     printed = b""
     while True:
@@ -148,13 +147,23 @@ def colored(shell: Shell, **env: str) -> bool:
             break
         printed += piece
     os.close(master)
-    assert b"4" in printed
-    return b"\x1b[" in printed
+    assert process.wait(timeout=60) == 0
+    return printed.decode()
+
+
+def test_a_terminal_shows_a_tree_and_at_its_end_the_result(shell: Shell) -> None:
+    printed = on_a_terminal(shell, "run", "--name", "nightly", shell.file, "flow", "--a", "1", NO_COLOR="1")
+    last = printed.rpartition("\x1b[0J")[2].replace("\x1b[?25h", "").replace("\x1b[?25l", "").splitlines()
+    assert last[0].startswith("✓ workflow flow  nightly  succeeded")
+    assert [line.split()[:2] for line in last[1:4]] == [["✓", "add"], ["✓", "report"], ["✓", "add"]]
+    assert "5" in last
+    assert "workflow flow succeeded" not in printed
 
 
 def test_colors_are_for_terminals_that_want_them(shell: Shell) -> None:
-    assert colored(shell)
-    assert not colored(shell, NO_COLOR="1")
+    words = ["run", shell.file, "add", "--a", "1"]
+    assert "\x1b[32m" in on_a_terminal(shell, *words)
+    assert "\x1b[3" not in on_a_terminal(shell, *words, NO_COLOR="1")
     assert "\x1b[" not in shell.process("run", shell.file, "add", "--a", "1").stderr
 
 

@@ -1,0 +1,92 @@
+"""What is printed for an execution that did not end well."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from alula.cli.failed import card, exit_code, read
+from alula.engine.state import Failure
+
+MESSAGE = """2 attempts failed, the last one with: Traceback (most recent call last):
+  File "/home/me/shop.py", line 41, in fails
+    return broken(a)
+           ^^^^^^^^^
+  File "/home/me/shop.py", line 44, in broken
+    raise ValueError(f"no {a} today")
+ValueError: no 4 today
+in task 'shop.fails' (shop.py:40)
+"""
+CHAINED = """Traceback (most recent call last):
+  File "/home/me/a.py", line 1, in f
+    g()
+KeyError: 'x'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/home/me/b.py", line 2, in h
+    f()
+RuntimeError: cannot go on
+"""
+
+
+def shown(phase: str, failure: Failure, *, verbose: bool = False) -> list[str]:
+    return click.unstyle(card("calm-otter", "workflow flow", phase, failure, verbose=verbose)).splitlines()
+
+
+def test_a_traceback_is_taken_apart() -> None:
+    found = read(MESSAGE)
+    assert found.before == "2 attempts failed, the last one with:"
+    assert [(frame.lineno, frame.name, source) for frame, source in found.frames] == [
+        (41, "fails", "return broken(a)"),
+        (44, "broken", 'raise ValueError(f"no {a} today")'),
+    ]
+    assert found.error == ("ValueError: no 4 today", "in task 'shop.fails' (shop.py:40)")
+
+
+def test_of_a_chain_the_last_error_counts() -> None:
+    found = read(CHAINED)
+    assert found.error == ("RuntimeError: cannot go on",)
+    assert [frame.name for frame, _ in found.frames] == ["h"]
+
+
+def test_a_message_without_a_traceback_is_all_error() -> None:
+    assert read("out of memory\nfor good") == read("out of memory\nfor good\n")
+    assert read("out of memory").error == ("out of memory",)
+
+
+def test_a_card_names_the_node_and_what_comes_next() -> None:
+    lines = shown("failed", Failure("USER:ValueError", MESSAGE, path="n1"))
+    assert lines[0] == "✗ workflow flow failed in node n1  calm-otter"
+    assert "  ValueError: no 4 today" in lines
+    assert any(line.startswith("  2 attempts failed") and "with" not in line for line in lines)
+    assert lines[-2].startswith("  alula logs calm-otter n1 ")
+    assert lines[-1].startswith("  alula recover calm-otter ")
+
+
+def test_a_verbose_card_shows_the_message_as_it_is() -> None:
+    assert "  Traceback (most recent call last):" in "\n".join(shown("failed", Failure("X", CHAINED), verbose=True))
+
+
+def test_a_card_of_an_abort_is_one_line() -> None:
+    assert shown("aborted", Failure("Aborted", "enough")) == ["⊘ workflow flow aborted  calm-otter: enough"]
+
+
+def test_the_failure_of_a_failure_node_is_told_too() -> None:
+    lines = shown("failed", Failure("X", "first", secondary=Failure("Y", "second")))
+    assert any("its failure node failed too: second" in line for line in lines)
+
+
+CODES = [
+    ("succeeded", "", 0),
+    ("failed", "USER:ValueError", 1),
+    ("aborted", "Aborted", 3),
+    ("timed_out", "Timeout", 4),
+    ("failed", "TimeoutExpired", 4),
+]
+
+
+@pytest.mark.parametrize(("phase", "code", "expected"), CODES)
+def test_the_exit_code_says_how_it_ended(phase: str, code: str, expected: int) -> None:
+    assert exit_code(phase, Failure(code, "")) == expected

@@ -1,0 +1,170 @@
+"""Workers for many programs: which of them runs what, and what happens when their code is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from alula.engine.plan import NodePlan
+from alula.idl import TaskTemplate
+from alula.plugin.runner import AttemptId, Failed, Job, Report, Started, Succeeded, Tell
+from alula.serve.code import Code, with_environment
+from alula.serve.programs import Programs
+from alula.store.records import ExecutionKey, ExecutionRecord
+
+
+class Workers:
+    """Runs nothing: a test ends the attempts."""
+
+    local = True
+
+    def __init__(self, code: Code | None, *, problem: Exception | None = None) -> None:
+        self.code, self.problem = code, problem
+        self.jobs: dict[str, tuple[Job, Tell]] = {}
+        self.closed: list[str] = []
+        self.opened, self.ended = asyncio.Event(), False
+
+    async def open(self) -> None:
+        await self.opened.wait()
+        if self.problem is not None:
+            raise self.problem
+
+    async def aclose(self) -> None:
+        self.ended = True
+
+    def keep(self, seconds: float) -> None: ...
+
+    def accepts(self, template: TaskTemplate) -> str:
+        return ""
+
+    def start(self, job: Job, tell: Tell) -> None:
+        self.jobs[job.id.path] = job, tell
+
+    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        self.closed.append(id.path)
+        done("")
+
+    def numbers(self) -> Mapping[str, float]:
+        return {"workers_started": 2, "queued": len(self.jobs)}
+
+
+class Stage:
+    """Programs, and all workers that were made."""
+
+    def __init__(self, *, problem: Exception | None = None) -> None:
+        self.made: list[Workers] = []
+        self.said: list[Report] = []
+
+        def make(code: Code | None) -> Workers:
+            self.made.append(Workers(code, problem=problem))
+            return self.made[-1]
+
+        self.programs = Programs(make, lambda template: "")
+
+    def take(self, name: str, module: str | None, **variables: str) -> None:
+        facts = Code(sys.executable, "/somewhere", module).facts() if module is not None else {}
+        facts |= with_environment(variables)
+        key, now = ExecutionKey("p", "d", name), datetime.now(UTC)
+        record = ExecutionRecord(1, key, "workflow:p:d:w:v", "", "running", open=True, created_at=now, facts=facts)
+
+        def plan_of(path: str) -> NodePlan:
+            raise KeyError(path)
+
+        self.programs.taken(record, plan_of)
+
+    def start(self, name: str, path: str = "n0") -> AttemptId:
+        id = AttemptId("p", "d", name, path, 0)
+        self.programs.start(Job(id, TaskTemplate(), b"", "memory://x"), self.said.append)
+        return id
+
+
+async def turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_each_program_has_workers_of_its_own_which_its_executions_share() -> None:
+    stage = Stage()
+    for name, module in (("one", "a"), ("two", "a"), ("three", "b"), ("four", None)):
+        stage.take(name, module)
+        stage.start(name, path=name)
+    for workers in stage.made:
+        workers.opened.set()
+    await turn()
+    assert [(w.code.module if w.code else None, list(w.jobs)) for w in stage.made] == [
+        ("a", ["one", "two"]),
+        ("b", ["three"]),
+        (None, ["four"]),
+    ]
+    assert stage.programs.numbers()["queued"] == 4
+    await stage.programs.aclose()
+    assert all(workers.ended for workers in stage.made)
+    assert stage.programs.numbers()["workers_started"] == 6
+
+
+async def test_what_is_closed_before_its_workers_are_ready_never_starts() -> None:
+    stage = Stage()
+    stage.take("one", "a")
+    id = stage.start("one")
+    done: list[str] = []
+    stage.programs.close(id, abort=True, reason="enough", done=done.append)
+    [workers] = stage.made
+    workers.opened.set()
+    await turn()
+    assert (done, workers.jobs, workers.closed) == ([""], {}, [])
+
+
+async def test_an_attempt_is_closed_where_it_runs() -> None:
+    stage = Stage()
+    stage.take("one", "a")
+    id = stage.start("one")
+    [workers] = stage.made
+    workers.opened.set()
+    await turn()
+    _, tell = workers.jobs["n0"]
+    tell(Started())
+    tell(Succeeded(b"", closed=False))
+    done: list[str] = []
+    stage.programs.close(id, abort=False, reason="", done=done.append)
+    assert (done, workers.closed, len(stage.said)) == ([""], ["n0"], 2)
+    stage.programs.close(id, abort=False, reason="", done=done.append)
+    assert done == ["", ""]
+
+
+async def test_code_that_has_changed_fails_the_attempt_and_says_so() -> None:
+    stage = Stage()
+    facts = {**Code(sys.executable, "/somewhere", "a", {"a.py": "0123"}).facts()}
+    now = datetime.now(UTC)
+    key = ExecutionKey("p", "d", "one")
+    stage.programs.taken(
+        ExecutionRecord(1, key, "w", "", "running", open=True, created_at=now, facts=facts), lambda path: None
+    )
+    stage.start("one")
+    [failed] = stage.said
+    assert isinstance(failed, Failed)
+    assert failed.failure.code == "CodeUnavailable"
+    assert "a.py is gone" in failed.failure.message
+    assert not stage.made
+
+
+async def test_workers_that_cannot_begin_fail_the_attempt() -> None:
+    stage = Stage(problem=OSError("no processes left"))
+    stage.take("one", "a")
+    stage.start("one")
+    stage.made[0].opened.set()
+    await turn()
+    [failed] = stage.said
+    assert isinstance(failed, Failed)
+    assert "no processes left" in failed.failure.message
+
+
+async def test_variables_of_an_execution_are_given_to_its_jobs() -> None:
+    stage = Stage()
+    stage.take("one", "a", COLOR="red")
+    stage.start("one")
+    stage.made[0].opened.set()
+    await turn()
+    job, _ = stage.made[0].jobs["n0"]
+    assert job.environment == {"COLOR": "red"}
