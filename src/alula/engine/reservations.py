@@ -36,6 +36,12 @@ class _Call:
     """The node gave the reservation back before it knew that it had it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    holder: str
+    freed: Callable[[], None]
+
+
 class Reservations:
     """The reservations that nodes of one engine have or wait for. `run` must be running for as long as there are any.
 
@@ -59,7 +65,7 @@ class Reservations:
         """Those to keep alive: key and holder."""
         self._calls: dict[_Call, Node] = {}
         """Questions that are under way, and who asks."""
-        self._waiting: dict[str, dict[Node, Callable[[], None]]] = {}
+        self._waiting: dict[str, dict[Node, _Waiter]] = {}
         """By key, who waits, first come first."""
         self._over: dict[Node, None] = {}
         """Nodes that gave back what they had not asked this engine for: a question may still be on its way."""
@@ -102,7 +108,7 @@ class Reservations:
             self._held[node] = at, holder
             self._holding.set()
         else:
-            self._waiting.setdefault(at, {})[node] = freed
+            self._waiting.setdefault(at, {})[node] = _Waiter(holder, freed)
             if frees != self._frees:  # it may have been freed while we asked
                 self._stirred.set()
         return until
@@ -197,12 +203,30 @@ class Reservations:
             await gather(self._look_after, list(self._waiting), limit=_AT_A_TIME)
 
     async def _look_after(self, key: str) -> None:
-        """Tell all that wait if there is an entry now, else the first one, which then tries to make it."""
+        """Tell all that wait if there is an entry now; else take the reservation for the first one, if it is free."""
         if key not in self._waiting:
             return
-        there = await self._there(key)
-        nodes = self._waiting.get(key, {})
-        for node in list(nodes) if there else list(nodes)[:1]:
-            nodes.pop(node)()
-        if not nodes:
-            self._waiting.pop(key, None)
+        if await self._there(key):
+            for waiter in self._waiting.pop(key, {}).values():
+                waiter.freed()
+            return
+        for node, waiter in list(self._waiting.get(key, {}).items())[:1]:
+            if await self._taken_for(node, key, waiter.holder):
+                self.wait_no_more(key, node)
+                waiter.freed()
+
+    async def _taken_for(self, node: Node, key: str, holder: str) -> bool:
+        try:
+            until = await self._cache.reserve(key, holder, lease=self._lease)
+        except (AlulaError, OSError) as exc:
+            self._warn(exc)
+            return False
+        if until is not None:
+            return False
+        if node not in self._waiting.get(key, {}):  # it has ended meanwhile, or asked by itself
+            if node not in self._held:
+                await self._give_back(key, holder)
+            return False
+        self._held[node] = key, holder
+        self._holding.set()
+        return True

@@ -307,6 +307,21 @@ def test_who_waits_is_told_of_what_another_engine_did() -> None:
     virtually(main)
 
 
+def test_while_another_engine_holds_it_nobody_is_told_however_much_happens() -> None:
+    async def main(store: MemoryStore) -> None:
+        ours, theirs = memo(store), memo(store)
+        running = [asyncio.create_task(one.run()) for one in (ours, theirs)]
+        await ours.reserve(A, reserving(), nobody)
+        await theirs.reserve(B, reserving(), nobody)
+        for _ in range(100):
+            theirs.wake()
+            await asyncio.sleep(1)
+        for one in running:
+            one.cancel()
+
+    virtually(main)
+
+
 async def test_what_is_freed_while_the_session_ends_is_freed_all_the_same() -> None:
     at = memo(MemoryStore())
     await at.reserve(A, reserving(), nobody)
