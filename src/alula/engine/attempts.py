@@ -44,8 +44,9 @@ Key = tuple[str, int]
 class Push(Protocol):
     """Puts an event into the inbox of the session."""
 
-    def __call__(self, event: Event, *, lazy: bool = False) -> None:
-        """A lazy event may wait some milliseconds for another one, so that both go into one commit."""
+    def __call__(self, event: Event, *, lazy: bool = False, outcome: bool = False) -> None:
+        """A lazy event may wait some milliseconds for another one, so that both go into one commit; an outcome while
+        they come in crowds."""
         ...
 
 
@@ -252,7 +253,7 @@ class Attempts:
         id = flight.id
         self._over(flight, report.closed)
         since = flight.started_at
-        self._push(AttemptSucceeded(id.path, id.number, outputs, futures, report.closed, since))
+        self._push(AttemptSucceeded(id.path, id.number, outputs, futures, report.closed, since), outcome=True)
 
     def _failed(self, flight: Flight, report: Failed) -> None:
         self.fail(flight, _failure(report.failure), checkpoint=report.checkpoint, closed=report.closed)

@@ -40,6 +40,9 @@ from alula.store.records import ExecutionRecord
 
 log = logging.getLogger(__name__)
 
+_MANY = 16
+"""Short tasks that end within the moment that outcomes wait for each other: workers must not run dry."""
+
 Reported = Callable[[AttemptId, Progressed | Waits], None]
 
 
@@ -66,6 +69,11 @@ class Effects:
         """Go on with the execution as it was loaded again. What is under way stays so."""
         self.x = x
         self.attempts.renew()
+
+    @property
+    def many(self) -> bool:
+        """Whether so many attempts are under way that the outcome of one may wait for those of others."""
+        return len(self.attempts.flights) >= _MANY
 
     def perform(self, command: Command) -> None:
         """Begin what a command asks for. Returns at once."""

@@ -277,6 +277,7 @@ class Session:
                 self._decide(batch, inbox.popleft())
             if inbox:
                 awake.set()
+            self.inbox.crowded = len(taken) > 1 and self.effects is not None and self.effects.many
             await self._finish(batch)
             if awake.is_set():  # else the next turn waits by itself
                 await asyncio.sleep(0)

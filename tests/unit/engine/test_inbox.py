@@ -41,3 +41,21 @@ async def test_nothing_wakes_what_is_closed() -> None:
     inbox.close()
     await asyncio.sleep(1)
     assert not inbox.awake.is_set()
+
+
+@virtual
+async def test_an_outcome_waits_for_others_only_while_they_come_in_crowds() -> None:
+    time, inbox = clock(), Inbox()
+    inbox.push(LAZY, outcome=True)
+    assert inbox.awake.is_set()
+    inbox.awake.clear()
+    inbox.crowded = True
+    inbox.push(LAZY, lazy=True)
+    inbox.push(LAZY, outcome=True)
+    assert not inbox.awake.is_set()
+    await inbox.awake.wait()
+    assert time.monotonic() <= 0.01
+    inbox.awake.clear()
+    for _ in range(100):
+        inbox.push(LAZY, outcome=True)
+    assert inbox.awake.is_set()
