@@ -1,13 +1,24 @@
 """What tests use: ours, yours, and those of anyone who extends Alula.
 
-What lives here: fakes of what Alula lends (clock, objects, answers for gates), and one conformance suite per contract.
+What lives here: fakes of what Alula lends (clock, objects, answers for gates), simulations of the whole engine, and one
+conformance suite per contract.
 What does not: tests (folder `tests`), switches that production code looks at.
 Who may import it: tests only; no room of Alula.
-Where to add one: a fake goes into `fakes.py`; a new contract brings `suites/<contract>.py`, a class of tests that an
-implementer subclasses.
+Where to add one: a fake is a file of its own; a fault that the engine must live through goes into `sim/`; a new
+contract brings `suites/<contract>.py`, a class of tests that an implementer subclasses.
 """
 
+from typing import TYPE_CHECKING
+
+from alula._kits.lazy import exports
 from alula.testing.answers import gates
 from alula.testing.mocks import patch, task_mock
 
-__all__ = ["gates", "patch", "task_mock"]
+if TYPE_CHECKING:
+    from alula.testing.simulation import CALM, STORM, SimulatedRun, Simulation
+
+__all__ = ["CALM", "STORM", "SimulatedRun", "Simulation", "gates", "patch", "task_mock"]
+
+# They bring the engine along, which tests that call functions do without.
+_LATE = "CALM STORM SimulatedRun Simulation"
+__getattr__, __dir__ = exports(__name__, dict.fromkeys(_LATE.split(), "alula.testing.simulation"))

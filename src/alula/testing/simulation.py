@@ -27,7 +27,7 @@ from alula.sdk.local import place_at
 from alula.sdk.workflow import BaseWorkflow, ImperativeWorkflow
 from alula.store.records import ExecutionRecord
 from alula.testing.sim.flows import DOMAIN, PROJECT
-from alula.testing.sim.programs import Programs, Span, seconds
+from alula.testing.sim.programs import Programs, Span, find_script, seconds
 from alula.testing.sim.world import DATA, Weather, World
 from alula.types import maps
 from alula.types.registry import default
@@ -97,6 +97,7 @@ class Simulation:
             CompileError: It does not hold together.
             RequestError, ConversionError: The inputs do not fit.
         """
+        find_script()
         self._names += 1
         name = name or f"run{self._names}"
         place = place_at(f"{DATA}/{name}/given", self._world.objects)

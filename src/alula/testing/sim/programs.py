@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from alula.runtime.prepared import Prepared, of_attempt
 from alula.sdk import current
 from alula.sdk.graph import Entity
 from alula.sdk.local import LocalRun, place_at
+from alula.sdk.task import names_of
 from alula.testing.sim.runners import Deed
 from alula.types import maps
 
@@ -51,6 +53,18 @@ class Behaviour:
     failure: AttemptFailure = _SIMULATED
     result: Callable[[], bytes] | None = None
     """In place of what the task gives."""
+
+
+def find_script() -> None:
+    """Let tasks of a script that runs as `__main__` be found under the names by which they are called."""
+    main = sys.modules.get("__main__")
+
+    def probe() -> None: ...
+
+    probe.__module__ = "__main__"
+    name, _ = names_of(probe)
+    if main is not None and name != "__main__":
+        sys.modules.setdefault(name, main)
 
 
 class Programs:
