@@ -46,7 +46,9 @@ def programs(config: Config, *, forked: Forked | None = None, tail: Tail | None 
 
     def make(code: Code | None) -> Pool:
         root = forked.root if forked is not None and code is not None and code.key == forked.code.key else None
-        start = Start(code.interpreter, (code.root,), (code.module,)) if code is not None and root is None else None
+        start = None
+        if code is not None:  # also where workers are forked: if that process dies, fresh ones take over
+            start = Start(code.interpreter if root is None else "", (code.root,), (code.module,))
         return Pool(config.workers, clock=clock, root=root, start=start, tail=tail, room=room)
 
     return Programs(make, Pool(config.workers, clock=clock, room=room).accepts)
