@@ -13,12 +13,12 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from alula._kits import lazy
 from alula.cli.card import FAILED, SERVER
+from alula.cli.width import without_password
 from alula.client.asynchronous import AsyncClient
 from alula.config import Config, file_for, home, load
 from alula.errors import AlulaError, ConfigError, PluginError
@@ -86,7 +86,7 @@ def doctor(output: str) -> None:
     """Show versions, the store, plugins and types. The exit code is 1 if a plugin is broken, 5 if the store is."""
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
-    variables = {key: value for key, value in sorted(os.environ.items()) if key.startswith("ALULA_")}
+    variables = {key: without_password(v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
     plugins = examined()
     store = looked_at()
     if output == "json":
@@ -131,7 +131,7 @@ def looked_at() -> StoreState:
         return StoreState(trouble=exc.what)
     path = file_for(Path.cwd())
     found = StoreState(
-        url=_without_password(config.store_url),
+        url=without_password(config.store_url),
         durability=str(config.store.durability),
         data=config.data_prefix,
         settings=str(path) if path is not None else "",
@@ -148,11 +148,6 @@ async def _looked_at(config: Config, found: StoreState) -> StoreState:
         engines = tuple(name for name, _, lives in await store.owners() if lives)
         waiting = await store.executions(ExecutionFilter(open=True), limit=1000)
         return replace(found, engines=engines, open=len(waiting))
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":...@", 1) if "://" in url and parts.password else url
 
 
 def _print(versions: dict[str, str], variables: dict[str, str], plugins: list[Plugin], store: StoreState) -> None:

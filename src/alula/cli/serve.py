@@ -18,6 +18,7 @@ from alula.admin.executions import ended
 from alula.cli.card import OK
 from alula.cli.desk import store_option
 from alula.cli.reports import reported
+from alula.cli.width import without_password
 from alula.client.ending import until_ended
 from alula.config import Config, load
 from alula.engine.observe import Observer
@@ -73,7 +74,9 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
         async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
             if numbers is not None:
                 numbers.read(engine, workers)
-            click.echo(f"engine {engine.owner} drives {house.config.store_url}; Ctrl-C stops it", err=True)
+            click.echo(
+                f"engine {engine.owner} drives {without_password(house.config.store_url)}; Ctrl-C stops it", err=True
+            )
             await house.unless_lost(stop.wait())
             click.echo("stopping: what is under way goes on with the next engine", err=True)
     finally:

@@ -11,6 +11,7 @@ import click
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def fitted(parts: Iterable[Part], width: int) -> str:
         if text != part.text:
             break
     return "".join(shown)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return _PASSWORD.sub(r"\1:...@", url)
 
 
 def _columns(one: str) -> int:

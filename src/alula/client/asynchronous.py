@@ -255,7 +255,7 @@ class AsyncClient:
         there = await self.house.store.execution(self.key(ask.name))
         before, now = Code.of_facts(there.facts), Code.of_facts(ask.facts or {})
         if before is None or now is None or before.digest == now.digest or before.module != now.module:
-            return exc
+            return exc  # which says what differs
         files = sorted({n for n in {**before.files, **now.files} if before.files.get(n) != now.files.get(n)})
         first = "" if executions.ended(there) else f"alula abort {ask.name}, then "
         return NameTaken(

@@ -6,7 +6,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.cli.width import Part, clean, columns, cut, fitted
+from alula.cli.width import Part, clean, columns, cut, fitted, without_password
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
@@ -29,3 +29,9 @@ def test_what_moves_the_cursor_is_taken_out() -> None:
     assert clean("\x1b[2J\x1b[31mred\x1b[0m\ttab\x07") == "red    tab"
     assert clean("10%\r20%\r30%") == "30%"
     assert clean("\x1b]0;title\x07text") == "text"
+
+
+def test_passwords_are_not_shown() -> None:
+    assert without_password("postgresql://me:secret@host:5432/db") == "postgresql://me:...@host:5432/db"
+    assert without_password("postgresql://me@host/db") == "postgresql://me@host/db"
+    assert without_password("/home/me/alula.db") == "/home/me/alula.db"
