@@ -17,6 +17,7 @@ FOUND = {
     811: "the same, with local workers",
     20132: "an engine that was cut off went on renewing the reservations of executions that it had lost",
     30396: "a signal was set while its engine did not reach the store, and the word of it was lost",
+    41793: "a node that found its outputs in the cache kept the reservation that it had been given meanwhile",
 }
 
 

@@ -110,7 +110,9 @@ class Turn:
             self.emit(CancelTimer(TimerKind.WAKE, row.path))
         if row.deadline is not None:
             self.emit(CancelTimer(TimerKind.NODE, row.path))
-        if (row.reserved or row.phase is NodePhase.RESERVING) and row.cache is not CacheStatus.PENDING:
+        # One that waited for a reservation may have been given it, and not know yet.
+        asked = row.phase is NodePhase.RESERVING or (row.phase is NodePhase.LOOKUP and row.generation > 1)
+        if (row.reserved or asked) and row.cache is not CacheStatus.PENDING:
             self.release(row)  # or wait for it no more
             row = replace(row, reserved=False)
         self.put(

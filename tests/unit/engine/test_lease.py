@@ -66,7 +66,7 @@ async def test_an_engine_speaks_three_times_a_lease_and_keeps_it() -> None:
         await asyncio.sleep(100)
         assert it.lease.held(1)
         assert 30 <= len(it.store.beats) <= 31
-        assert {round(seconds, 6) for seconds in it.good_for} == {7.5}
+        assert {round(seconds, 6) for seconds in it.good_for} == {8.5}
         assert not it.lost
 
 

@@ -56,8 +56,10 @@ def miss(turn: Turn, event: CacheMiss) -> None:
     plan = turn.x.plan_of(row.path)
     if plan.policy.serializable and not row.reserved and not event.failed:
         _reserve(turn, row)
-    else:
-        queue(turn, row)
+        return
+    if row.generation > 1 and not row.reserved:
+        turn.release(row)  # it waited for it, may have been given it, and runs without
+    queue(turn, row)
 
 
 def reserved(turn: Turn, event: Reserved) -> None:
