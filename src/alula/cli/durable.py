@@ -167,7 +167,10 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
             await run.wait()
     except asyncio.CancelledError:
         watch.end()
-        click.echo(f"execution {run.name} goes on with: alula run --name {run.name} ...", err=True)
+        if watch.note:
+            click.echo(f"execution {run.name} is stopped by whoever takes it next: alula abort {run.name}", err=True)
+        else:
+            click.echo(f"execution {run.name} goes on with: alula run --name {run.name} ...", err=True)
         return False
     finally:
         for task in beside:

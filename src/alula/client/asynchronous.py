@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -32,6 +33,7 @@ from alula.engine.traces import TRACEPARENT
 from alula.errors import ConfigError, NameTaken, Unknown
 from alula.idl import Identifier, Literal, LiteralType, ResourceType
 from alula.idl.ids import type_name
+from alula.observability.opening import open_spans
 from alula.sdk.graph import Entity
 from alula.sdk.local import place_at
 from alula.serve.code import Code
@@ -150,7 +152,8 @@ class AsyncClient:
         async with self._starting:
             if self._engine is None:
                 workers = self._workers or programs(self.config)
-                driving = self.house.driving([workers], observers=[workers])
+                spans = open_spans() if "opentelemetry.sdk" in sys.modules else None
+                driving = self.house.driving([workers], observers=[workers, *([spans] if spans is not None else [])])
                 self._engine = await self._stack.enter_async_context(driving)
         return self._engine
 
