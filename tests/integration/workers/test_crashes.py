@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from alula.plugin.failure import FailureKind
 from alula.plugin.runner import Succeeded
 from tests.integration.workers import programs
-from tests.integration.workers.bench import bench, descendants, parent, until
+from tests.integration.workers.bench import PATIENCE_SECONDS, bench, descendants, parent, until
 
 USER, SYSTEM = FailureKind.USER, FailureKind.SYSTEM
 
@@ -91,6 +92,18 @@ async def test_what_can_be_put_back_is_put_back(tmp_path: Path, how: str) -> Non
         before = await here.run(programs.state).value()
         assert await here.run(programs.messes, how=how).value() == int(before[0])
         assert await here.run(programs.state).value() == before
+
+
+async def test_the_last_words_of_a_worker_count_even_if_its_death_is_heard_of_before_them(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        leaves = here.run(programs.family, directory=str(tmp_path), how="return")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
+            pass  # the engine is busy, and hears of the fork and of the death at once
+        worker = int((tmp_path / "worker.pid").read_text())
+        while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
+            pass
+        assert isinstance(await leaves.end(), Succeeded), leaves.reports
 
 
 async def test_a_zygote_that_dies_takes_its_workers_along_and_another_one_begins(tmp_path: Path) -> None:

@@ -352,6 +352,8 @@ class Crew:
             case wire.Exited(number, _, status):
                 worker = zygote.workers.get(number)
                 if worker is not None:
+                    if worker.line is not None:
+                        worker.line.drain()  # its last words came by another way
                     self._dead(worker, lambda: deaths.of(status, out_of_memory=self._killed_by_kernel()))
 
     def _hangs(self, zygote: Zygote) -> None:

@@ -73,24 +73,31 @@ class Line:
                 passed.close()
         self._out.clear()
 
-    def _read(self) -> None:
+    def drain(self) -> None:
+        """Hear at once all that the other end has said, which is known to say no more."""
+        while not self.closed and self._read():
+            pass
+
+    def _read(self) -> bool:
+        """Hear what there is; whether there was anything."""
         try:
             data = self._channel.recv(_READ)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         try:
             for payload in self._frames.feed(data):
                 self._heard(wire.decode(payload))
                 if self.closed:
-                    return
+                    return False
         except (DataError, ValueError) as exc:
             log.error("workers.nonsense", extra={"problem": str(exc)})
             data = b""
         if not data:
             self.close()
             self._lost()
+        return bool(data)
 
     def _write(self) -> None:
         try:
