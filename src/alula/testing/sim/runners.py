@@ -108,6 +108,8 @@ class Cluster:
         self.most = 0
         """So many jobs were live at one time."""
         self._live = 0
+        self._of_node: dict[tuple[str, str, str, str], list[_Live]] = {}
+        """All jobs that each node ever had."""
         self._outside = contextvars.copy_context()
         """Of no process: what happens here goes on when engines die."""
 
@@ -122,9 +124,11 @@ class Cluster:
         name = job.id.name
         deed = self.script(job)
         live = _Live(job, deed, owner, tell, owner.local)
-        for other in self.live():
-            if _node(other.job.id) == _node(job.id):
+        of_node = self._of_node.setdefault(_node(job.id), [])
+        for other in of_node:
+            if other.live:
                 self.faults.append(f"{_text(job.id)} runs while {_text(other.job.id)} still does")
+        of_node.append(live)
         self.jobs.setdefault(name, []).append(live)
         self.started[name] = self.started.get(name, 0) + 1
         self._live += 1
