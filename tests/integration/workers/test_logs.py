@@ -69,6 +69,19 @@ async def test_a_log_can_be_read_while_it_grows(tmp_path: Path) -> None:
         assert again.log.read_bytes().startswith(b"first")
 
 
+async def test_who_follows_hears_the_last_words_too(tmp_path: Path) -> None:
+    told: list[bytes] = []
+    async with bench(tmp_path, tail=lambda id, piece: told.append(piece)) as here:
+        for task, said in ((programs.dies_printing, b"last words\n"), (programs.prints_in_c, b"from C\n")):
+            await here.run(task).end()
+            assert b"".join(told) == said
+            told.clear()
+        watched = here.run(programs.prints_and_waits, path=str(tmp_path / "never"))
+        await until(lambda: told)
+        await here.close(watched)
+        assert b"".join(told) == b"before\n"
+
+
 async def test_of_a_long_log_the_middle_is_left_out(tmp_path: Path) -> None:
     async with bench(tmp_path, log_limit_bytes=10_000) as here:
         watched = here.run(programs.chatters, lines=5000)

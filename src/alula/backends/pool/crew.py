@@ -84,6 +84,15 @@ class Zygote:
     preloaded: set[str] = field(default_factory=set)
     problem: str = ""
 
+    def hang_up(self) -> None:
+        """Speak with it no more, nor with its workers: they end."""
+        for worker in self.workers.values():
+            worker.hang_up()
+        if self.line is not None:
+            self.line.close()
+        if self.patience is not None:
+            self.patience.cancel()
+
 
 @dataclass(eq=False, slots=True)
 class Worker:
@@ -107,6 +116,25 @@ class Worker:
     def spool(self) -> str:
         """The file that its output goes to."""
         return str(self.directory / "log")
+
+    def hang_up(self) -> None:
+        """Speak with it no more: it ends when it has nothing to do."""
+        self.leaving = True
+        if self.line is not None:
+            self.line.close()
+
+    def know(self, call: Callable[[], None]) -> None:
+        """Have something done once its pid is known, or is known never to be."""
+        if self.pid or self.zygote.problem:
+            call()
+        else:
+            self.when_known.append(call)
+
+    def known(self) -> None:
+        """Do what had to wait for the pid."""
+        calls, self.when_known = self.when_known, []
+        for call in calls:
+            call()
 
 
 class Crew:
@@ -163,7 +191,7 @@ class Crew:
             return
         keeper.close()
         for zygote in self._zygotes.values():
-            self._hang_up(zygote)
+            zygote.hang_up()
         await asyncio.to_thread(keeper.wait)
 
     def keep(self, seconds: float) -> None:
@@ -185,32 +213,21 @@ class Crew:
         worker.busy = False
         worker.idle_since = self._clock.monotonic()
         if len(worker.templates) > _MOST_TEMPLATES:
-            self.dismiss(worker)
+            worker.hang_up()
         else:
             worker.zygote.idle.append(worker)
-
-    def dismiss(self, worker: Worker) -> None:
-        """Let an idle worker end."""
-        worker.leaving = True
-        if worker.line is not None:
-            worker.line.close()
 
     def end(self, worker: Worker, grace_seconds: float, gone: Callable[[], None]) -> None:
         """End a worker with all that descends from it; `gone` is called when nothing is left."""
         worker.leaving = True
 
         def end() -> None:
-            if self._keeper is None:
+            if self._keeper is None or not worker.pid:
                 gone()
             else:
                 self._keeper.end(worker.pid, grace_seconds, gone)
 
-        if worker.pid:
-            end()
-        elif worker.zygote.problem:
-            gone()
-        else:
-            worker.when_known = [end]
+        worker.know(end)
 
     def idle(self) -> int:
         """Workers that have nothing to do."""
@@ -220,34 +237,27 @@ class Crew:
         """Tell when a worker holds more memory than this; 0: no more."""
 
         def watch() -> None:
-            if self._keeper is not None:
+            if self._keeper is not None and worker.pid:
                 self._keeper.watch(worker.pid, limit_bytes)
 
-        if worker.pid:
-            watch()
-        else:
-            worker.when_known = [watch] if limit_bytes else []
+        worker.know(watch)
 
     def dismiss_idle(self, seconds: float) -> None:
         """Let those workers end that have had nothing to do for so long, and zygotes of bundles without any."""
         before = self._clock.monotonic() - seconds
         for zygote in list(self._zygotes.values()):
-            kept = [worker for worker in zygote.idle if worker.idle_since > before]
-            for worker in zygote.idle[:]:
-                if worker.idle_since <= before:
-                    self.dismiss(worker)
-            zygote.idle[:] = kept
+            while zygote.idle and zygote.idle[0].idle_since <= before:
+                zygote.idle.pop(0).hang_up()
             if zygote.code.bundle and not zygote.workers and zygote.pid:
                 self._forget(zygote)
-                self._hang_up(zygote)
+                zygote.hang_up()
 
     def forget(self, worker: Worker) -> None:
         """A worker is dead, and its files are of no use any more."""
         worker.zygote.workers.pop(worker.number, None)
         if worker in worker.zygote.idle:
             worker.zygote.idle.remove(worker)
-        if worker.line is not None:
-            worker.line.close()
+        worker.hang_up()
         self._loop.run_in_executor(None, shutil.rmtree, worker.directory, True)
 
     def _fork(self, zygote: Zygote) -> Worker:
@@ -341,9 +351,7 @@ class Crew:
                 worker = zygote.workers.get(number)
                 if worker is not None:
                     worker.pid = pid
-                    for call in worker.when_known:
-                        call()
-                    worker.when_known = []
+                    worker.known()
             case wire.Exited(number, 0, _):
                 worker = zygote.workers.get(number)
                 if worker is not None:
@@ -367,15 +375,6 @@ class Crew:
     def _killed_by_kernel(self) -> bool:
         before, self._kills = self._kills, deaths.kernel_kills()
         return self._kills > before
-
-    def _hang_up(self, zygote: Zygote) -> None:
-        for worker in zygote.workers.values():
-            if worker.line is not None:
-                worker.line.close()
-        if zygote.line is not None:
-            zygote.line.close()
-        if zygote.patience is not None:
-            zygote.patience.cancel()
 
     def _forget(self, zygote: Zygote) -> None:
         self._by_number.pop(zygote.number, None)
@@ -429,8 +428,7 @@ class Crew:
                 self._dead(worker, lambda: failure)
             else:
                 self.forget(worker)
-            for call in worker.when_known:
-                call()
+            worker.known()
         if zygote.line is not None:
             zygote.line.close()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alula.data import spool
+from alula.data.objects import ObjectStore
 from alula.errors import DataError
 from alula.plugin.runner import AttemptId
 
@@ -34,6 +35,8 @@ class Growing:
     """Where it belongs; None: not on this machine."""
     shown: bool = False
     told: int = 0
+    fd: int = -1
+    """Of the spooled file, once something of it was told."""
     thinning: asyncio.Future[None] | None = None
     """The disk of its middle is being given back."""
 
@@ -67,26 +70,44 @@ class Logs:
                 spool.show(one.path, one.place)
             except DataError as exc:
                 log.warning("workers.log_not_shown", extra={"attempt": one.id.name, "problem": str(exc)})
-        if self._tail is not None and size > one.told:
-            self._tell(one, one.path, size)
+        if self._tail is not None:
+            with suppress(OSError):
+                self._tell(one, one.path)
         if size > 2 * self._limit and (one.thinning is None or one.thinning.done()):
             loop = asyncio.get_running_loop()
             one.thinning = loop.run_in_executor(None, spool.thin, one.path, self._limit)
 
     def end(self, one: Growing) -> None:
-        """Tell what is left of a log that is at its place."""
-        if self._tail is not None and one.place is not None:
+        """Tell what is left of the log of an attempt that is over."""
+        if self._tail is not None:
             with suppress(OSError):
-                size = os.stat(one.place).st_size
-                if size > one.told:
-                    self._tell(one, str(one.place), size)
+                self._tell(one, one.path if one.place is None else str(one.place))
+        if one.fd >= 0:
+            os.close(one.fd)
+            one.fd = -1
 
-    def _tell(self, one: Growing, path: str, size: int) -> None:
+    def _tell(self, one: Growing, path: str) -> None:
+        """Tell a piece. The file stays open, for the worker moves it when the attempt is over."""
         assert self._tail is not None
-        with suppress(OSError), open(path, "rb") as file:
+        if one.fd < 0:
+            one.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        size = os.fstat(one.fd).st_size
+        if size > one.told:
             skipped = max(0, size - one.told - _PIECE)
-            file.seek(one.told + skipped)
-            piece = file.read(_PIECE)
+            piece = os.pread(one.fd, _PIECE, one.told + skipped)
             one.told += skipped + len(piece)
             note = f"... {skipped} bytes are left out here ...\n".encode() if skipped else b""
             self._tail(one.id, note + piece)
+
+
+async def publish(objects: ObjectStore, uri: str, path: str, limit_bytes: int) -> str:
+    """Put a spooled log to its place, when its worker did not live to do it; what went wrong."""
+    try:
+        place = objects.local_path(uri)
+        if place is not None:
+            await asyncio.to_thread(spool.publish, path, place, limit_bytes)
+        elif content := await asyncio.to_thread(spool.content, path, limit_bytes):
+            await objects.write(uri, content)
+    except DataError as exc:
+        return str(exc)
+    return ""

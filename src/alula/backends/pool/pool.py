@@ -16,15 +16,13 @@ from alula._kits.clock import Clock
 from alula.backends.pool import deaths, needs
 from alula.backends.pool.admission import Admission
 from alula.backends.pool.crew import Crew, Start, Worker
-from alula.backends.pool.logs import Growing, Logs, Tail
+from alula.backends.pool.logs import Growing, Logs, Tail, publish
 from alula.backends.pool.needs import Need
 from alula.backends.pool.templates import Known, Templates
 from alula.config import WorkersConfig
-from alula.data import spool
 from alula.data.layout import Attempt
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
-from alula.errors import DataError
 from alula.idl import ErrorDocument, ExecutionError, TaskTemplate
 from alula.idl import worker as wire
 from alula.plugin.failure import AttemptFailure, FailureKind
@@ -227,8 +225,6 @@ class Pool:
             del self._running[worker]
             self._crew.give_back(worker)
             self._finish(entry)
-            if self._logs.followed:
-                self._logs.end(self._growing(entry))
             begin_what_fits(self._room)
             entry.tell(report)
         elif isinstance(message, wire.Progress) and message.serial == entry.serial:
@@ -263,34 +259,14 @@ class Pool:
     def begin(self, entry: Entry) -> None:
         """There is room for a job."""
         assert self._crew is not None
-        job, known = entry.job, entry.known
-        worker = self._crew.take(known.code, known.module)
+        worker = self._crew.take(entry.known.code, entry.known.module)
         entry.worker = worker
         self._running[worker] = entry
-        new = known.number not in worker.templates
-        worker.templates.add(known.number)
         assert worker.line is not None
-        worker.line.say(
-            wire.Run(
-                serial=entry.serial,
-                template=known.number,
-                content=known.content if new else b"",
-                inputs=job.inputs,
-                prefix=job.prefix,
-                attempt=(job.id.project, job.id.domain, job.id.execution, job.id.number),
-                checkpoint=job.checkpoint,
-                index=job.index,
-                attempts=job.attempts,
-                environment=job.environment,
-                log_limit_bytes=self._config.log_limit_bytes,
-            )
-        )
+        worker.line.say(_order(entry, worker, self._config.log_limit_bytes))
         if entry.need.memory_limit_bytes:
             self._crew.watch(worker, entry.need.memory_limit_bytes)
-        if worker.pid:
-            self._started(entry)
-        else:
-            worker.when_known.append(lambda: self._started(entry))
+        worker.know(lambda: self._started(entry))
 
     def _started(self, entry: Entry) -> None:
         """The process of a job is there."""
@@ -341,22 +317,17 @@ class Pool:
 
     async def _publish_log(self, entry: Entry) -> None:
         """Put what a job has printed to its place, when its worker did not live to do it."""
-        worker = entry.worker
-        assert worker is not None
+        assert entry.worker is not None
         uri, limit = Attempt(entry.job.prefix).log, self._config.log_limit_bytes
-        try:
-            place = self._objects.local_path(uri)
-            if place is not None:
-                await asyncio.to_thread(spool.publish, worker.spool, place, limit)
-            elif content := await asyncio.to_thread(spool.content, worker.spool, limit):
-                await self._objects.write(uri, content)
-        except DataError as exc:
-            log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": str(exc)})
+        if problem := await publish(self._objects, uri, entry.worker.spool, limit):
+            log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": problem})
 
     def _finish(self, entry: Entry) -> None:
         """Forget a job, and tell who waited for its end."""
         self._room.free(entry)
         self._silent.pop(entry, None)
+        if self._logs.followed and entry.worker is not None:
+            self._logs.end(self._growing(entry))
         if self._entries.get(entry.job.id) is entry:
             del self._entries[entry.job.id]
         for done in entry.closing:
@@ -393,6 +364,26 @@ class Pool:
         self._idling = self._loop.call_later(max(seconds / 4, 0.01), self._idle)
         if self._crew is not None:
             self._crew.dismiss_idle(seconds)
+
+
+def _order(entry: Entry, worker: Worker, log_limit_bytes: int) -> wire.Run:
+    """What a worker is told of a job; its template only once."""
+    job, known = entry.job, entry.known
+    new = known.number not in worker.templates
+    worker.templates.add(known.number)
+    return wire.Run(
+        serial=entry.serial,
+        template=known.number,
+        content=known.content if new else b"",
+        inputs=job.inputs,
+        prefix=job.prefix,
+        attempt=(job.id.project, job.id.domain, job.id.execution, job.id.number),
+        checkpoint=job.checkpoint,
+        index=job.index,
+        attempts=job.attempts,
+        environment=job.environment,
+        log_limit_bytes=log_limit_bytes,
+    )
 
 
 def _report(ended: wire.Ended, checkpoint: str) -> Succeeded | Failed:
