@@ -109,8 +109,8 @@ MUTANTS = [
     Mutant(
         "an answer that comes too late counts",
         "engine/execution.py",
-        "or row.attempt != number or not attempt.phase.live",
-        "or row.attempt != number or not attempt.open",
+        "if attempt is not None and attempt.phase.live else None",
+        "if attempt is not None and attempt.open else None",
     ),
     Mutant(
         "a claim whose answer was lost is never found again",
