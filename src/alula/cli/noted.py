@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -27,6 +28,17 @@ class _Told(logging.Handler):
             )
 
 
+class _Kept(logging.FileHandler):
+    """A file that is made when there is something to write, and left alone where there is no room for it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing: trouble is told on the screen, too."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 def keep_log(path: Path, say: Callable[[str], None]) -> Callable[[], None]:
     """Have warnings of Alula go to a file, made when there is one, and a line of each to `say`.
 
@@ -37,7 +49,7 @@ def keep_log(path: Path, say: Callable[[str], None]) -> Callable[[], None]:
     handlers: list[logging.Handler] = [_Told(say, path)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, delay=True))
+        handlers.append(_Kept(path, delay=True))
     except OSError:  # a home that cannot be written to is told of where it matters
         pass
     for handler in handlers:
