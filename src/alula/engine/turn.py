@@ -101,9 +101,15 @@ class Turn:
             self.emit(SetTimer(TimerKind.NODE, row.path, 0, row.deadline))
 
     def end(
-        self, row: NodeState, phase: NodePhase, *, outputs: Values | None = None, failure: Failure | None = None
+        self,
+        row: NodeState,
+        phase: NodePhase,
+        *,
+        outputs: Values | None = None,
+        failure: Failure | None = None,
+        started_at: datetime | None = None,
     ) -> None:
-        """Make a node terminal, and tell what it is part of."""
+        """Make a node terminal, and tell what it is part of. `started_at`: if nobody has said it before."""
         if failure is not None and not failure.path and row.path:
             failure = replace(failure, path=row.path)
         if row.wake_at is not None:
@@ -123,6 +129,7 @@ class Turn:
                 wake_at=None,
                 outputs=outputs,
                 failure=failure or row.failure,
+                started_at=row.started_at or started_at,
                 ended_at=self.now,
             )
         )

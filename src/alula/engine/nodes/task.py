@@ -163,14 +163,14 @@ def succeeded(turn: Turn, event: AttemptSucceeded) -> None:
     if attempt is None:
         _late(turn, event)
         return
-    row, plan = _ran(turn.x.nodes[event.path], event.started_at), turn.x.plan_of(event.path)
-    _settle(turn, _began(attempt, event.started_at), AttemptPhase.SUCCEEDED, closed=event.closed)
+    row, plan = turn.x.nodes[event.path], turn.x.plan_of(event.path)
+    _settle(turn, attempt, AttemptPhase.SUCCEEDED, closed=event.closed, started_at=event.started_at)
     if event.expansion:
-        dynamic.expand(turn, row, plan, event.expansion)
+        dynamic.expand(turn, _ran(row, event.started_at), plan, event.expansion)
     elif plan.policy.cacheable and turn.x.settings.cache:
-        cache.store(turn, row, plan, event.outputs)
+        cache.store(turn, _ran(row, event.started_at), plan, event.outputs)
     else:
-        turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs)
+        turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs, started_at=event.started_at)
 
 
 def failed(turn: Turn, event: AttemptFailed) -> None:
@@ -182,7 +182,8 @@ def failed(turn: Turn, event: AttemptFailed) -> None:
     if event.checkpoint:
         row = replace(row, checkpoint=event.checkpoint)
     verdict = _judge(turn, row, attempt, event.failure, event.jitter)
-    _settle(turn, _began(attempt, event.started_at), AttemptPhase.FAILED, closed=event.closed, failure=event.failure)
+    started_at = event.started_at
+    _settle(turn, attempt, AttemptPhase.FAILED, closed=event.closed, failure=event.failure, started_at=started_at)
     if not verdict.retry:
         turn.end(verdict.row, NodePhase.FAILED, failure=verdict.failure)
         return
@@ -286,16 +287,26 @@ def _ran(row: NodeState, at: datetime | None) -> NodeState:
     return row if at is None or row.started_at is not None else replace(row, started_at=at)
 
 
-def _began(attempt: AttemptState, at: datetime | None) -> AttemptState:
-    return attempt if at is None or attempt.started_at is not None else replace(attempt, started_at=at)
-
-
 def _settle(
-    turn: Turn, attempt: AttemptState, phase: AttemptPhase, *, closed: bool, failure: Failure | None = None
+    turn: Turn,
+    attempt: AttemptState,
+    phase: AttemptPhase,
+    *,
+    closed: bool,
+    failure: Failure | None = None,
+    started_at: datetime | None = None,
 ) -> None:
     """Note how an attempt ended by itself, and have it closed."""
     _cancel_deadline(turn, attempt)
-    attempt = replace(attempt, phase=phase, deadline=None, open=not closed, failure=failure, ended_at=turn.now)
+    attempt = replace(
+        attempt,
+        phase=phase,
+        deadline=None,
+        open=not closed,
+        failure=failure,
+        started_at=attempt.started_at or started_at,
+        ended_at=turn.now,
+    )
     turn.put(attempt)
     if not closed:
         _close(turn, attempt, "it failed")
