@@ -61,8 +61,6 @@ class Portal:
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
 
     def _settle(self) -> None:
         """Let the loop come round, so that what was cancelled has begun to clean up."""
@@ -71,6 +69,8 @@ class Portal:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())  # the thread of `close` may have a loop
+        self._loop.close()
 
 
 class _Over(Exception):

@@ -80,6 +80,20 @@ def test_closing_cancels_what_still_runs_and_may_be_repeated() -> None:
     assert not [one for one in threading.enumerate() if one.name == "test-portal"]
 
 
+def test_it_can_be_closed_where_another_loop_runs_as_in_a_notebook() -> None:
+    async def look() -> str:
+        return await asyncio.to_thread(lambda: "done")
+
+    async def cell() -> str:
+        made = Portal("test-portal")
+        answer = made.run(look())
+        made.close()
+        return answer
+
+    assert asyncio.run(cell()) == "done"
+    assert not [one for one in threading.enumerate() if one.name == "test-portal"]
+
+
 def test_the_loop_cannot_wait_for_itself(portal: Portal) -> None:
     async def ask() -> None:
         async def nothing() -> None: ...
