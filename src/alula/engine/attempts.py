@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from alula.data import uris
 from alula.data.layout import Execution as Files
 from alula.data.layout import Outputs
 from alula.engine.cleanup import Closing, Stuck
@@ -239,7 +240,10 @@ class Attempts:
         if failure is None:
             files: Outputs = self._files.attempt(flight.id.path, flight.id.number)
             try:
-                values = await self._means.depot.keep(report.outputs, files.outputs, written=report.written)
+                # A name that nobody else writes to: an engine that was paused may come here long after another one.
+                own = uris.join(files.prefix, f"outputs-{self._means.rng.getrandbits(64):016x}.pb")
+                uri = files.outputs if report.written else own
+                values = await self._means.depot.keep(report.outputs, uri, written=report.written)
             except (DataError, OSError) as exc:
                 failure = Failure("OutputsNotKept", str(exc), FailureKind.SYSTEM, recoverable=True)
         if failure is not None:
