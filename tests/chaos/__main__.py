@@ -47,7 +47,7 @@ async def _sqlite(cycles: int, wanted: tuple[str, ...], rng: random.Random) -> l
         began = time.monotonic()
         faults += await storm(Arena(_made(home, "storm")), cycles // 4, 1, rng)
         _say(f"sqlite: {cycles // 4} engines killed at random moments", began)
-        found, kills = await again(Arena(_made(home, "again")), max(1, cycles // 16), rng)
+        found, kills = await again(Arena(_made(home, "again")), max(1, cycles // 40), rng)
         faults += found
         _say(f"sqlite: {kills} runs of a command line killed and begun again", began)
         faults += await labels(Arena(_made(home, "labels")), wanted)

@@ -14,7 +14,9 @@ from tests.chaos import program
 from tests.chaos.arena import Arena, kill, stop
 
 _AT_ONCE = 3
-_REACHED_SECONDS = 40.0
+_TRIES = 10
+"""So often a run of a command line is killed, unless it is through before."""
+_REACHED_SECONDS = 60.0
 _ABORTED = (program.waiting, "aborted")
 _LEADS = {
     "cache.release.before": (program.doomed, "failed"),
@@ -105,10 +107,10 @@ async def again(arena: Arena, runs: int, rng: random.Random) -> tuple[list[str],
     for x in range(1, runs + 1):
         words = ["run", "--quiet", "--name", f"again{x}", "tests/chaos/program.py", "main"]
         words += ["--x", str(x), "--trace", str(arena.trace)]
-        for nth in range(40):
+        for nth in range(_TRIES + 1):
             process = arena.process(*words)
             try:
-                out, _ = process.communicate(timeout=rng.uniform(0.1, 3.0) if nth < 39 else 120)
+                out, _ = process.communicate(timeout=rng.uniform(0.1, 3.0) if nth < _TRIES else _REACHED_SECONDS)
             except subprocess.TimeoutExpired:
                 kill(process)
                 kills += 1
