@@ -97,8 +97,8 @@ MUTANTS = [
     Mutant(
         "reservations are not given back",
         "engine/turn.py",
-        "            self.emit(Release(row.path))",
-        "            pass",
+        "self.emit(Release(row.path, plan, node_inputs(self.x, row.path, plan)))",
+        "node_inputs(self.x, row.path, plan)",
     ),
     Mutant(
         "a child's end does not reach its parent",

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from alula.testing.sim.story import explore
+from tests.sim.mutants import MUTANTS, PACKAGE, Mutant
 
 # What each of them found, in a line. They stay, so that it is not found again.
 FOUND = {
@@ -34,6 +35,11 @@ def test_nothing_is_lost_doubled_or_left_whatever_goes_wrong(chunk: int) -> None
 @pytest.mark.parametrize("seed", FOUND)
 def test_what_a_seed_found_once_is_not_found_again(seed: int) -> None:
     assert explore(seed).faults == []
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_bug_to_plant_still_has_its_place(mutant: Mutant) -> None:
+    assert (PACKAGE / mutant.file).read_text().count(mutant.old) == 1
 
 
 @pytest.mark.parametrize("seed", [4, 71, 205])
