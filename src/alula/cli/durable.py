@@ -37,6 +37,8 @@ from alula.store.store import Store
 
 log = logging.getLogger(__name__)
 
+_PATIENCE = 2.0
+"""Seconds to show the end of an execution that has ended."""
 _NOTICED = 0.3
 """Seconds after which an execution that is not ours by now is taken to be another engine's."""
 
@@ -165,6 +167,9 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     try:
         with _interrupts(client, run, watch, me):
             await run.wait()
+            with suppress(TimeoutError):  # the store may tell of the end before it was shown
+                async with asyncio.timeout(_PATIENCE):
+                    await watch.over.wait()
     except asyncio.CancelledError:
         watch.end()
         if watch.note:

@@ -19,7 +19,7 @@ from alula.cli.screen import Screen
 from alula.cli.tree import lines
 from alula.cli.width import Part, clean
 from alula.engine.observe import Committed, PlanOf, Silent
-from alula.engine.state import Row
+from alula.engine.state import ROOT, Row
 from alula.plugin.runner import AttemptId, Progressed, Waits
 from alula.store.records import ExecutionRecord, ProgressRecord
 
@@ -71,6 +71,8 @@ class Watch(Silent):
         """Set once the engine of this process has the execution."""
         self.elsewhere = False
         """Another process drives it."""
+        self.over = asyncio.Event()
+        """Set once the end of the execution has been shown."""
 
     # --- what comes in ---
 
@@ -102,6 +104,9 @@ class Watch(Silent):
             if self.view is View.LINES and not silently:
                 for line in self._lines.of(former, row, now):
                     self.say(line)
+        root = self.board.rows.get(ROOT)
+        if root is not None and root.phase.terminal:
+            self.over.set()
 
     def told(self, progress: Iterable[ProgressRecord]) -> None:
         """What attempts say of themselves, as the store has it."""
