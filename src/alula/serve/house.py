@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
+from alula._kits.aio import to_thread
 from alula._kits.clock import Clock, SystemClock
 from alula.admin.desk import Desk
 from alula.config import Config
@@ -17,7 +20,7 @@ from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.engine.observe import Observer
-from alula.errors import StoreUnavailable
+from alula.errors import ConfigError, StoreUnavailable
 from alula.plugin.runner import Runner
 from alula.store import owners
 from alula.store.opening import open_store
@@ -59,8 +62,10 @@ class House:
 
         Raises:
             StoreError: The store was lost for good; also out of whatever is awaited with `unless_lost`.
+            ConfigError: The directory for files cannot be written.
         """
         config = self.config
+        await to_thread(_check, self.objects.local_path(config.data_prefix))
         engine = Engine(
             self.store,
             owner=owners.of_this_process(secrets.token_hex(4)),
@@ -119,3 +124,21 @@ def furnish(config: Config, *, store: Store | None = None) -> House:
         config.store_url, durability=config.store.durability, busy_timeout=config.store.busy_timeout
     )
     return House(config, opened)
+
+
+def _check(data: Path | None) -> None:
+    """See that files can be kept, before anything runs; a bucket answers for itself."""
+    if data is None:
+        return
+    why = "you may not write there"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        if os.access(data, os.W_OK | os.X_OK):
+            return
+    except OSError as exc:
+        why = exc.strerror or str(exc)
+    raise ConfigError(
+        f"the files of executions have no place: {why}",
+        where=str(data),
+        fix="name a directory of yours, or a bucket: `data` in alula.toml, or ALULA__DATA",
+    )

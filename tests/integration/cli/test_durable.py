@@ -284,3 +284,13 @@ def test_a_home_that_is_a_file_is_a_fault_of_the_place(program: Shell) -> None:
     done = program.process("get", "executions", ALULA_HOME=str(Path(program.home / "file")))
     assert done.returncode == 5
     assert "cannot be made" in done.stderr
+
+
+def test_a_place_for_files_that_cannot_be_written_is_said_before_anything_runs(program: Shell) -> None:
+    program.add("taken", "")
+    program.add("alula.toml", f'data = "{program.home / "taken" / "data"}"\n')
+    done = program.process("run", "shop_flows.py", "chain", "--x", "1")
+    assert done.returncode == 2
+    assert "the files of executions have no place: Not a directory" in done.stderr
+    assert "ALULA__DATA" in done.stderr
+    assert ran(program) == 0
