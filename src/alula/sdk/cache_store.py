@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,19 +164,32 @@ class CacheStore:
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = normal")  # a lost entry after a power cut is a miss
-        (found,) = db.execute("pragma user_version").fetchone()
-        if found not in (0, FORMAT):
-            db.executescript("drop table if exists entries; drop table if exists flights;")
-        db.executescript(_SCHEMA)
-        db.execute(f"pragma user_version = {FORMAT}")
-    except BaseException:
-        db.close()
-        raise
-    return db
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(db)
+            return db
+        except BaseException as exc:
+            db.close()
+            if not _is_busy(exc) or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make the tables. Others that open a new file at this moment are in the way, and SQLite does not always wait."""
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = normal")  # a lost entry after a power cut is a miss
+    (found,) = db.execute("pragma user_version").fetchone()
+    if found not in (0, FORMAT):
+        db.executescript("drop table if exists entries; drop table if exists flights;")
+    db.executescript(_SCHEMA)
+    db.execute(f"pragma user_version = {FORMAT}")
+
+
+def _is_busy(exc: BaseException) -> bool:
+    return isinstance(exc, sqlite3.OperationalError) and exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _is_dead(claim: Claim, here: str) -> bool:

@@ -419,3 +419,18 @@ def test_the_environment_switches_the_cache(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ALULA_LOCAL_CACHE_ENABLED", "maybe")
     with pytest.raises(ConfigError, match="ALULA_LOCAL_CACHE_ENABLED='maybe'"):
         room.enabled()
+
+
+def test_many_may_open_a_new_cache_at_the_same_moment(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def find(directory: Path, start: threading.Barrier) -> None:
+        start.wait()
+        LocalCache(directory).get("k")
+
+    for n in range(30):
+        start = threading.Barrier(6)
+        threads = [threading.Thread(target=find, args=[tmp_path / str(n), start]) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not caplog.records
