@@ -25,6 +25,10 @@ HERE = Path(__file__).resolve().parent
 BENCH = {"PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+PATIENCE_SECONDS = 90
+"""A rival that is not through by then has met itself: some lock up now and then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """How much is run."""
@@ -100,12 +104,20 @@ def rival(one: Rival, python: Path, case: str) -> tuple[float, str]:
     program = HERE / "peers" / f"peer_{one.environment}.py"
     with tempfile.TemporaryDirectory() as folder:
         command = [str(python), str(program), case, str(one.count), *one.arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+        running = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, start_new_session=True
+        )
+        try:
+            said, problem = running.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)  # and the server that it may have started
+            running.communicate()
+            raise RuntimeError(f"it had not ended after {PATIENCE_SECONDS} s") from None
     try:
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = json.loads(said.splitlines()[-1])
         return float(found["seconds"]), str(found["keeps"])
     except (IndexError, ValueError, KeyError):
-        raise RuntimeError((done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]) from None
+        raise RuntimeError((problem.strip() or said.strip() or "no word").splitlines()[-1]) from None
 
 
 def steps(table: Table, size: Size, rivals: dict[str, Path]) -> None:
@@ -126,7 +138,7 @@ def steps(table: Table, size: Size, rivals: dict[str, Path]) -> None:
                 if one.environment in rivals:
                     try:
                         taken, keeps = rival(one, rivals[one.environment], shape)
-                    except (RuntimeError, subprocess.TimeoutExpired) as exc:
+                    except RuntimeError as exc:
                         table.note(f"{shape}: {one.name}", "could not run", str(exc)[:100])
                         continue
                     theirs.setdefault((case, one.name), []).append((taken, taken / here, keeps))
