@@ -112,7 +112,7 @@ def test_the_command_prints_the_findings_and_leaves_a_report(home: Path) -> None
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"read \d+ of 450 digits", done.stdout), done.stdout
-    [page] = (home / "runs").glob("*/reports/*.html")
+    [page] = (home / "data").glob("**/deck.html")
     assert str(page) in done.stdout + done.stderr
     html = page.read_text()
     assert {"Findings", "Confusions"} <= set(re.findall(r'role="tab"[^>]*>([^<]+)<', html))
