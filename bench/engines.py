@@ -57,7 +57,11 @@ class Instant:
     def start(self, job: Job, tell: Tell) -> None:
         self._loop.call_soon(tell, Succeeded(OUTPUTS))
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         done("")
 
 

@@ -18,6 +18,10 @@ AlulaError
     - BranchFailed          a conditional ended in its fail() branch
   x IgnoreOutputs         not a failure: this container of a task has nothing to leave
   x PluginError           a plugin broke its contract or could not be loaded
+  x RemoteError           what a plugin's remote said or did; tried again, and never charged to the user
+    - RemoteNotFound        the job is gone
+    - Throttled             it wants to be asked less often
+    - Rejected              it refuses the task for good: the attempt fails, at the user's cost
   x DataError             bytes could not be read or written
     - ObjectNotFound
     - DamagedData           the bytes are there, and are not what they should be
@@ -186,6 +190,36 @@ class IgnoreOutputs(AlulaError):
 
 
 class PluginError(AlulaError): ...
+
+
+class RemoteError(AlulaError): ...
+
+
+class RemoteNotFound(RemoteError, LookupError): ...
+
+
+class Throttled(RemoteError):
+    """The remote wants to be asked less often.
+
+    Args:
+        retry_after: Seconds that it asks for; None: it does not say.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.retry_after = retry_after
+
+
+class Rejected(RemoteError, ValueError):
+    """The remote, or the plugin itself, refuses the task for good: trying again would not help.
+
+    Args:
+        code: What the failure is called: `QueryFailed`, `BadTaskFormat`.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", code: str = "BadTaskFormat") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.code = code
 
 
 class DataError(AlulaError, OSError): ...

@@ -292,6 +292,8 @@ class Release:
     """Give a reservation back. No answer; a lost one expires."""
 
     path: str
+    generation: int
+    """Asked for by a `Reserve` of this generation or an earlier one. A later one asks anew."""
     node: NodePlan | None = None
     """With the inputs it says which one, to an engine that has not taken it; None if they are not at hand."""
     inputs: Values = NOTHING

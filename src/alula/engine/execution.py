@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from alula.engine.agenda import Agenda
 from alula.engine.plan import LEAVES, Graph, Kind, NodePlan, Policy, compile_plan
 from alula.engine.state import (
+    ASKS_WITH_SLOT,
     HOLDS_SLOT,
     NOTHING,
     ROOT,
@@ -98,6 +99,8 @@ class Execution:
         """Paths of those that wait and take no slot."""
         self.holding: set[str] = set()
         """Paths of the nodes that count towards max parallelism."""
+        self.keepers: dict[str, None] = {}
+        """Paths of dynamic tasks that hold a reservation while what they made is under way."""
         self.gates: dict[str, dict[str, None]] = {}
         """Paths of the gates that wait for a signal, by its id."""
         self.orders = 0
@@ -252,6 +255,23 @@ class Execution:
         """Whether a node may start at once. To be asked only when none of those that wait may."""
         return not self.takes_slot(path) or self._room()
 
+    def may_start(self, path: str) -> bool:
+        """Whether a node gets a slot at once if it asks for one now."""
+        return not self.takes_slot(path) or (not self.ready and self._room())
+
+    def in_the_way(self) -> Iterator[str]:
+        """Dynamic tasks whose reservation may be what all slots wait for that nodes in them wait for.
+
+        Child executions in all slots may want the same outputs. Any other node in a slot waits for no reservation.
+        """
+        if not self.keepers or not self.ready or self._room():
+            return
+        if any(self.plan_of(path).kind is not Kind.LAUNCH_PLAN for path in self.holding):
+            return
+        for keeper in self.keepers:
+            if any(path.startswith(f"{keeper}/") for path in self.ready):
+                yield keeper
+
     def _room(self) -> bool:
         limit = self.settings.max_parallelism
         return not limit or len(self.holding) < limit
@@ -277,7 +297,7 @@ class Execution:
             (self.ready if self.takes_slot(path) else self.unbound).setdefault(path)
         elif self.ready.pop(path, self) is self:
             self.unbound.pop(path, None)
-        if phase in HOLDS_SLOT and self.takes_slot(path):
+        if (phase in HOLDS_SLOT or (phase in ASKS_WITH_SLOT and row.holds_slot)) and self.takes_slot(path):
             self.holding.add(path)
         else:
             self.holding.discard(path)
@@ -287,6 +307,10 @@ class Execution:
                 scope.live.pop(path, None)
             else:
                 scope.live.setdefault(path)
+        if row.reserved and not terminal and path in self.expansions:
+            self.keepers.setdefault(path)
+        elif self.keepers:
+            self.keepers.pop(path, None)
         gate = phase is NodePhase.RUNNING or self.gates
         signal = self.signal_id(self.plan_of(path)) if gate else ""
         if terminal:

@@ -10,7 +10,7 @@ from alula.engine.state import ROOT, AttemptPhase, AttemptState, NodePhase, Node
 from alula.engine.turn import RowKey
 
 _EMPTY_IN_THE_END = (
-    *("ready", "unbound", "holding", "gates", "scopes", "attempts"),
+    *("ready", "unbound", "holding", "keepers", "gates", "scopes", "attempts"),
     *("prepared", "at_hand", "lists", "agenda"),
 )
 _ENDING = (NodePhase.FAILING, NodePhase.STOPPING)
@@ -69,6 +69,8 @@ def state_faults(x: Execution) -> list[str]:
         idle = path not in live and path not in x.scopes and x.plan_of(path).kind in (Kind.TASK, Kind.LAUNCH_PLAN)
         if idle and row.phase in (NodePhase.QUEUED, NodePhase.RUNNING):
             faults.append(f"{path!r} is {row.phase} without a live attempt")
+        if row.phase is NodePhase.READY and row.reserved and not x.agenda and path != x.startable():
+            faults.append(f"{path!r} holds a reservation while it waits for a slot")
     for scope in x.scopes.values():
         window = x.window(scope.plan) if scope.plan.kind is Kind.ARRAY else 0
         if window and len(scope.live) > window:
@@ -79,7 +81,7 @@ def state_faults(x: Execution) -> list[str]:
 def index_faults(x: Execution, again: Execution) -> list[str]:
     """What is kept beside the rows is what a restart would make of them: `again` is loaded from the same rows."""
     faults = []
-    for name in ("nodes", "attempts", "signals", "holding", "gates"):
+    for name in ("nodes", "attempts", "signals", "holding", "keepers", "gates"):
         mine, theirs = getattr(x, name), getattr(again, name)
         if mine != theirs:
             faults.append(f"{name} differ after a restart: {mine} and {theirs}")
@@ -113,18 +115,7 @@ def end_faults(x: Execution, rows: Mapping[RowKey, Row]) -> list[str]:
         for row in rows.values()
         if isinstance(row, NodeState) and not row.phase.terminal
     ]
-    for name in (
-        "ready",
-        "unbound",
-        "holding",
-        "gates",
-        "scopes",
-        "attempts",
-        "prepared",
-        "at_hand",
-        "agenda",
-        "lists",
-    ):
+    for name in _EMPTY_IN_THE_END:
         if left := getattr(x, name):
             faults.append(f"{name} are left at the end: {left}")
     return faults

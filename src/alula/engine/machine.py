@@ -100,7 +100,7 @@ def _take(turn: Turn, event: Event) -> None:
         case CacheHit():
             cache.hit(turn, event)
         case CacheMiss():
-            cache.miss(turn, event)
+            task.missed(turn, event)
         case Reserved():
             cache.reserved(turn, event)
         case ReservationHeld():
@@ -138,6 +138,8 @@ def _run(turn: Turn, budget: int) -> None:
         else:
             break
         steps += 1
+    if x.keepers:
+        cache.make_way(turn)
     turn.more = bool(agenda) or bool(x.startable())
     if not x.fetching and not agenda.bulk:
         x.fetched.clear()

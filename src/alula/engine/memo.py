@@ -138,7 +138,7 @@ class Memo:
 
         With a broken cache everybody gets it: better to run twice than never.
         """
-        if self._reservations.over((asker.id, ask.path)):
+        if self._reservations.over((asker.id, ask.path), ask.generation):
             return Reserved(ask.path, ask.generation)
         try:
             key = self._key(asker, ask.path, ask.node, ask.inputs)
@@ -158,22 +158,23 @@ class Memo:
 
         What to do is settled by the call, so the session may be dropped before the coroutine runs.
         """
-        key = self._keys.get(asker.id, {}).get(ask.path)
+        known = self._keys.get(asker.id, {}).get(ask.path)
         self._forget(asker.id, ask.path)
-        freed = self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
-        return freed if key is not None or ask.node is None else self._free_of(asker, ask, freed)
 
-    async def _free_of(self, asker: Asker, ask: Release, freed: Coroutine[Any, Any, None]) -> None:
-        """Give back what maybe the engine before this one has taken."""
-        await freed
-        assert ask.node is not None
+        async def key() -> str | None:
+            return known if known is not None else await self._key_of(asker, ask)
+
+        return self._reservations.free((asker.id, ask.path), ask.generation, key, asker.text(ask.path))
+
+    async def _key_of(self, asker: Asker, ask: Release) -> str | None:
+        """Of what maybe the engine before this one has taken."""
+        if ask.node is None:
+            return None
         try:
-            key = await self._key(asker, ask.path, ask.node, ask.inputs)
+            return await self._new_key(asker, ask.node, ask.inputs)
         except _BROKEN as exc:
             self._warn(exc)
-            return
-        self._forget(asker.id, ask.path)
-        await self._reservations.free((asker.id, ask.path), key, asker.text(ask.path))
+            return None
 
     async def keep(self, asker: Asker, ask: StoreInCache) -> CacheStored:
         """Keep outputs. An entry that is there and good stays, unless it is to be overwritten."""

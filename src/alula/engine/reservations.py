@@ -1,5 +1,8 @@
 """Who makes a cache entry right now: of equal nodes one runs, and the others wait for its outputs.
 
+A node asks when it has a slot, and is never given a reservation that it did not ask for: while it waited for a slot,
+others would wait for the reservation, maybe those that have the slots.
+
 A reservation belongs to a node of an execution, not to an engine: whoever takes the execution over goes on with it.
 """
 
@@ -8,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +27,7 @@ _AT_A_TIME = 16
 
 Node = tuple[int, str]
 """A node that asks: id of its execution, path."""
+Key = Callable[[], Awaitable[str | None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -32,14 +36,7 @@ class _Call:
 
     over: bool = False
     """Nobody waits for the answer."""
-    freed: bool = False
-    """The node gave the reservation back before it knew that it had it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiter:
-    holder: str
-    freed: Callable[[], None]
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Reservations:
@@ -65,19 +62,22 @@ class Reservations:
         """Those to keep alive: key and holder."""
         self._calls: dict[_Call, Node] = {}
         """Questions that are under way, and who asks."""
-        self._waiting: dict[str, dict[Node, _Waiter]] = {}
+        self._waiting: dict[str, dict[Node, Callable[[], None]]] = {}
         """By key, who waits, first come first."""
-        self._over: dict[Node, None] = {}
-        """Nodes that gave back what they had not asked this engine for: a question may still be on its way."""
+        self._over: dict[Node, int] = {}
+        """Nodes that gave back what they had not asked this engine for, and up to which generation of questions: one
+        may still be on its way."""
+        self._freeing: dict[Node, asyncio.Event] = {}
+        """Nodes whose reservation is being given back: whoever asks again waits for that."""
         self._stirred, self._holding = asyncio.Event(), asyncio.Event()
         self._frees = 0
 
     def holds(self, node: Node) -> bool:
         return node in self._held
 
-    def over(self, node: Node) -> bool:
+    def over(self, node: Node, generation: int) -> bool:
         """Whether a node has given back what it asks for only now: it has ended in between."""
-        return node in self._over
+        return generation <= self._over.get(node, -1)
 
     async def take(self, node: Node, key: Awaitable[str], holder: str, freed: Callable[[], None]) -> datetime | None:
         """Ask for the reservation of a key.
@@ -85,7 +85,7 @@ class Reservations:
         Args:
             key: Worked out within the call, since the node may end meanwhile.
             holder: The name of the node, the same in every engine.
-            freed: Called once, when it is worth while to ask again, if another node has it.
+            freed: Called once, when it is worth while to look again, if another node has it.
 
         Returns:
             None: The node has it, and it is kept alive until `free`. Else until when another one has it.
@@ -97,44 +97,63 @@ class Reservations:
         self._calls[call] = node
         try:
             at = await key
+            while node in self._freeing and not call.over:
+                await self._freeing[node].wait()
+            if call.over:
+                return None
             until = await self._cache.reserve(at, holder, lease=self._lease)
         finally:
             del self._calls[call]
+            call.done.set()
         if call.over:
-            if until is None and call.freed:
-                await self._give_back(at, holder)
-        elif until is None:
+            return until
+        if until is None:
             self.wait_no_more(at, node)
             self._held[node] = at, holder
             self._holding.set()
         else:
-            self._waiting.setdefault(at, {})[node] = _Waiter(holder, freed)
+            self._waiting.setdefault(at, {})[node] = freed
             if frees != self._frees:  # it may have been freed while we asked
                 self._stirred.set()
         return until
 
-    def free(self, node: Node, key: str | None, holder: str) -> Coroutine[Any, Any, None]:
+    def free(self, node: Node, generation: int, key: Key, holder: str) -> Coroutine[Any, Any, None]:
         """Give back what a node holds or waits for, and tell others who wait for it.
 
         What to do is settled by the call, so the session may be dropped before the coroutine runs.
+
+        Args:
+            generation: Of the questions that this ends, the last one.
+            key: Asked only if the node does not hold it here. None: it is not known any more, and it expires.
         """
         asked = [call for call, asker in self._calls.items() if asker == node]
         for call in asked:
-            call.over = call.freed = True
-        if not asked and node not in self._held:
-            self._over[node] = None
+            call.over = True
         held = self._held.pop(node, None)
-        at = held[0] if held is not None else key
-        if at is not None:
-            self.wait_no_more(at, node)
-        return self._free(at, holder)
+        if held is None and not asked:
+            self._over[node] = generation
+        first = [call.done for call in asked]
+        if node in self._freeing:
+            first.append(self._freeing[node])
+        done = self._freeing[node] = asyncio.Event()
 
-    async def _free(self, key: str | None, holder: str) -> None:
-        if key is None:
-            return  # nobody knows which one: it expires
-        self._frees += 1
-        await self._give_back(key, holder)
-        await self._look_after(key)
+        async def give_back() -> None:
+            try:
+                for event in first:
+                    await event.wait()
+                at = held[0] if held is not None else await key()
+                if at is None:
+                    return
+                self.wait_no_more(at, node)
+                self._frees += 1
+                await self._give_back(at, holder)
+            finally:
+                done.set()
+                if self._freeing.get(node) is done:
+                    del self._freeing[node]
+            await self._look_after(at)
+
+        return give_back()
 
     def wait_no_more(self, key: str, node: Node) -> None:
         nodes = self._waiting.get(key, {})
@@ -203,30 +222,22 @@ class Reservations:
             await gather(self._look_after, list(self._waiting), limit=_AT_A_TIME)
 
     async def _look_after(self, key: str) -> None:
-        """Tell all that wait if there is an entry now; else take the reservation for the first one, if it is free."""
+        """Tell all that wait if there is an entry now; else the first one, if the reservation is free."""
         if key not in self._waiting:
             return
         if await self._there(key):
-            for waiter in self._waiting.pop(key, {}).values():
-                waiter.freed()
-            return
-        for node, waiter in list(self._waiting.get(key, {}).items())[:1]:
-            if await self._taken_for(node, key, waiter.holder):
+            for freed in self._waiting.pop(key, {}).values():
+                freed()
+        elif not await self._taken(key):
+            for node, freed in list(self._waiting.get(key, {}).items())[:1]:
                 self.wait_no_more(key, node)
-                waiter.freed()
+                freed()
+            if key in self._waiting:  # the first one may wait for a slot: then it is the next one's turn
+                self._stirred.set()
 
-    async def _taken_for(self, node: Node, key: str, holder: str) -> bool:
+    async def _taken(self, key: str) -> bool:
         try:
-            until = await self._cache.reserve(key, holder, lease=self._lease)
+            return await self._cache.reserved(key)
         except (AlulaError, OSError) as exc:
             self._warn(exc)
-            return False
-        if until is not None:
-            return False
-        if node not in self._waiting.get(key, {}):  # it has ended meanwhile, or asked by itself
-            if node not in self._held:
-                await self._give_back(key, holder)
-            return False
-        self._held[node] = key, holder
-        self._holding.set()
-        return True
+            return True

@@ -27,7 +27,7 @@ class NodePhase(StrEnum):
     LOOKUP = "lookup"
     """The cache is being asked."""
     RESERVING = "reserving"
-    """It waits for the reservation of its cache entry."""
+    """It asks for the reservation of its cache entry, or waits for another node to give it back until `wake_at`."""
     READY = "ready"
     """It waits for a slot: max parallelism."""
     QUEUED = "queued"
@@ -75,6 +75,8 @@ TERMINAL = frozenset(
 )
 HOLDS_SLOT = frozenset({NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.STOPPING})
 """Phases in which a task or child execution counts towards max parallelism: something of it may be running."""
+ASKS_WITH_SLOT = frozenset({NodePhase.LOOKUP, NodePhase.RESERVING})
+"""Phases in which a node may have a slot already: `NodeState.holds_slot` says whether it does."""
 
 
 class AttemptPhase(StrEnum):
@@ -181,7 +183,7 @@ class NodeState:
     generation: int = 0
     """Goes up whenever an answer or a timer is asked for; what answers an earlier one is late."""
     wake_at: datetime | None = None
-    """End of the back-off, of the sleep, or of the patience with a stop."""
+    """End of the back-off, of the sleep, of the patience with a stop, or of the wait for a reservation."""
     deadline: datetime | None = None
     """Of the node as a whole, all attempts together."""
     then: NodePhase | None = None
@@ -202,6 +204,14 @@ class NodeState:
     started_at: datetime | None = None
     """When something of it first ran; of a composite or a gate: when it had its inputs."""
     ended_at: datetime | None = None
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether a task or child execution counts towards max parallelism. Reservations are asked for with a slot in
+        hand, and it is given back while another node has the reservation: so nobody waits for both."""
+        if self.phase in ASKS_WITH_SLOT:
+            return self.reserved if self.phase is NodePhase.LOOKUP else self.wake_at is None
+        return self.phase in HOLDS_SLOT
 
 
 @dataclass(frozen=True, slots=True)

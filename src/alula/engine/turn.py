@@ -116,11 +116,9 @@ class Turn:
             self.emit(CancelTimer(TimerKind.WAKE, row.path))
         if row.deadline is not None:
             self.emit(CancelTimer(TimerKind.NODE, row.path))
-        # One that waited for a reservation may have been given it, and not know yet.
-        asked = row.phase is NodePhase.RESERVING or (row.phase is NodePhase.LOOKUP and row.generation > 1)
-        if (row.reserved or asked) and row.cache is not CacheStatus.PENDING:
-            self.release(row)  # or wait for it no more
-            row = replace(row, reserved=False)
+        # One that asked for a reservation may have been given it, and not know yet; one that waits for it does no more.
+        if (row.reserved or row.phase is NodePhase.RESERVING) and row.cache is not CacheStatus.PENDING:
+            row = self.release(row)
         self.put(
             replace(
                 row,
@@ -142,13 +140,14 @@ class Turn:
         else:
             self.later(Act.ENDED, row.path)
 
-    def release(self, row: NodeState) -> None:
-        """Give the reservation of a node back."""
+    def release(self, row: NodeState) -> NodeState:
+        """Give the reservation of a node back; the row without it is still to be put."""
         plan = self.x.plan_of(row.path)
         try:
-            self.emit(Release(row.path, plan, node_inputs(self.x, row.path, plan)))
+            self.emit(Release(row.path, row.generation, plan, node_inputs(self.x, row.path, plan)))
         except (Missing, ConversionError):
-            self.emit(Release(row.path))
+            self.emit(Release(row.path, row.generation))
+        return replace(row, reserved=False)
 
     def fetch(self, path: str, uris: Iterable[str]) -> None:
         """Ask for bytes; the node is resumed when they have come."""

@@ -78,7 +78,9 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
         case NodePhase.LOOKUP:
             return Waiting(Reason.CACHE, "the cache is asked whether it has the outputs")
         case NodePhase.RESERVING:
-            text = "another node makes the same outputs right now" if row.wake_at else "it asks to make a cache entry"
+            text = "another node makes the same outputs right now, and it takes no slot meanwhile"
+            if row.wake_at is None:
+                text = "it has a slot, and asks whether another node makes the same outputs right now"
             return Waiting(Reason.RESERVATION, text, until=row.wake_at)
         case NodePhase.RESOLVING | NodePhase.GATHERING:
             return _bytes(x, row)

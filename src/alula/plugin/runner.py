@@ -26,15 +26,18 @@ class AttemptId:
     """The node's path: `n0`, `n2/n1` (in a sub-workflow), `n3[7]` (of an array)."""
     number: int
     """From 0."""
+    store: str = ""
+    """The tag of the store that has the execution, 8 hexadecimal digits: two stores may share a remote."""
 
     @property
     def name(self) -> str:
         """A name for whatever the attempt makes outside: DNS-1123, 41 characters, the same in every process.
 
-        160 bits of a digest, so that no two attempts ever share one.
+        After the store's tag come 128 bits of a digest, so that no two attempts ever share one.
         """
         parts = (self.project, self.domain, self.execution, self.path, str(self.number))
-        return "a" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
+        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return f"a{self.store}{digest[: 40 - len(self.store)]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class Job:
     """How many attempts the task may have in all, as far as its author says."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that the execution adds."""
+    fresh: bool = True
+    """No process has started this attempt before, so nothing of it can be outside."""
+    state: bytes = b""
+    """What the runner last had kept with the attempt (`Keeps`); empty: nothing."""
+    state_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,39 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Shows:
+    """Where the attempt stands outside, for people: takes the place of what was shown before."""
+
+    info: bytes
+    """JSON, as `plugin.showing` packs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeps:
+    """Something to be kept with the attempt, in place of what was kept before.
+
+    A runner acts on it only when it is durable: the intent comes before the effect.
+    """
+
+    state: bytes
+    version: int
+    saved: Callable[[], None]
+    """Called on the loop when it is durable; never, if the attempt is not this engine's any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """The attempt needs units of a pool before it goes on. Asking again for what it has, or waits for, is fine."""
+
+    pool: str
+    units: int
+    granted: Callable[[], None]
+    """Called on the loop once it has them; they are given back with the commit that closes the attempt."""
+    priority: int = 0
+    """The higher, the sooner."""
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The attempt is over, and its outputs are here or durable."""
 
@@ -107,7 +148,7 @@ class Failed:
     closed: bool = True
 
 
-Report = Started | Progressed | Waits | Succeeded | Failed
+Report = Started | Progressed | Waits | Shows | Keeps | Asks | Succeeded | Failed
 Tell = Callable[[Report], None]
 
 
@@ -143,13 +184,22 @@ class Runner(Protocol):
         """Run an attempt, or take up the one that runs already under `job.id`.
 
         Returns at once and never raises: what goes wrong is told. `tell` is called on the loop: any number of
-        `Waits` and `Progressed`, at most one `Started`, and then exactly one `Succeeded` or `Failed`, unless `close`
-        comes first. It may be called before `start` returns.
+        `Waits`, `Progressed`, `Shows`, `Keeps` and `Asks`, at most one `Started`, and then exactly one `Succeeded` or
+        `Failed`, unless `close` comes first. It may be called before `start` returns.
         """
         ...
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None:
+        """Somebody outside says that there is something new about an attempt."""
+        ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         """Stop what still runs of an attempt if `abort`, and clean up after it. May be called again at any time.
+
+        `job` is the attempt without its inputs, with what was kept of it: for a runner that must clean up what an
+        earlier process started.
 
         `done` is called on the loop: with an empty string once nothing of the attempt is left, which is also right for
         one that this runner never saw; with a message if that failed, and the engine comes again later. After `close`

@@ -128,7 +128,11 @@ class Programs(Silent):
         else:
             crew.opening.add_done_callback(begin)
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         crew = next((crew for crew in self._crews.values() if id in crew.busy), None)
         if crew is None or not crew.opening.done() or crew.opening.exception() is not None:
             if crew is not None:

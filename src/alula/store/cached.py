@@ -43,6 +43,13 @@ class Cache(Access):
 
         return await self._write(work)
 
+    async def reserved(self, key: str) -> bool:
+        def work(connection: Connection) -> bool:
+            held = connection.one("reserved_until", key=key)
+            return held is not None and int(held[0]) > connection.now()
+
+        return await self._read(work)
+
     async def free(self, key: str, owner: str) -> None:
         def work(connection: Connection) -> None:
             if connection.rows("reservation_free", key=key, owner=owner):

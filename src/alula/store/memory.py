@@ -433,6 +433,9 @@ class _Cache(_Rows):
         self._reservations[key] = owner, self.clock.monotonic() + seconds, self.clock.now() + lease
         return None
 
+    async def reserved(self, key: str) -> bool:
+        return key in self.open_reservations()
+
     async def free(self, key: str, owner: str) -> None:
         if self._reservations.get(key, ("", 0.0, None))[0] == owner:
             del self._reservations[key]

@@ -179,6 +179,10 @@ class CacheStore(Protocol):
         """Take or extend the reservation of a key; None: `owner` has it, else until when another one does."""
         ...
 
+    async def reserved(self, key: str) -> bool:
+        """Whether anybody has the reservation of a key."""
+        ...
+
     async def free(self, key: str, owner: str) -> None:
         """Give a reservation back; one that is not `owner`'s stays. Whoever watches is woken."""
         ...

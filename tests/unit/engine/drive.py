@@ -142,7 +142,11 @@ class FakeRunner:
         script = self.scripts.get(job.id.path) or self.scripts.get(job.template.id.name) or self.default
         script(job, told)
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         self.closed.append((id, abort))
         if self.broken:
             self.broken -= 1

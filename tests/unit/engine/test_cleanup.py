@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from alula.engine.cleanup import Closing
-from alula.plugin.runner import AttemptId
+from alula.plugin.runner import AttemptId, Job
 from tests.unit.engine.drive import FakeRunner, clock, virtual
 
 ID = AttemptId("p", "d", "ex", "n0", 0)
@@ -38,7 +38,9 @@ async def test_a_runner_that_does_not_answer_is_asked_again_and_a_late_answer_to
     answers: list[Callable[[str], None]] = []
 
     class Mute(FakeRunner):
-        def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        def close(
+            self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+        ) -> None:
             answers.append(done)
 
     one, closed = closing(Mute()), list[int]()
@@ -58,7 +60,9 @@ async def test_a_runner_that_raises_is_asked_again() -> None:
     class Raising(FakeRunner):
         tries = 0
 
-        def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+        def close(
+            self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+        ) -> None:
             self.tries += 1
             if self.tries < 3:
                 raise RuntimeError("oops")

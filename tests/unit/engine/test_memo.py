@@ -240,7 +240,7 @@ def test_a_reservation_is_kept_alive_until_it_is_freed() -> None:
         held = await theirs.reserve(B, reserving(), nobody)
         assert isinstance(held, ReservationHeld)
         assert store.clock.now() < held.retry_at <= store.clock.now() + LEASE
-        await ours.free(A, Release("n0"))
+        await ours.free(A, Release("n0", 8))
         assert await theirs.reserve(B, reserving(), nobody) == Reserved("n0", 7)
         beating.cancel()
 
@@ -274,11 +274,11 @@ async def test_who_waits_is_told_when_the_reservation_is_freed() -> None:
     await at.reserve(A, reserving(), nobody)
     for path in ("n1", "n2"):
         await at.reserve(B, replace(reserving(), path=path), told.append)
-    await at.free(A, Release("n0"))
+    await at.free(A, Release("n0", 8))
     assert told == [ReservationFreed("n1")], "it failed: one of those that wait is to try"
     assert await at.reserve(B, replace(reserving(), path="n1"), nobody) == Reserved("n1", 7)
     await at.keep(B, replace(keeping(OUT), path="n1"))
-    await at.free(B, Release("n1"))
+    await at.free(B, Release("n1", 8))
     assert told == [ReservationFreed("n1"), ReservationFreed("n2")]
 
 
@@ -287,8 +287,8 @@ async def test_who_waits_no_more_does_not_stand_in_the_way_of_others() -> None:
     await at.reserve(A, reserving(), nobody)
     for path in ("n1", "n2"):
         await at.reserve(B, replace(reserving(), path=path), told.append)
-    await at.free(B, Release("n1"))  # it was aborted
-    await at.free(A, Release("n0"))
+    await at.free(B, Release("n1", 8))  # it was aborted
+    await at.free(A, Release("n0", 8))
     assert told == [ReservationFreed("n2")]
 
 
@@ -299,7 +299,7 @@ def test_who_waits_is_told_of_what_another_engine_did() -> None:
         with store.watch(lambda _: theirs.wake()):
             await ours.reserve(A, reserving(), nobody)
             await theirs.reserve(B, reserving(), told.append)
-            await ours.free(A, Release("n0"))
+            await ours.free(A, Release("n0", 8))
             await asyncio.sleep(1)
         assert told == [ReservationFreed("n0")]
         running.cancel()
@@ -325,7 +325,7 @@ def test_while_another_engine_holds_it_nobody_is_told_however_much_happens() -> 
 async def test_what_is_freed_while_the_session_ends_is_freed_all_the_same() -> None:
     at = memo(MemoryStore())
     await at.reserve(A, reserving(), nobody)
-    freeing = at.free(A, Release("n0"))
+    freeing = at.free(A, Release("n0", 8))
     at.drop(A.id)
     await freeing
     assert await at.reserve(B, reserving(), nobody) == Reserved("n0", 7)
@@ -336,7 +336,7 @@ async def test_a_reservation_that_comes_after_it_was_freed_is_given_back() -> No
     at = memo(store)
     asking = asyncio.create_task(at.reserve(A, reserving(), nobody))
     await store.asked.wait()
-    freeing = at.free(A, Release("n0"))
+    freeing = at.free(A, Release("n0", 8))
     store.go.set()
     await asking
     await freeing
@@ -349,7 +349,7 @@ async def test_a_dropped_execution_leaves_nothing_behind() -> None:
     await at.reserve(A, reserving(), nobody)
     await at.reserve(B, reserving(), told.append)
     at.drop(B.id)
-    await at.free(A, Release("n0"))
+    await at.free(A, Release("n0", 8))
     assert not told
 
 

@@ -42,7 +42,11 @@ class Workers:
     def start(self, job: Job, tell: Tell) -> None:
         self.jobs[job.id.path] = job, tell
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         self.closed.append(id.path)
         done("")
 

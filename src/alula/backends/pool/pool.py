@@ -177,7 +177,11 @@ class Pool:
             self._silent[entry] = None
         self._tick_later()
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         entry = self._entries.get(id)
         if entry is None:
             done("")

@@ -48,18 +48,29 @@ def hit(turn: Turn, event: CacheHit) -> None:
         turn.end(row, NodePhase.SUCCEEDED, outputs=event.outputs)
 
 
-def miss(turn: Turn, event: CacheMiss) -> None:
+def miss(turn: Turn, event: CacheMiss) -> NodeState | None:
+    """Wait for a slot; or the row, if that is what has the slot and the reservation already."""
     row = _asking(turn, event.path, event.generation)
     if row is None:
-        return
+        return None
     row = replace(row, cache=CacheStatus.LOOKUP_FAILURE if event.failed else CacheStatus.MISS)
-    plan = turn.x.plan_of(row.path)
-    if plan.policy.serializable and not row.reserved and not event.failed:
-        _reserve(turn, row)
-        return
-    if row.generation > 1 and not row.reserved:
-        turn.release(row)  # it waited for it, may have been given it, and runs without
+    if row.reserved:
+        return row
     queue(turn, row)
+    return None
+
+
+def must_reserve(turn: Turn, row: NodeState, plan: NodePlan) -> bool:
+    """Whether a node that has been given a slot needs a reservation before it may run."""
+    missed = row.cache is CacheStatus.MISS and not row.reserved
+    return missed and plan.policy.serializable and turn.x.settings.cache
+
+
+def reserve(turn: Turn, row: NodeState, plan: NodePlan) -> None:
+    """Ask for the reservation, with a slot in hand."""
+    row = replace(row, phase=NodePhase.RESERVING, generation=row.generation + 1)
+    turn.put(row)
+    ask(turn, row, plan)
 
 
 def reserved(turn: Turn, event: Reserved) -> None:
@@ -70,6 +81,7 @@ def reserved(turn: Turn, event: Reserved) -> None:
 
 
 def held(turn: Turn, event: ReservationHeld) -> None:
+    """Another node has it: give the slot to whoever comes next, and wait."""
     row = _asking(turn, event.path, event.generation)
     if row is not None and row.phase is NodePhase.RESERVING:
         turn.put(turn.wake(row, event.retry_at))
@@ -112,8 +124,14 @@ def stored(turn: Turn, event: CacheStored) -> None:
     if row is None or row.cache is not CacheStatus.PENDING:
         return
     if row.reserved:
-        turn.release(row)
-    turn.put(replace(row, cache=event.status, reserved=False))
+        row = turn.release(row)
+    turn.put(replace(row, cache=event.status))
+
+
+def make_way(turn: Turn) -> None:
+    """Let dynamic tasks go on without a reservation that stands in their own way."""
+    for path in list(turn.x.in_the_way()):
+        turn.put(turn.release(turn.x.nodes[path]))
 
 
 def _overwrites(turn: Turn, path: str) -> bool:
@@ -122,12 +140,6 @@ def _overwrites(turn: Turn, path: str) -> bool:
 
 def _look_up(turn: Turn, row: NodeState) -> None:
     row = replace(row, phase=NodePhase.LOOKUP, generation=row.generation + 1, wake_at=None)
-    turn.put(row)
-    ask(turn, row, turn.x.plan_of(row.path))
-
-
-def _reserve(turn: Turn, row: NodeState) -> None:
-    row = replace(row, phase=NodePhase.RESERVING, generation=row.generation + 1)
     turn.put(row)
     ask(turn, row, turn.x.plan_of(row.path))
 

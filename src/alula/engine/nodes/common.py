@@ -23,7 +23,9 @@ def first_row(turn: Turn, path: str, phase: NodePhase, plan: NodePlan) -> NodeSt
 
 
 def queue(turn: Turn, row: NodeState) -> None:
-    """Wait for a slot, behind those that wait already."""
+    """Wait for a slot, behind those that wait already; without a reservation, which those in the slots may want."""
+    if row.reserved and not turn.x.may_start(row.path):
+        row = turn.release(row)
     turn.x.orders += 1
     turn.put(replace(row, phase=NodePhase.READY, order=turn.x.orders, wake_at=None))
 

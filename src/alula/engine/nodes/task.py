@@ -13,6 +13,7 @@ from alula.engine.events import (
     AttemptProgressed,
     AttemptStarted,
     AttemptSucceeded,
+    CacheMiss,
     CancelTimer,
     CloseAttempt,
     Reserve,
@@ -74,8 +75,19 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
 
 
 def start(turn: Turn, path: str) -> None:
-    """Open the next attempt: there is a slot."""
-    _open(turn, turn.x.nodes[path], turn.x.plan_of(path), turn.x.at_hand.pop(path, None), turn.put)
+    """There is a slot: open the next attempt, or ask for the reservation that it needs."""
+    row, plan = turn.x.nodes[path], turn.x.plan_of(path)
+    if cache.must_reserve(turn, row, plan):
+        cache.reserve(turn, row, plan)
+    else:
+        _open(turn, row, plan, turn.x.at_hand.pop(path, None), turn.put)
+
+
+def missed(turn: Turn, event: CacheMiss) -> None:
+    """The cache has no outputs: go on as far as that goes."""
+    row = cache.miss(turn, event)
+    if row is not None:
+        _open(turn, row, turn.x.plan_of(row.path), None, turn.put)
 
 
 def _open(turn: Turn, row: NodeState, plan: NodePlan, values: Values | None, put: Callable[[NodeState], None]) -> None:
@@ -102,7 +114,7 @@ def deliver(turn: Turn, row: NodeState, plan: NodePlan, values: Values | None = 
     attempt = turn.x.live_attempt(row.path, row.attempt)
     if values is None or attempt is None:
         return
-    if row.reserved:  # keep it alive from now on, or go on with that after a restart; the answer changes nothing
+    if row.reserved:  # go on keeping it alive after a restart; the answer changes nothing
         turn.emit(Reserve(row.path, row.generation, plan, values))
     child, recovers = "", ""
     if plan.kind is Kind.LAUNCH_PLAN:

@@ -236,6 +236,9 @@ class FaultyStore:
     async def reserve(self, key: str, owner: str, *, lease: timedelta) -> datetime | None:
         return await self._call("reserve", lambda: self._inner.reserve(key, owner, lease=lease))
 
+    async def reserved(self, key: str) -> bool:
+        return await self._call("reserved", lambda: self._inner.reserved(key))
+
     async def free(self, key: str, owner: str) -> None:
         await self._call("free", lambda: self._inner.free(key, owner))
 

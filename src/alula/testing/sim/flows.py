@@ -111,7 +111,6 @@ _TASKS = [
     _task("clean_up", {"a": INT, "err": _ERROR}),
     _task("kept", {"x": INT}, cached=True),
     _task("single", {"x": INT}, cached=True, single=True),
-    _task("single_below", {"x": INT}, cached=True, single=True),
 ]
 _GIVES = _typed({"a": INT}, {"o0": INT})
 
@@ -157,14 +156,11 @@ class _Maker:
     Args:
         prefix: Of the names of what lies inside.
         child: The name of the launch plan that it may call.
-        below: It makes what a launch plan calls.
     """
 
-    def __init__(self, rng: random.Random, prefix: str, child: str, *, below: bool = False) -> None:
+    def __init__(self, rng: random.Random, prefix: str, child: str) -> None:
         self.rng, self.prefix = rng, prefix
         self.plan = _id(ResourceType.LAUNCH_PLAN, child)
-        # Of its own below: a parent that waits for a slot may hold the reservation that its child in the slot wants.
-        self.single = "single_below" if below else "single"
         self.subs: list[WorkflowTemplate] = []
         self.signals: dict[str, bytes] = {}
         self.names = count()
@@ -210,7 +206,7 @@ class _Maker:
     def task(self, kind: str, id: str, x: BindingData, chosen: list[str], after: list[str]) -> Node:
         rng = self.rng
         if kind in ("kept", "single", "grow", "timed"):
-            name = {"timed": "slow", "single": self.single}.get(kind, kind)
+            name = {"timed": "slow"}.get(kind, kind)
             node = _call(id, name, after, x=x)
         else:
             node = _call(id, "add", after, x=x, y=_ref(chosen[1], "o0") if len(chosen) > 1 else _const(1))
@@ -300,7 +296,7 @@ def flow(rng: random.Random, *, name: str = "main", most: int = 7) -> Flow:
     closure = compile_workflow(template, maker.subs, _TASKS, {key(maker.plan): _GIVES})
     entities: tuple[EntityRecord, ...] = ()
     if closure.launch_plans:
-        below = _Maker(rng, f"{name}-c-", "none", below=True)
+        below = _Maker(rng, f"{name}-c-", "none")
         child = below.workflow(maker.plan.name, 3, 0)
         entities = _registered(child, maker.plan)
         maker.signals |= below.signals

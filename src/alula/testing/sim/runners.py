@@ -250,7 +250,11 @@ class ScriptedRunner:
         if dials.trouble(dials.doubled):
             self._after(late + dials.rng.random() * dials.slow, arrive)
 
-    def close(self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None]) -> None:
+    def wake(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
         if not self.process.alive:
             return
         dials = self.cluster.dials

@@ -213,8 +213,10 @@ class CacheStoreSuite(OpenedStore):
 
     async def test_one_has_the_reservation_of_a_key(self, store: Store, another: Callable[[], Store]) -> None:
         other = another()
+        assert not await other.reserved("k")
         assert await store.reserve("k", "a", lease=LONG) is None
         assert await store.reserve("k", "a", lease=LONG) is None
+        assert await other.reserved("k")
         until = await other.reserve("k", "b", lease=LONG)
         assert until is not None
         assert until.tzinfo is not None
@@ -222,7 +224,9 @@ class CacheStoreSuite(OpenedStore):
         assert await other.reserve("k", "b", lease=LONG) is not None
         await store.free("k", "a")
         await store.free("k", "a")
+        assert not await other.reserved("k")
         assert await other.reserve("k", "b", lease=timedelta(0)) is None
+        assert not await other.reserved("k")
         assert await store.reserve("k", "a", lease=LONG) is None
 
     async def test_of_many_who_want_a_reservation_one_gets_it(self, store: Store) -> None:
