@@ -97,8 +97,20 @@ MUTANTS = [
     Mutant(
         "reservations are not given back",
         "engine/turn.py",
-        "self.emit(Release(row.path, plan, node_inputs(self.x, row.path, plan)))",
+        "self.emit(Release(row.path, row.generation, plan, node_inputs(self.x, row.path, plan)))",
         "node_inputs(self.x, row.path, plan)",
+    ),
+    Mutant(
+        "a retry holds its reservation while it waits for a slot",
+        "engine/nodes/common.py",
+        "    if row.reserved and not turn.x.may_start(row.path):",
+        "    if row.reserved and turn.x.may_start(row.path):",
+    ),
+    Mutant(
+        "who waits for a reservation keeps its slot",
+        "engine/state.py",
+        "return self.reserved if self.phase is NodePhase.LOOKUP else self.wake_at is None",
+        "return self.reserved if self.phase is NodePhase.LOOKUP else True",
     ),
     Mutant(
         "a child's end does not reach its parent",

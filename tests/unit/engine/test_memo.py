@@ -343,6 +343,59 @@ async def test_a_reservation_that_comes_after_it_was_freed_is_given_back() -> No
     assert not store.open_reservations()
 
 
+async def test_who_gives_back_and_asks_again_has_it_in_the_end() -> None:
+    store = MemoryStore()
+    at = memo(store)
+    await at.reserve(A, reserving(), nobody)
+    freeing = at.free(A, Release("n0", 8))
+    again = asyncio.create_task(at.reserve(A, replace(reserving(), generation=9), nobody))
+    await asyncio.sleep(0)  # it asks before the first one is given back
+    await freeing
+    assert await again == Reserved("n0", 9)
+    assert list(store.open_reservations().values()) == [A.text("n0")]
+
+
+async def test_a_question_that_comes_after_its_release_takes_nothing_and_a_later_one_does() -> None:
+    store = MemoryStore()
+    at = memo(store)
+    await at.free(A, Release("n0", 7, plan("single"), given()))
+    assert await at.reserve(A, reserving(), nobody) == Reserved("n0", 7), "nobody waits for it"
+    assert not store.open_reservations()
+    assert await at.reserve(A, replace(reserving(), generation=8), nobody) == Reserved("n0", 8)
+    assert store.open_reservations()
+
+
+async def test_what_the_engine_before_has_taken_is_given_back_before_it_is_taken_again() -> None:
+    store = MemoryStore()
+    await memo(store).reserve(A, reserving(), nobody)
+    at = memo(store)
+    freeing = at.free(A, Release("n0", 8, plan("single"), given()))
+    again = asyncio.create_task(at.reserve(A, replace(reserving(), generation=9), nobody))
+    await asyncio.sleep(0)
+    await freeing
+    await again
+    assert list(store.open_reservations().values()) == [A.text("n0")]
+
+
+def test_if_who_was_told_waits_for_a_slot_the_next_one_is_told() -> None:
+    async def main(store: MemoryStore) -> None:
+        at, told = memo(store), list[ReservationFreed]()
+        running = asyncio.create_task(at.run())
+        await at.reserve(A, reserving(), nobody)
+        for path in ("n1", "n2", "n3"):
+            await at.reserve(B, replace(reserving(), path=path), told.append)
+        await at.free(A, Release("n0", 8))
+        assert [event.path for event in told] == ["n1"]
+        await asyncio.sleep(0.8)
+        assert [event.path for event in told] == ["n1", "n2"]
+        assert await at.reserve(B, replace(reserving(), path="n2"), nobody) == Reserved("n2", 7)
+        await asyncio.sleep(100)
+        assert [event.path for event in told] == ["n1", "n2"]
+        running.cancel()
+
+    virtually(main)
+
+
 async def test_a_dropped_execution_leaves_nothing_behind() -> None:
     store = MemoryStore()
     at, told = memo(store), list[ReservationFreed]()
