@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from alula.data.objects import ObjectStore
-from alula.idl import LiteralMap, Resources, TaskTemplate
+from alula.idl import LiteralMap, Resources, TaskNodeOverrides, TaskTemplate
 from alula.plugin.runner import AttemptId
 
 C = TypeVar("C")
@@ -54,6 +54,16 @@ class TaskContext(Protocol):
     @property
     def interruptible(self) -> bool:
         """It may run on a machine that can be taken away."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts the task may have in all, as far as its author says."""
+        ...
+
+    @property
+    def overrides(self) -> TaskNodeOverrides | None:
+        """What the node changes in the task's resources and image, for a remote that wants to know."""
         ...
 
     def custom(self, as_: type[C]) -> C:

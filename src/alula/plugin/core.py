@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from alula.idl import TaskTemplate
 from alula.plugin.context import TaskContext
 from alula.plugin.phase import PhaseInfo, StateT, Transition
 
@@ -24,6 +25,8 @@ class PluginInfo:
     settings: type | None = None
     """A frozen dataclass of the operator's settings, all with defaults; handed to the plugin's constructor as its only
     argument, filled from `[backends.<name>]`. None: the constructor takes nothing."""
+    section: str = ""
+    """The section `[backends.<section>]` of its settings, if another plugin shares it; empty: that of its name."""
     state_version: int = 1
     """Of `CorePlugin.state_type`, or of a WebApiPlugin's key: counted up when an older state needs `upgrade`."""
 
@@ -49,6 +52,14 @@ class Plugin:
     """
 
     info: PluginInfo
+
+    def accepts(self, template: TaskTemplate) -> str | None:
+        """Of a plugin that learns its task types while it runs: why it does not take a task like this one, in a
+        sentence with a way out; empty if it does. None: `info.task_types` says it all.
+
+        Asked from the engine's thread, often: it looks at what the plugin has at hand, and waits for nothing.
+        """
+        return None
 
     async def open(self) -> None:
         """Make clients. Called once, before any task; tried again later if it raises, and tasks wait meanwhile."""

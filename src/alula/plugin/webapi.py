@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from alula.errors import RemoteNotFound
+from alula.errors import RemoteError
 from alula.idl import LiteralMap
 from alula.plugin.context import TaskContext
 from alula.plugin.core import Plugin
@@ -49,6 +49,8 @@ class LogPage:
     lines: tuple[str, ...]
     token: str = ""
     """What to ask with for the next lines; empty: that was all."""
+    reason: str = ""
+    """Why there are none."""
 
 
 class WebApiPlugin(Plugin, ABC, Generic[KeyT, RemoteT]):
@@ -73,8 +75,12 @@ class WebApiPlugin(Plugin, ABC, Generic[KeyT, RemoteT]):
         """
 
     @abstractmethod
-    async def get(self, keys: Sequence[KeyT]) -> Sequence[RemoteT | RemoteNotFound]:
-        """What the service says of each job, in the order of the keys."""
+    async def get(self, keys: Sequence[KeyT]) -> Sequence[RemoteT | RemoteError]:
+        """What the service says of each job, in the order of the keys.
+
+        RemoteNotFound: the job is not there any more. Another RemoteError: this one could not be asked about now, which
+        counts as if the call had failed for it alone; for a plugin whose jobs are in several places.
+        """
 
     @abstractmethod
     async def delete(self, key: KeyT) -> None:
