@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import Any
 
 from alula.plugin.context import TaskContext
@@ -29,5 +30,15 @@ class K8sPlugin(Plugin, ABC):
         """
 
     @abstractmethod
-    def phase(self, task: TaskContext, resource: Manifest) -> PhaseInfo:
-        """Read the object's status. No I/O."""
+    def phase(self, task: TaskContext, resource: Manifest, *, now: datetime) -> PhaseInfo:
+        """Read the object's status. No I/O.
+
+        An object that somebody else deletes, or that is gone, is the engine's affair: it is not asked for here.
+
+        Args:
+            now: The time by the clock of the API server, which also stamped what is in the object: for grace periods.
+        """
+
+    def log_of(self, task: TaskContext, resource: Manifest) -> tuple[str, str] | None:
+        """The pod and the container whose log is kept as that of the attempt. None: there is none. No I/O."""
+        return None
