@@ -163,7 +163,7 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     me = asyncio.current_task()
     assert me is not None
     restore = keep_log(client.config.home / "logs" / "engine.log", watch.say)
-    beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch))]
+    beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch, engine.owner))]
     try:
         with _interrupts(client, run, watch, me):
             await run.wait()
@@ -229,15 +229,15 @@ async def _say_reports(client: AsyncClient, run: AsyncRun) -> None:
             click.echo(f"  report: {path}", err=True)
 
 
-async def _follow(client: AsyncClient, run: AsyncRun, watch: Watch) -> None:
-    """Show what another engine does, until this one has the execution."""
+async def _follow(client: AsyncClient, run: AsyncRun, watch: Watch, owner: str) -> None:
+    """Show what another engine does than ours, whose name is `owner`, until ours has the execution."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_NOTICED):
             await watch.here.wait()
-    if watch.here.is_set():
-        return
     record = await client.house.store.execution_by_id(run.id)
-    watch.elsewhere = bool(record.owner)
+    if watch.here.is_set():  # by now
+        return
+    watch.owned(record.owner, ours=owner)
     if watch.elsewhere:
         watch.say(f"{click.style('·', dim=True)} another process drives {run.name}: watching")
     logs = asyncio.create_task(_follow_logs(run, watch))

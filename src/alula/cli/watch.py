@@ -81,6 +81,10 @@ class Watch(Silent):
             self.elsewhere = False
             self.here.set()
 
+    def owned(self, owner: str, *, ours: str) -> None:
+        """Take in which engine the store says has the execution, and had some moments ago: by now it may be ours."""
+        self.elsewhere = not self.here.is_set() and owner not in ("", ours)
+
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         if execution.id == self._id:
             self.feed(commit.rows)
