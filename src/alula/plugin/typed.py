@@ -65,7 +65,8 @@ def read(document: Mapping[str, Any], cls: type[T], *, what: str = "config") -> 
         PluginError: The class itself cannot be read.
     """
     faults: Faults = []
-    value: T = shape_of(cls).read(document, what, faults)
+    kind: Any = cls
+    value: T = shape_of(kind).read(document, what, faults)
     if faults:
         head = faults[0] if len(faults) == 1 else f"{len(faults)} things are wrong: " + "; ".join(faults)
         raise Rejected(head, fix=f"give what {cls.__name__} declares", code="BadTaskConfig")
