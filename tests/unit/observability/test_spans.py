@@ -21,11 +21,12 @@ from alula.store.memory import MemoryStore
 from tests.unit.compiler.build import const, task_node
 from tests.unit.engine.build import made, step
 from tests.unit.engine.drive import FakeRunner, after, clock, create, ended, engine, in_turn, outputs, running, virtual
-from tests.unit.engine.test_launch import PARENT, child_key, registered
+from tests.unit.engine.test_launch import PARENT, child_key, plan_node, registered
 
 DONE = after(1, Succeeded(outputs(o0=1)))
 BOOM = after(1, Failed(AttemptFailure("USER:Boom", "it broke", recoverable=True)))
 WORKFLOW = "workflow p:d:w:v"
+OUTER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FAST = Settings(user_backoff=timedelta(seconds=1))
 
 
@@ -43,6 +44,11 @@ class Told:
     @property
     def all(self) -> Sequence[ReadableSpan]:
         return self.exporter.get_finished_spans()
+
+    def of(self, execution: str, name: str = "") -> Sequence[ReadableSpan]:
+        """The spans of one execution."""
+        mine = [one for one in self.all if one.attributes and one.attributes["alula.execution"] == execution]
+        return [one for one in mine if name in ("", one.name)]
 
     def named(self, name: str) -> ReadableSpan:
         [found] = [one for one in self.all if one.name == name]
@@ -133,8 +139,7 @@ async def test_a_trace_stays_whole_when_another_engine_takes_over() -> None:
 
 @virtual
 async def test_an_execution_joins_the_trace_that_it_was_started_in() -> None:
-    outer = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    found = await told(step("n0"), facts={TRACEPARENT: outer})
+    found = await told(step("n0"), facts={TRACEPARENT: OUTER})
     root = found.named(WORKFLOW)
     assert root.parent is not None
     assert f"{root.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
@@ -154,16 +159,41 @@ def test_without_an_sdk_there_is_no_observer() -> None:
     assert open_spans() is None
 
 
+@pytest.mark.parametrize("facts", [{}, {TRACEPARENT: OUTER}], ids=["own trace", "a trace from outside"])
+def test_a_child_execution_is_below_the_attempt_that_launched_it(facts: dict[str, str]) -> None:
+    @virtual
+    async def test() -> None:
+        found, store = Told(), MemoryStore(clock())
+        await registered(store)
+        record = await create(store, PARENT, facts=facts)
+        async with running(engine(store, FakeRunner(DONE), observers=[found.spans()])):
+            await ended(store, record.id)
+            await asyncio.sleep(1)
+        child = (await store.execution(child_key())).key.name
+        [attempt] = found.of("ex", "n0 attempt 0")
+        [below] = [one for one in found.of(child) if one.attributes and "alula.path" not in one.attributes]
+        [inside] = found.of(child, "n0 attempt 0")
+        assert below.parent is not None
+        assert below.parent.span_id == attempt.context.span_id
+        assert inside.context.span_id != attempt.context.span_id
+        [trace] = {one.context.trace_id for one in found.all}
+        assert (f"{trace:032x}" in OUTER) == bool(facts)
+        assert len(found.of(child)) == 3
+
+    test()
+
+
 @virtual
-async def test_a_child_execution_is_below_the_attempt_that_launched_it() -> None:
+async def test_a_second_attempt_at_a_child_execution_is_below_that_attempt() -> None:
     found, store = Told(), MemoryStore(clock())
     await registered(store)
-    record = await create(store, PARENT)
-    async with running(engine(store, FakeRunner(DONE), observers=[found.spans()])):
+    record = await create(store, made([plan_node("n0", retries=1)]), settings=FAST)
+    runner = FakeRunner(scripts={"n0": lambda job, tell: (BOOM if job.id.execution == first else DONE)(job, tell)})
+    first = child_key(0).name
+    async with running(engine(store, runner, observers=[found.spans()])):
         await ended(store, record.id)
         await asyncio.sleep(1)
-    child = found.named((await store.execution(child_key())).entity)
-    attempt = [one for one in found.all if one.name == "n0 attempt 0" and one.end_time and one.parent][-1]
-    assert child.parent is not None
-    assert child.parent.span_id == attempt.context.span_id
-    assert len({one.context.trace_id for one in found.all}) == 1
+    for number in (0, 1):
+        [attempt] = found.of("ex", f"n0 attempt {number}")
+        roots = [one for one in found.of(child_key(number).name) if one.parent]
+        assert attempt.context.span_id in {one.parent.span_id for one in roots if one.parent}
