@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from alula._kits.quoting import Quotes
 from alula.errors import SignatureError, TaskFailure
 from alula.sdk.current import current_context
 from alula.sdk.instance import InstanceTask
@@ -181,7 +182,7 @@ def compile_script(script: str, spaces: Mapping[str, Any]) -> tuple[str, dict[st
     """
     variables: dict[str, str] = {}
     made: list[str] = []
-    quotes = _Quotes()
+    quotes = Quotes()
     end = 0
     for found in _PLACEHOLDER.finditer(script):
         between = script[end : found.start()]
@@ -191,54 +192,6 @@ def compile_script(script: str, spaces: Mapping[str, Any]) -> tuple[str, dict[st
         made += [between, quotes.reference(name)]
         end = found.end()
     return "".join([*made, script[end:]]), variables
-
-
-class _Quotes:
-    """Whether a place of a script is inside quotes. A wrong guess costs the shape of a word, never safety."""
-
-    def __init__(self) -> None:
-        self.inside: list[str] = []
-        """The quotes and substitutions that are open: `'`, `"`, `(` for `$(`, `[` for `$((`."""
-
-    def read(self, text: str) -> None:
-        """Go on over some text."""
-        position = 0
-        while position < len(text):
-            position += self._step(text, position)
-
-    def _step(self, text: str, at: int) -> int:
-        """Look at one character, or a few that belong together; how many."""
-        here, top = text[at], self.inside[-1] if self.inside else ""
-        if top == "'":
-            if here == "'":
-                self.inside.pop()
-        elif here == "\\":
-            return 2
-        elif text.startswith("$((", at):
-            self.inside.append("[")
-            return 3
-        elif text.startswith("$(", at):
-            self.inside.append("(")
-            return 2
-        elif top == "[" and text.startswith("))", at):
-            self.inside.pop()
-            return 2
-        elif here == '"':
-            self.inside.pop() if top == '"' else self.inside.append('"')
-        elif here == "'" and top != '"':
-            self.inside.append("'")
-        elif here == "#" and top != '"' and (at == 0 or text[at - 1].isspace()):
-            return (text + "\n").index("\n", at) - at + 1
-        elif here == ")" and top == "(":
-            self.inside.pop()
-        return 1
-
-    def reference(self, name: str) -> str:
-        """A variable's value as one word, or as a part of the word around it."""
-        top = self.inside[-1] if self.inside else ""
-        if top == "'":
-            return f"'\"${{{name}}}\"'"
-        return f"${{{name}}}" if top in ('"', "[") else f'"${{{name}}}"'
 
 
 def _filled(template: str, spaces: Mapping[str, Any]) -> str:
