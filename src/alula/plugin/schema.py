@@ -137,7 +137,7 @@ def _field(field: FieldDescriptor, known: dict[str, Json]) -> dict[str, Json]:
     if inner is not None and inner.GetOptions().map_entry:
         return {"type": "object", "additionalProperties": _one(inner.fields_by_name["value"], known)}
     one = _one(field, known)
-    repeated = field.is_repeated if hasattr(field, "is_repeated") else field.label == _F.LABEL_REPEATED  # protobuf 5
+    repeated = field.is_repeated if hasattr(field, "is_repeated") else bool(getattr(field, "label", 0) == 3)  # protobuf 5
     return {"type": "array", "items": one} if repeated else one
 
 
