@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from alula.data.objects import ObjectStore
@@ -76,6 +76,10 @@ class TaskContext(Protocol):
 
     def argv(self) -> list[str]:
         """The container's command and arguments, with templates filled in. Raises Rejected."""
+        ...
+
+    def fill(self, words: Sequence[str]) -> list[str]:
+        """Other words of a command line, with templates filled in. Raises Rejected."""
         ...
 
     def environ(self) -> dict[str, str]:
