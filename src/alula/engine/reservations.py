@@ -38,6 +38,9 @@ class _Call:
     """Nobody waits for the answer."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def wanted(self) -> bool:
+        return not self.over
+
 
 class Reservations:
     """The reservations that nodes of one engine have or wait for. `run` must be running for as long as there are any.
@@ -97,15 +100,15 @@ class Reservations:
         self._calls[call] = node
         try:
             at = await key
-            while node in self._freeing and not call.over:
+            while node in self._freeing and call.wanted():
                 await self._freeing[node].wait()
-            if call.over:
+            if not call.wanted():
                 return None
             until = await self._cache.reserve(at, holder, lease=self._lease)
         finally:
             del self._calls[call]
             call.done.set()
-        if call.over:
+        if not call.wanted():
             return until
         if until is None:
             self.wait_no_more(at, node)

@@ -6,18 +6,18 @@ give the same ids, the same order of rows and the same wakes.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import difflib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from alula._kits.clock import Clock, SystemClock
-from alula.errors import FenceLost, NameTaken, Unknown
+from alula._kits.clock import Clock
+from alula.errors import NameTaken, Unknown
+from alula.store.memory_pools import PoolsInMemory
+from alula.store.memory_rows import ExecutionRows, Rows
 from alula.store.records import (
     AttemptRecord,
     CacheRecord,
@@ -29,121 +29,21 @@ from alula.store.records import (
     ExecutionKey,
     ExecutionRecord,
     ExpansionRecord,
+    JobRecord,
+    LeaseRecord,
     Loaded,
     NewExecution,
     NodeRecord,
     ProgressRecord,
     SignalRecord,
+    StuckRecord,
 )
 from alula.store.store import Wake
 
 _NO_FILTER = ExecutionFilter()
 
 
-@dataclass(slots=True)
-class _Execution:
-    """All rows of one execution."""
-
-    record: ExecutionRecord
-    fence: int = 0
-    nodes: dict[str, NodeRecord] = field(default_factory=dict)
-    attempts: dict[tuple[str, int], AttemptRecord] = field(default_factory=dict)
-    open_attempts: dict[tuple[str, int], None] = field(default_factory=dict)
-    expansions: dict[str, ExpansionRecord] = field(default_factory=dict)
-    signals: dict[str, SignalRecord] = field(default_factory=dict)
-    progress: dict[tuple[str, int], ProgressRecord] = field(default_factory=dict)
-    inbox: dict[int, Command] = field(default_factory=dict)
-
-    def write(self, changes: Changes) -> None:
-        for node in changes.nodes:
-            self.nodes[node.path] = node
-        for attempt in changes.attempts:
-            key = attempt.path, attempt.number
-            self.attempts[key] = attempt
-            if attempt.open:
-                self.open_attempts[key] = None
-            else:
-                self.open_attempts.pop(key, None)
-                self.progress.pop(key, None)
-        for expansion in changes.expansions:
-            self.expansions.setdefault(expansion.path, expansion)
-        for signal in changes.signals:
-            self.signals.setdefault(signal.signal_id, signal)
-        for progress in changes.progress:
-            if (progress.path, progress.number) in self.open_attempts:
-                self.progress[progress.path, progress.number] = progress
-        for done in changes.commands_done:
-            self.inbox.pop(done, None)
-        if changes.execution is not None:
-            ending = changes.execution
-            self.record = replace(
-                self.record,
-                phase=ending.phase,
-                started_at=ending.started_at or self.record.started_at,
-                ended_at=ending.ended_at,
-                outputs=ending.outputs,
-                error=ending.error,
-            )
-        if changes.closed:
-            self.record = replace(self.record, open=False, owner="")
-            self.inbox.clear()
-
-
-class _Rows:
-    """What all parts of the store share."""
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.clock: Clock = clock or SystemClock()
-        self._executions: dict[int, _Execution] = {}
-        self._open: dict[int, None] = {}
-        self._ids: dict[ExecutionKey, int] = {}
-        self._closures: dict[str, bytes] = {}
-        self._leases: dict[str, tuple[float, datetime]] = {}
-        """By engine: when its lease ends, on the monotonic clock and on the wall."""
-        self._created = self._commands = 0
-        self._watchers: list[Wake] = []
-        self._news: dict[int, None] | None = None
-        """What the watchers are told next; None: nothing is under way."""
-        self._context = contextvars.copy_context()
-        """Watchers are told in the context of the store, not of whoever wrote: in a simulation that may die."""
-
-    async def aclose(self) -> None:
-        self._watchers.clear()
-
-    def _at(self, execution: int) -> _Execution:
-        try:
-            return self._executions[execution]
-        except KeyError:
-            raise Unknown(
-                f"there is no execution with the id {execution}", fix="alula get executions lists what there is"
-            ) from None
-
-    def _lives(self, owner: str) -> bool:
-        lease = self._leases.get(owner)
-        return lease is not None and lease[0] > self.clock.monotonic()
-
-    def _put(self, execution: int, kind: str, path: str, attempt: int, body: bytes) -> None:
-        self._commands += 1
-        command = Command(self._commands, execution, kind, path, attempt, body)
-        self._executions[execution].inbox[command.id] = command
-        self._tell(execution)
-
-    def _tell(self, *executions: int) -> None:
-        """Wake the watchers once the loop gets to it, with all that has come together by then."""
-        if not self._watchers:
-            return
-        if self._news is None:
-            self._news = {}
-            asyncio.get_running_loop().call_soon(self._deliver, context=self._context)
-        self._news.update(dict.fromkeys(executions or self._open))
-
-    def _deliver(self) -> None:
-        news, self._news = self._news, None
-        for wake in list(self._watchers):
-            wake(list(news or ()))
-
-
-class _Engines(_Rows):
+class _Engines(PoolsInMemory):
     """`EngineStore`"""
 
     async def beat(self, owner: str, *, lease: timedelta) -> None:
@@ -189,11 +89,16 @@ class _Engines(_Rows):
             attempts=tuple(row.attempts[key] for key in row.open_attempts),
             expansions=tuple(row.expansions.values()),
             signals=tuple(row.signals.values()),
+            jobs=tuple(row.jobs[key] for key in sorted(row.jobs) if key in row.open_attempts),
+            leases=tuple(lease for lease, _ in self._leases_of(claim.execution)) if row.open_attempts else (),
+            stuck=tuple(row.stuck[key] for key in sorted(row.stuck)) if row.open_attempts else (),
         )
 
     async def commit(self, claim: Claim, changes: Changes) -> None:
         row = self._claimed(claim)
         row.write(changes)
+        if changes.freed:
+            self._free(claim.execution, changes.freed)
         if changes.closed:
             self._open.pop(claim.execution, None)
         parent = row.record.parent
@@ -207,16 +112,6 @@ class _Engines(_Rows):
         if row is not None and (row.record.owner, row.fence) == (claim.owner, claim.fence):
             row.record = replace(row.record, owner="")
             self._tell(claim.execution)
-
-    def _claimed(self, claim: Claim) -> _Execution:
-        row = self._executions.get(claim.execution)
-        if row is None or not row.record.open or (row.record.owner, row.fence) != (claim.owner, claim.fence):
-            raise FenceLost(
-                f"engine {claim.owner!r} has lost execution {claim.execution} (its fence is {claim.fence})",
-                where="nobody" if row is None or not row.record.owner else f"engine {row.record.owner!r} has it",
-                fix="nothing: whoever has it now goes on with it",
-            )
-        return row
 
     async def commands(self, executions: Collection[int]) -> Sequence[Command]:
         rows = (self._executions[id] for id in executions if id in self._open)
@@ -254,7 +149,7 @@ class _Engines(_Rows):
             facts=dict(new.facts),
         )
         signals = {name: SignalRecord(name, value) for name, value in new.signals.items()}
-        self._executions[id] = _Execution(record, signals=signals)
+        self._executions[id] = ExecutionRows(record, signals=signals)
         self._ids[new.key] = id
         self._open[id] = None
         self._tell(id)
@@ -274,7 +169,7 @@ class _Engines(_Rows):
                 self._watchers.remove(wake)
 
 
-class _Queries(_Rows):
+class _Queries(Rows):
     """`QueryStore` and `Keeper`"""
 
     async def execution(self, key: ExecutionKey) -> ExecutionRecord:
@@ -330,6 +225,14 @@ class _Queries(_Rows):
     async def progress(self, execution: int) -> Sequence[ProgressRecord]:
         return list(self._at(execution).progress.values())
 
+    async def jobs(self, execution: int, path: str | None = None) -> Sequence[JobRecord]:
+        rows = self._at(execution).jobs
+        return [rows[key] for key in sorted(rows) if path is None or key[0] == path]
+
+    async def stuck(self, execution: int | None = None) -> Sequence[StuckRecord]:
+        among = self._executions.items() if execution is None else [(execution, self._at(execution))]
+        return [row.stuck[key] for _, row in sorted(among) for key in sorted(row.stuck)]
+
     async def owners(self) -> Sequence[tuple[str, datetime, bool]]:
         return [(owner, ends, self._lives(owner)) for owner, (_, ends) in self._leases.items()]
 
@@ -341,6 +244,7 @@ class _Queries(_Rows):
                 fix="abort it, and delete it when it is closed",
             )
         del self._executions[execution], self._ids[row.record.key]
+        self._free(execution)
 
 
 def _fits(record: ExecutionRecord, wanted: ExecutionFilter) -> bool:
@@ -358,7 +262,7 @@ def _fits(record: ExecutionRecord, wanted: ExecutionFilter) -> bool:
     )
 
 
-class _Entities(_Rows):
+class _Entities(Rows):
     """`EntityStore`"""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -407,7 +311,7 @@ class _Entities(_Rows):
         return list(islice(found, limit))
 
 
-class _Cache(_Rows):
+class _Cache(Rows):
     """`CacheStore`"""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -434,7 +338,13 @@ class _Cache(_Rows):
         return None
 
     async def reserved(self, key: str) -> bool:
-        return key in self.open_reservations()
+        _, ends, _ = self._reservations.get(key, ("", 0.0, None))
+        return ends > self.clock.monotonic()
+
+    def open_reservations(self) -> Mapping[str, str]:
+        """Who holds which cache reservation that has not run out."""
+        now = self.clock.monotonic()
+        return {key: owner for key, (owner, ends, _) in self._reservations.items() if ends > now}
 
     async def free(self, key: str, owner: str) -> None:
         if self._reservations.get(key, ("", 0.0, None))[0] == owner:
@@ -486,11 +396,10 @@ class MemoryStore(_Engines, _Queries, _Entities, _Cache):
         """Take note that the process of an engine is gone: it does not live, lease or not."""
         self._leases.pop(owner, None)
 
-    def open_reservations(self) -> Mapping[str, str]:
-        """Who holds which cache reservation that has not run out."""
-        now = self.clock.monotonic()
-        return {key: owner for key, (owner, ends, _) in self._reservations.items() if ends > now}
-
     def open_commands(self) -> Sequence[Command]:
         """What is asked of executions and was not carried out."""
         return [command for row in self._executions.values() for command in row.inbox.values()]
+
+    def open_leases(self) -> Sequence[LeaseRecord]:
+        """All that have units of a pool, or wait for them."""
+        return [lease for line in self._lines.values() for lease in line.values()]
