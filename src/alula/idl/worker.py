@@ -268,3 +268,4 @@ class Root:
 
     channel: socket.socket
     pid: int
+    """Of the keeper's guard, which ends when nothing of both is left."""

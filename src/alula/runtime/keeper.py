@@ -3,6 +3,9 @@
 It is the parent of the zygotes, and adopts every process whose parents are dead. So whatever a task started, however
 well it hid, is a descendant of its worker while that lives, and of the keeper afterwards. When the engine's end of the
 socket closes, which it also does when the engine is killed, everything below the keeper is killed.
+
+Its own parent, the guard, waits for nothing but its end: then it kills what the keeper, if it was killed itself, has
+left. So the engine adopts nothing, and no process of the program that it is in is ever taken for one of a task.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import NoReturn
 
 from alula._kits.frames import Frames, framed
 from alula.idl import worker as wire
-from alula.runtime.processes import Process, Table, adopt_orphans, shared_out_bytes, signal_all
+from alula.runtime.processes import Process, Table, adopt_orphans, has_children, shared_out_bytes, signal_all
 
 _TICK_SECONDS = 0.01
 """Between two looks at what is to end."""
@@ -226,16 +229,7 @@ class Keeper:
         os._exit(0)
 
     def _kill_descendants(self) -> None:
-        clean, patience = 0, time.monotonic() + _PATIENCE_SECONDS
-        while clean < 2 and time.monotonic() < patience:
-            table = Table()
-            left = [row for row in table.tree(os.getpid())[1:] if not row.dead]
-            clean = 0 if left else clean + 1
-            signal_all(left, signal.SIGSTOP)
-            signal_all(left, signal.SIGKILL)
-            self._reap()
-            if left:
-                time.sleep(_TICK_SECONDS / 5)
+        _kill_below(self._reap)
 
     # memory
 
@@ -255,6 +249,33 @@ class Keeper:
                 self._say(wire.Over(pid, used))
 
 
+def guarded(channel: socket.socket, zygote: ZygoteMain | None = None) -> NoReturn:
+    """Be the guard of a keeper, which is a fork of this process. Ends when nothing of both is left."""
+    adopt_orphans()
+    keeper = os.fork()
+    if not keeper:
+        Keeper(channel, zygote).serve()
+    channel.close()
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    os.waitpid(keeper, 0)
+    _kill_below(has_children)
+    os._exit(0)
+
+
+def _kill_below(reap: Callable[[], object]) -> None:
+    """Kill all descendants of this process; `reap` forgets those that are dead."""
+    clean, patience = 0, time.monotonic() + _PATIENCE_SECONDS
+    while clean < 2 and time.monotonic() < patience:
+        left = [row for row in Table().tree(os.getpid())[1:] if not row.dead]
+        clean = 0 if left else clean + 1
+        signal_all(left, signal.SIGSTOP)
+        signal_all(left, signal.SIGKILL)
+        reap()
+        if left:
+            time.sleep(_TICK_SECONDS / 5)
+
+
 def _kill_tree(pid: int) -> None:
     """Kill a process and its descendants; they are stopped first, so that none can start another meanwhile."""
     stopped: dict[int, Process] = {}
@@ -272,7 +293,7 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     os.setsid()
-    Keeper(channel).serve()
+    guarded(channel)
 
 
 if __name__ == "__main__":

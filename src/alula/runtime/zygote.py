@@ -24,7 +24,7 @@ from alula.data.archive import unpack
 from alula.data.stores import Objects
 from alula.errors import AlulaError, ConfigError
 from alula.idl import worker as wire
-from alula.runtime.keeper import Keeper
+from alula.runtime.keeper import guarded
 from alula.runtime.processes import die_with
 from alula.runtime.worker import Worker
 
@@ -32,7 +32,7 @@ _HANDLED = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def fork() -> wire.Root:
-    """A keeper whose zygotes are forks of this process: what it has imported, workers need not.
+    """A keeper, and its guard, whose zygotes are forks of this process: what it has imported, workers need not.
 
     Call it before threads, event loops and clients of object stores exist, for a fork would only seem to have them.
 
@@ -58,7 +58,7 @@ def fork() -> wire.Root:
         nothing = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(nothing, fd)
-        Keeper(theirs, serve).serve()
+        guarded(theirs, serve)
     finally:
         os._exit(1)
 

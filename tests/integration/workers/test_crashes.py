@@ -134,7 +134,7 @@ async def test_a_keeper_that_dies_takes_everything_along_and_another_one_begins(
 async def test_whatever_is_killed_each_attempt_ends_once(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     async with bench(tmp_path, cpus=3) as here:
-        keeper = here.pool._crew._keeper.pid  # type: ignore[union-attr]
+        keeper = parent(parent((await here.run(programs.whoami).values())["o0"]))
         watched = [here.run(programs.add, a=n, b=0) for n in range(300)]
         while not all(one.over.is_set() for one in watched):
             ended = sum(one.over.is_set() for one in watched) + random.randrange(1, 8)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import pytest
 
 from alula.plugin.failure import FailureKind
 from alula.plugin.runner import AttemptId, Started
+from alula.runtime import zygote
 from tests.integration.workers import programs
-from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, descendants, pids, until
+from tests.integration.workers.bench import ROOT, Bench, Watched, alive, bench, descendants, parent, pids, until
 
 SHORT = timedelta(milliseconds=100)
 MEMBERS = {"worker", "child", "session", "daemon"}
@@ -158,6 +160,56 @@ async def test_what_an_engine_does_not_keep_ends_even_if_the_engine_does_not_run
         assert (failure.code, failure.kind) == ("WorkersLost", FailureKind.SYSTEM)
         here.pool.keep(3600)
         assert await here.run(programs.add, a=1).value() == 3
+
+
+@pytest.mark.parametrize("root", [None, "fork"])
+async def test_nothing_survives_a_keeper_that_is_killed_alone(tmp_path: Path, home: Path, root: str | None) -> None:
+    async with bench(tmp_path, root=zygote.fork() if root else None) as here:
+        with stranger(tmp_path) as ours:
+            watched = await family(here, home, "ignore")
+            worker = pids(home)["worker"]
+            said: list[str] = []
+            os.kill(parent(parent(worker)), signal.SIGKILL)
+            here.pool.close(AttemptId("p", "d", "e", "n", 0), abort=True, reason="", done=said.append)
+            failure = await watched.failure()
+            assert living(home) == set(), "they are gone before another attempt may begin"
+            assert (failure.code, failure.kind) == ("WorkersLost", FailureKind.SYSTEM)
+            assert said == [""]
+            assert await here.run(programs.add, a=1).value() == 3
+            assert alive(ours), "it is none of the engine's"
+
+
+async def test_an_attempt_that_is_closed_as_its_keeper_is_killed_is_over_when_nothing_is_left(
+    tmp_path: Path, home: Path
+) -> None:
+    async with bench(tmp_path) as here:
+        watched = await family(here, home, "ignore")
+        os.kill(parent(parent(pids(home)["worker"])), signal.SIGKILL)
+        assert await here.close(watched) == ""
+        assert living(home) == set()
+
+
+async def test_a_guard_that_is_killed_alone_is_not_missed(tmp_path: Path, home: Path) -> None:
+    async with bench(tmp_path, stop_grace=SHORT) as here:
+        watched = await family(here, home, "ignore")
+        os.kill(parent(parent(parent(pids(home)["worker"]))), signal.SIGKILL)
+        assert await here.run(programs.add, a=1).value() == 3
+        assert await here.close(watched) == ""
+        assert living(home) == set()
+
+
+@contextmanager
+def stranger(directory: Path) -> Iterator[int]:
+    """A daemon that this process has started, and no task."""
+    file = directory / "stranger.pid"
+    subprocess.run([sys.executable, "-c", programs.DAEMON, str(file)], check=True)
+    while not (file.exists() and file.read_text()):
+        time.sleep(0.005)
+    pid = int(file.read_text())
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("mode", ["fork", "exec"])

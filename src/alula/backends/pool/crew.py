@@ -72,6 +72,7 @@ class Zygote:
     number: int
     code: Code
     output: Path
+    keeper: Keeper
     line: Line | None = None
     pid: int = 0
     """0 until it has spoken."""
@@ -152,6 +153,8 @@ class Crew:
         self._grace = grace_seconds
         self._loop = asyncio.get_running_loop()
         self._keeper: Keeper | None = None
+        self._fallen: list[Keeper] = []
+        """Those that were killed, and may have left something that ends."""
         self._zygotes: dict[Code, Zygote] = {}
         self._by_number: dict[int, Zygote] = {}
         self._numbers = 0
@@ -187,12 +190,13 @@ class Crew:
     async def aclose(self) -> None:
         """End everything that is left, at once."""
         keeper, self._keeper = self._keeper, None
-        if keeper is None:
-            return
-        keeper.close()
+        if keeper is not None:
+            keeper.close()
+            self._fallen.append(keeper)
         for zygote in self._zygotes.values():
             zygote.hang_up()
-        await asyncio.to_thread(keeper.wait)
+        while self._fallen:
+            await self._fallen.pop().ended()
 
     def keep(self, seconds: float) -> None:
         """Have everything end in so many seconds, unless this is called again by then."""
@@ -222,10 +226,11 @@ class Crew:
         worker.leaving = True
 
         def end() -> None:
-            if self._keeper is None or not worker.pid:
-                gone()
+            keeper = worker.zygote.keeper
+            if worker.pid or keeper.lost:
+                keeper.end(worker.pid, grace_seconds, gone)
             else:
-                self._keeper.end(worker.pid, grace_seconds, gone)
+                gone()
 
         worker.know(end)
 
@@ -318,7 +323,7 @@ class Crew:
         if self._keeper is None:
             self._keeper = Keeper(None, str(self._spool), self, self._loop)
         self._numbers += 1
-        zygote = Zygote(self._numbers, code, self._spool / f"zygote-{self._numbers}")
+        zygote = Zygote(self._numbers, code, self._spool / f"zygote-{self._numbers}", self._keeper)
         ours, theirs = socket.socketpair()
         zygote.line = Line(ours, lambda message: self._heard(zygote, message), lambda: None, self._loop)
         here = not code.bundle
@@ -368,8 +373,8 @@ class Crew:
         """It still imports."""
         seconds = self._start.prepare_seconds
         zygote.problem = f"the process that workers are forked from imported for longer than {seconds:g} s"
-        if self._keeper is not None and zygote.pid:
-            self._keeper.end(zygote.pid, 0, lambda: None)
+        if zygote.pid:
+            zygote.keeper.end(zygote.pid, 0, lambda: None)
         self.zygote_lost(zygote.number, 0)
 
     def _killed_by_kernel(self) -> bool:
@@ -407,8 +412,9 @@ class Crew:
 
     def keeper_lost(self) -> None:
         log.error("workers.keeper_lost")
-        keeper, self._keeper = self._keeper, None
-        waiting = keeper.close() if keeper is not None else []
+        if self._keeper is not None:
+            self._fallen.append(self._keeper)
+            self._keeper = None
         for zygote in list(self._zygotes.values()):
             zygote.problem = "the process that looks after workers died, and they with it"
             self._forget(zygote)
@@ -417,8 +423,6 @@ class Crew:
                     with suppress(ProcessLookupError):
                         os.kill(worker.pid, signal.SIGKILL)  # the kernel does it too, a moment later
             self._bury(zygote)
-        for gone in waiting:
-            gone()
 
     def _bury(self, zygote: Zygote) -> None:
         """All workers of a dead zygote die."""

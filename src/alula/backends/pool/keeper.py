@@ -27,7 +27,7 @@ class Listener(Protocol):
         ...
 
     def keeper_lost(self) -> None:
-        """The keeper is dead, and all zygotes and workers die."""
+        """The keeper is dead, and all zygotes and workers die. What is to end has ended when its guard says so."""
         ...
 
 
@@ -43,9 +43,13 @@ class Keeper:
         self.forks = root is not None
         """Whether its zygotes are forks of a process that has the user's modules."""
         root = root or _started()
-        self.pid = root.pid
-        self._listener = listener
-        self._line = Line(root.channel, self._heard, listener.keeper_lost, loop)
+        self._guard = root.pid
+        self._listener, self._loop = listener, loop
+        self._line = Line(root.channel, self._heard, self._fell, loop)
+        self.lost = False
+        """It was killed; its guard kills what it left."""
+        self._over = False
+        self._end: asyncio.Future[None] | None = None
         self._tickets = 0
         self._waiting: dict[int, Callable[[], None]] = {}
         self._line.say(wire.Keep(spool))
@@ -58,8 +62,8 @@ class Keeper:
 
     def end(self, pid: int, grace_seconds: float, gone: Callable[[], None]) -> None:
         """End a process and all of its descendants; `gone` is called when nothing of them is left."""
-        if self._line.closed:
-            gone()  # they died with their keeper
+        if self._over:
+            gone()
             return
         self._tickets += 1
         self._waiting[self._tickets] = gone
@@ -76,14 +80,33 @@ class Keeper:
     def close(self) -> list[Callable[[], None]]:
         """Hang up: the keeper kills everything, and ends. What was waited for."""
         self._line.close()
+        self._over = True
         waiting = list(self._waiting.values())
         self._waiting.clear()
         return waiting
 
-    def wait(self) -> None:
-        """Until the process has ended. Blocks."""
+    async def ended(self) -> None:
+        """Until nothing of it is left."""
+        await asyncio.shield(self._ending())
+
+    def _ending(self) -> asyncio.Future[None]:
+        if self._end is None:
+            self._end = self._loop.run_in_executor(None, self._wait)
+        return self._end
+
+    def _wait(self) -> None:
         with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            os.waitpid(self._guard, 0)
+
+    def _fell(self) -> None:
+        """The other end of the line is gone."""
+        self.lost = True
+        self._listener.keeper_lost()
+        self._ending().add_done_callback(self._nothing_left)
+
+    def _nothing_left(self, _: asyncio.Future[None]) -> None:
+        for gone in self.close():
+            gone()
 
     def _heard(self, message: wire.Message) -> None:
         match message:
