@@ -1,0 +1,35 @@
+"""`alula plugin`: what there is to do with backend plugins; each command in a module of its own, loaded when called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "verify": ("alula.cli.plugin_verify:verify", "Try everything that can go wrong at each call, and grade it."),
+}
+"""Command to where it is, and what it does in one line."""
+
+
+class _Commands(click.Group):
+    """The table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands)
+def plugin() -> None:
+    """Look after backend plugins."""
