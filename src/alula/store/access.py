@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from alula.errors import StoreUnavailable
-from alula.store.connection import Connection, Database
+from alula.store.connection import Connection, Database, Later
 from alula.store.writer import Work, Writer
 
 T = TypeVar("T")
@@ -44,6 +44,10 @@ class Access:
 
     async def _write(self, work: Work[T]) -> T:
         return await self._writer.run(work)
+
+    async def _write_and_read(self, work: Work[Later[T]]) -> T:
+        """What is read at the end of the transaction in which `work` writes."""
+        return cast(T, await self._writer.run(work))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         if self._closed:

@@ -6,8 +6,19 @@ from collections.abc import Sequence
 
 from alula.errors import FenceLost
 from alula.store.connection import Connection
+from alula.store.leasing import free
 from alula.store.records import Changes, Claim, Ending
-from alula.store.rows import Row, attempt_row, clean, execution_fence, execution_record, micros_or_none, node_row
+from alula.store.rows import (
+    Row,
+    attempt_row,
+    clean,
+    execution_fence,
+    execution_record,
+    job_row,
+    micros_or_none,
+    node_row,
+    stuck_row,
+)
 
 _Commit = tuple[Claim, Changes]
 
@@ -21,6 +32,9 @@ class _Rows:
         self.progress: dict[tuple[int, str, int], Row] = {}
         self.expansions: dict[tuple[int, str], Row] = {}
         self.signals: dict[tuple[int, str], Row] = {}
+        self.jobs: dict[tuple[int, str, int], Row] = {}
+        self.stuck: dict[tuple[int, str, int], Row] = {}
+        self.freed: list[tuple[int, str, int]] = []
         self.endings: list[tuple[int, Ending]] = []
         self.done: list[int] = []
         self.closed: list[int] = []
@@ -38,6 +52,12 @@ class _Rows:
             self.expansions.setdefault((execution, expansion.path), (execution, expansion.path, expansion.closure))
         for signal in changes.signals:
             self.signals.setdefault((execution, signal.signal_id), (execution, signal.signal_id, signal.value))
+        for job in changes.jobs:
+            self.jobs[execution, job.path, job.number] = job_row(execution, job)
+        for stuck in changes.stuck:
+            self.stuck[execution, stuck.path, stuck.number] = stuck_row(execution, stuck)
+        if changes.freed:
+            self.freed += ((execution, *key) for key in changes.freed)
         self.done += changes.commands_done
         if changes.execution is not None:
             self.endings.append((execution, changes.execution))
@@ -53,9 +73,13 @@ class _Rows:
             ("progress", self.progress),
             ("expansion", self.expansions),
             ("signal", self.signals),
+            ("job_put", self.jobs),
+            ("stuck_put", self.stuck),
         ):
             if rows:
                 connection.insert(name, list(rows.values()))
+        for key in self.freed:
+            free(connection, *key)
         if self.done:
             connection.rows("commands_done", ids=self.done)
         for execution, ending in self.endings:
@@ -101,6 +125,14 @@ def _closed_under(connection: Connection, claim: Claim) -> bool:
     """Whether an execution was closed by a commit of this claim."""
     row = connection.one("execution", id=claim.execution)
     return row is not None and not execution_record(row).open and execution_fence(row)[1] == claim.fence
+
+
+def check_fence(connection: Connection, claim: Claim) -> None:
+    """Raises FenceLost if another engine has the execution; nobody takes it before this transaction is over."""
+    row = connection.one("fence", execution=claim.execution)
+    holder = ("", 0) if row is None else (row[1], row[2])
+    if holder != (claim.owner, claim.fence):
+        raise fence_lost(claim, holder[0])
 
 
 def fence_lost(claim: Claim, holder: str) -> FenceLost:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from alula.errors import AlulaError
 from alula.store.rows import Row
@@ -36,6 +37,10 @@ class News:
         self.executions: dict[int, None] = {}
         self.any = False
         """It may be any execution."""
+        self.pools: dict[str, None] = {}
+        """Pools in which units may have become free, or are asked for."""
+        self.asked: set[int] = set()
+        """Leases whose owners hear of a grant as the answer to what they ask just now."""
 
     def __bool__(self) -> bool:
         return self.any or bool(self.executions)
@@ -43,6 +48,13 @@ class News:
     def ids(self) -> Sequence[int]:
         """Empty: any of them."""
         return () if self.any else tuple(self.executions)
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Generic[T]):
+    """A result that is read at the end of the transaction, when units of pools were granted."""
+
+    read: Callable[[Connection], T]
 
 
 class Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
@@ -27,8 +28,11 @@ from alula.store.rows import (
     execution_fence,
     execution_record,
     execution_values,
+    job_record,
+    lease_record,
     node_record,
     span,
+    stuck_record,
 )
 
 _FORGET = span(timedelta(hours=1))
@@ -81,14 +85,16 @@ class Engines(Access):
                     raise fence_lost(claim, holder[0])
                 record, at = execution_record(row), claim.execution
                 ((closure,),) = connection.rows("closure", digest=record.closure)
-                return Loaded(
+                attempts = tuple(map(attempt_record, connection.rows("attempts_open", execution=at)))
+                loaded = Loaded(
                     record=record,
                     closure=closure,
                     nodes=tuple(map(node_record, connection.listing("nodes", (), execution=at, limit=NO_LIMIT))),
-                    attempts=tuple(map(attempt_record, connection.rows("attempts_open", execution=at))),
+                    attempts=attempts,
                     expansions=tuple(ExpansionRecord(*one) for one in connection.rows("expansions", execution=at)),
                     signals=tuple(SignalRecord(*one) for one in connection.rows("signals", execution=at)),
                 )
+                return _with_jobs(connection, loaded) if attempts else loaded
 
         return await self._read(work)
 
@@ -133,6 +139,20 @@ class Engines(Access):
                 connection.news.executions[execution] = None
 
         await self._write(work)
+
+
+def _with_jobs(connection: Connection, loaded: Loaded) -> Loaded:
+    """With all else that there is of the attempts that are open."""
+    at, open = loaded.record.id, {(attempt.path, attempt.number) for attempt in loaded.attempts}
+    jobs = map(job_record, connection.rows("job_of", execution=at))
+    leases = map(lease_record, connection.rows("leases_of", execution=at))
+    stuck = (stuck_record(row, at) for row in connection.rows("stuck_of", execution=at))
+    return replace(
+        loaded,
+        jobs=tuple(job for job in jobs if (job.path, job.number) in open),
+        leases=tuple(leases),
+        stuck=tuple(stuck),
+    )
 
 
 def unknown_execution(id: int) -> NoReturn:

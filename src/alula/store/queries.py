@@ -163,7 +163,10 @@ def _delete(connection: Connection, execution: int) -> None:
     open, closure, name = row
     if open:
         raise NameTaken(f"execution {name!r} has not come to its end", fix="abort it, and delete it when it is closed")
-    for table in ("nodes", "attempts", "expansions", "signals", "progress", "commands", "executions"):
+    connection.news.pools.update(
+        dict.fromkeys(pool for (pool,) in connection.rows("delete_leases", execution=execution))
+    )
+    for table in ("nodes", "attempts", "expansions", "signals", "progress", "commands", "jobs", "stuck", "executions"):
         connection.rows(f"delete_{table}", execution=execution)
     connection.rows("closure_lock", digest=closure)
     connection.rows("closure_delete", digest=closure)

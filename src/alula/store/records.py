@@ -136,6 +136,87 @@ class ProgressRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is kept of an attempt for its runner, and shown of it to people. Key: `path` and `number`."""
+
+    path: str
+    number: int
+    state: bytes = b""
+    """The runner's own; empty: nothing."""
+    version: int = 0
+    info: bytes = b""
+    """JSON, as `plugin.showing` packs it; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckRecord:
+    """An attempt in quarantine: its clean-up keeps failing. Key: `path` and `number`."""
+
+    path: str
+    number: int
+    since: datetime
+    """When it failed for the first time."""
+    tries: int
+    error: str
+    execution: int = 0
+    """Filled by who lists those of all executions."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """Units that attempts of all executions share. Key: `name`."""
+
+    name: str
+    units: int
+    per_project: int = 0
+    """The most that attempts of one project have at a time; 0: all."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """The share of a project against that of others, which is 1."""
+    priority: int = 0
+    """Of attempts that say nothing about theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """Units of a pool that an attempt has, or waits for. Key: execution, path, number and pool."""
+
+    id: int
+    """Who asked first has the lower one."""
+    pool: str
+    execution: int
+    path: str
+    number: int
+    units: int
+    project: str
+    priority: int
+    """The higher, the sooner."""
+    since: datetime
+    """When it asked."""
+    granted: bool = False
+    bypassed: int = 0
+    """How many smaller ones were let pass while it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What came of asking for units."""
+
+    granted: bool
+    text: str = ""
+    """What it waits for, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """A pool, and what of it is in use."""
+
+    pool: PoolRecord
+    used: int = 0
+    holders: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """What an execution's own row becomes when it begins and when it ends."""
 
@@ -155,6 +236,11 @@ class Changes:
     expansions: tuple[ExpansionRecord, ...] = ()
     signals: tuple[SignalRecord, ...] = ()
     progress: tuple[ProgressRecord, ...] = ()
+    jobs: tuple[JobRecord, ...] = ()
+    stuck: tuple[StuckRecord, ...] = ()
+    freed: tuple[tuple[str, int], ...] = ()
+    """Attempts, by path and number, that are closed with these changes, and have leases or are in quarantine: both end
+    with it. Attempts that have neither need not be named, and cost nothing."""
     execution: Ending | None = None
     """Present when the phase of the execution changed."""
     closed: bool = False
@@ -173,7 +259,8 @@ class Command:
     execution: int
     kind: str
     """`abort` (body: the reason), `signal` (path: signal id, body: a serialized Literal), `child_ended` (path and
-    attempt: of the node whose child ended)."""
+    attempt: of the node whose child ended), `granted` (of an attempt that has waited for units; body: the pool's name),
+    `wake` (somebody outside says that there is something new about an attempt)."""
     path: str = ""
     attempt: int = 0
     body: bytes = b""
@@ -199,6 +286,10 @@ class Loaded:
     """Those that are open."""
     expansions: tuple[ExpansionRecord, ...]
     signals: tuple[SignalRecord, ...]
+    jobs: tuple[JobRecord, ...] = ()
+    """Of attempts that are open, as the next two."""
+    leases: tuple[LeaseRecord, ...] = ()
+    stuck: tuple[StuckRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from alula.store.cached import Cache
 from alula.store.engines import Engines
 from alula.store.entities import Entities
+from alula.store.pooled import Pools
 from alula.store.queries import Queries
 
 
-class SqlStore(Engines, Queries, Entities, Cache):
+class SqlStore(Engines, Pools, Queries, Entities, Cache):
     """A whole store.
 
     Args:

@@ -12,9 +12,13 @@ from alula.store.records import (
     EntityRecord,
     ExecutionKey,
     ExecutionRecord,
+    JobRecord,
+    LeaseRecord,
     NewExecution,
     NodeRecord,
     Parent,
+    PoolRecord,
+    StuckRecord,
 )
 
 Row = tuple[Any, ...]
@@ -174,3 +178,35 @@ def cache_row(record: CacheRecord) -> Row:
 def cache_record(row: Row) -> CacheRecord:
     key, task, outputs, source, size_bytes, created_at, used_at = row
     return CacheRecord(key, task, outputs, source, size_bytes, moment(created_at), moment(used_at))
+
+
+def job_row(execution: int, job: JobRecord) -> Row:
+    return execution, job.path, job.number, job.state, job.version, job.info
+
+
+def job_record(row: Row) -> JobRecord:
+    return JobRecord(*row)
+
+
+def stuck_row(execution: int, stuck: StuckRecord) -> Row:
+    return execution, stuck.path, stuck.number, micros(stuck.since), stuck.tries, clean(stuck.error)
+
+
+def stuck_record(row: Row, execution: int = 0) -> StuckRecord:
+    path, number, since, tries, error = row
+    return StuckRecord(path, number, moment(since), tries, error, execution)
+
+
+def pool_row(pool: PoolRecord) -> Row:
+    return pool.name, pool.units, pool.per_project, json.dumps(dict(pool.weights), sort_keys=True), pool.priority
+
+
+def pool_record(row: Row) -> PoolRecord:
+    name, units, per_project, weights, priority = row
+    return PoolRecord(name, units, per_project, json.loads(weights), priority)
+
+
+def lease_record(row: Row) -> LeaseRecord:
+    id, pool, execution, path, number, units, project, priority, since, granted, bypassed = row
+    asked = units, project, priority, moment(since)
+    return LeaseRecord(id, pool, execution, path, number, *asked, bool(granted), bypassed)

@@ -38,6 +38,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
 from alula.store import tables as t
+from alula.store.lease_statements import job_statements, lease_statements
 from alula.store.sql import COMPILED, WHERE
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -68,6 +69,8 @@ class Book:
         yield from self._listing()
         yield from self._entities()
         yield from self._cache()
+        yield from job_statements(self._upsert)
+        yield from lease_statements(self.insert, self._upsert, self._keep, self._any)
         yield from self._deletion()
 
     def _any(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
@@ -289,7 +292,9 @@ class Book:
             "deletable",
             select(x.c.open, x.c.closure, x.c.name).where(x.c.id == bindparam("execution")).with_for_update(),
         )
-        for table in (t.nodes, t.attempts, t.expansions, t.signals, t.progress, t.commands):
+        leases = delete(t.leases).where(t.leases.c.execution == bindparam("execution"))
+        yield "delete_leases", leases.returning(t.leases.c.pool)
+        for table in (t.nodes, t.attempts, t.expansions, t.signals, t.progress, t.commands, t.jobs, t.stuck):
             yield f"delete_{table.name}", delete(table).where(table.c.execution == bindparam("execution"))
         yield "delete_executions", delete(x).where(x.c.id == bindparam("execution"))
         yield (

@@ -7,7 +7,7 @@ version: it will not). "Durable" means what the store was opened with: see `conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,11 +23,17 @@ from alula.store.records import (
     ExecutionKey,
     ExecutionRecord,
     ExpansionRecord,
+    JobRecord,
+    LeaseRecord,
     Loaded,
     NewExecution,
     NodeRecord,
+    Place,
+    PoolRecord,
+    PoolUse,
     ProgressRecord,
     SignalRecord,
+    StuckRecord,
 )
 
 Wake = Callable[[Collection[int]], None]
@@ -137,8 +143,72 @@ class QueryStore(Protocol):
         """Of attempts that are open."""
         ...
 
+    async def jobs(self, execution: int, path: str | None = None) -> Sequence[JobRecord]:
+        """What runners keep and show of attempts, open or not. Most attempts have none."""
+        ...
+
+    async def stuck(self, execution: int | None = None) -> Sequence[StuckRecord]:
+        """Attempts in quarantine: of one execution, or of all."""
+        ...
+
     async def owners(self) -> Sequence[tuple[str, datetime, bool]]:
         """Engines: name, when its lease ends, whether it lives."""
+        ...
+
+    async def tag(self) -> str:
+        """What tells this store from all others: 8 hexadecimal digits, made once."""
+        ...
+
+
+class PoolStore(Protocol):
+    """Units that attempts of all executions share, and limits that change at run time.
+
+    Units are granted inside the transaction in which somebody asks, gives back, or changes the pool. Whoever had to
+    wait is told by a `granted` command in the inbox of its execution. A commit that names an attempt in
+    `Changes.freed` gives its units back.
+    """
+
+    async def acquire(
+        self, claim: Claim, *, path: str, number: int, pool: str, units: int, priority: int = 0
+    ) -> Place | None:
+        """Take units of a pool for an open attempt, or a place in the line; again: where it stands now.
+
+        A pool that is not there has no units, until somebody makes it. None: the attempt is not open.
+
+        Args:
+            priority: The higher, the sooner; 0: that of the pool.
+
+        Raises:
+            FenceLost: Another engine has the execution.
+        """
+        ...
+
+    async def set_pool(self, pool: PoolRecord) -> None:
+        """Make a pool or change it. What is held stays held, also if that is more than there are units now."""
+        ...
+
+    async def ensure_pool(self, name: str, units: int) -> None:
+        """Make a pool, unless there is one with this name."""
+        ...
+
+    async def pools(self) -> Sequence[PoolUse]:
+        """All of them, by name, with those that are asked for and not there as pools without units."""
+        ...
+
+    async def pool(self, name: str, *, limit: int = 100) -> tuple[PoolUse, Sequence[LeaseRecord]]:
+        """One pool: who has units, oldest first, then who waits, in the order of the line. Raises Unknown."""
+        ...
+
+    async def leases(self, execution: int) -> Sequence[tuple[LeaseRecord, str]]:
+        """What attempts of an execution have of pools and wait for; with what it waits for, in a sentence."""
+        ...
+
+    async def knobs(self) -> Mapping[str, str]:
+        """Limits that somebody has changed at run time, by name."""
+        ...
+
+    async def set_knob(self, key: str, value: str) -> None:
+        """Change a limit, in all processes: whoever watches is woken. Empty: back to what the configuration says."""
         ...
 
 
@@ -210,12 +280,12 @@ class Keeper(Protocol):
     """What goes away with time."""
 
     async def delete(self, execution: int) -> None:
-        """Remove an execution that is not open, with all its rows. Children stay. Raises Unknown, and NameTaken while
-        it is open."""
+        """Remove an execution that is not open, with all its rows and leases. Children stay. Raises Unknown, and
+        NameTaken while it is open."""
         ...
 
 
-class Store(EngineStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
+class Store(EngineStore, PoolStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
     """A whole store, as it is opened: `alula.store.opening.open_store`."""
 
     async def aclose(self) -> None:

@@ -237,6 +237,71 @@ reservations = Table(
     sqlite_with_rowid=False,
 )
 
+jobs = Table(
+    "jobs",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _number("number", key=True),
+    _bytes("state"),
+    _number("version"),
+    _bytes("info"),
+    sqlite_with_rowid=False,
+    postgresql_with=_HOT,
+)
+"""What runners have kept of attempts, and what people see of them. Most attempts have no row."""
+
+stuck = Table(
+    "stuck",
+    metadata,
+    _number("execution", key=True),
+    _text("path", key=True),
+    _number("number", key=True),
+    _time("since"),
+    _number("tries"),
+    _text("error"),
+    sqlite_with_rowid=False,
+)
+"""Attempts in quarantine: a table of its own, since they are few, and are asked for without their executions."""
+
+pools = Table(
+    "pools",
+    metadata,
+    _text("name", key=True),
+    _number("units"),
+    _number("per_project"),
+    _text("weights"),
+    _number("priority"),
+    sqlite_with_rowid=False,
+)
+"""Its row is locked by who grants units of a pool."""
+
+leases = Table(
+    "leases",
+    metadata,
+    _serial(),
+    _text("pool"),
+    _number("execution"),
+    _text("path"),
+    _number("number"),
+    _number("units"),
+    _text("project"),
+    _number("priority"),
+    _time("since"),
+    Column("granted", Boolean(create_constraint=False), nullable=False),
+    _number("bypassed"),
+    sqlite_autoincrement=True,
+    postgresql_with=_HOT,
+)
+Index("leases_attempt", leases.c.execution, leases.c.path, leases.c.number, leases.c.pool, unique=True)
+Index("leases_line", leases.c.pool, leases.c.granted, leases.c.project, leases.c.priority.desc(), leases.c.id)
+
+knobs = Table("knobs", metadata, _text("key", key=True), _text("value"), sqlite_with_rowid=False)
+"""Limits that operators change at run time."""
+
+stores = Table("stores", metadata, _number("id", key=True), _text("tag"), sqlite_with_rowid=False)
+"""One row: what tells this store from all others."""
+
 version = Table(
     VERSION_TABLE,
     metadata,

@@ -17,7 +17,8 @@ from typing import Any, Generic, TypeVar
 
 from alula.errors import AlulaError, StoreDamaged, StoreError, StoreUnavailable
 from alula.store.commits import write
-from alula.store.connection import Connection, Database, News
+from alula.store.connection import Connection, Database, Later, News
+from alula.store.leasing import settle
 from alula.store.records import Changes, Claim
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class _Group:
         """Do all of it inside of one transaction; called again if that must be repeated."""
         connection.news = News()
         commits: list[_Item[Any]] = []
+        later: list[_Item[Any]] = []
         for item in self.items:
             item.error = None
             if item.work is None:
@@ -82,7 +84,14 @@ class _Group:
                 raise
             except AlulaError as exc:
                 item.error = exc
+            else:
+                if type(item.result) is Later:
+                    later.append(item)
         self._commit(connection, commits)
+        if connection.news.pools:
+            settle(connection)
+        for item in later:
+            item.result = item.result.read(connection)
         self.again = True
         self.news = connection.news.ids() if connection.news else None
 
@@ -242,8 +251,10 @@ def _little(items: Sequence[_Item[Any]]) -> bool:
         if item.commit is None:
             return False
         changes = item.commit[1]
-        if changes.expansions or changes.signals or changes.progress or changes.commands_done:
+        if changes.expansions or changes.signals or changes.progress or changes.commands_done or changes.jobs:
             return False  # rare, and of any size
+        if changes.freed:
+            return False  # units are granted with it
         rows += len(changes.nodes) + len(changes.attempts)
         for node in changes.nodes:
             size += len(node.body)

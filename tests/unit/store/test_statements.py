@@ -46,6 +46,10 @@ WHOLE = {
     "entities": "a page, newest first",
     "entity_names": "for a message about what is not there",
     "execution_names": "for a message about what is not there",
+    "pools": "all are wanted",
+    "lease_pools": "for a list of all pools",
+    "knobs": "all are wanted",
+    "stuck_all": "all are wanted, and they are few",
 }
 """Statements that may look at all rows of a table, and why."""
 
@@ -66,6 +70,14 @@ def test_no_statement_looks_at_a_whole_table_without_a_reason(database: sqlite3.
         ("execution_named", "executions_name"),
         ("commands", "commands_execution"),
         ("closure_delete", "executions_closure"),
+        ("lease_at", "leases_attempt"),
+        ("lease_free", "leases_attempt"),
+        ("leases_of", "leases_attempt"),
+        ("delete_leases", "leases_attempt"),
+        ("lease_held", "leases_line"),
+        ("lease_project", "leases_line"),
+        ("lease_line", "leases_line"),
+        ("lease_count", "leases_line"),
     ],
 )
 def test_a_statement_uses_its_index(database: sqlite3.Connection, name: str, index: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,11 +30,17 @@ from alula.store.records import (
     ExecutionKey,
     ExecutionRecord,
     ExpansionRecord,
+    JobRecord,
+    LeaseRecord,
     Loaded,
     NewExecution,
     NodeRecord,
+    Place,
+    PoolRecord,
+    PoolUse,
     ProgressRecord,
     SignalRecord,
+    StuckRecord,
 )
 from alula.store.store import Wake
 from alula.testing.sim.loop import Process
@@ -209,6 +215,46 @@ class FaultyStore:
 
     async def owners(self) -> Sequence[tuple[str, datetime, bool]]:
         return await self._call("owners", self._inner.owners)
+
+    async def jobs(self, execution: int, path: str | None = None) -> Sequence[JobRecord]:
+        return await self._call("jobs", lambda: self._inner.jobs(execution, path))
+
+    async def stuck(self, execution: int | None = None) -> Sequence[StuckRecord]:
+        return await self._call("stuck", lambda: self._inner.stuck(execution))
+
+    async def tag(self) -> str:
+        return await self._call("tag", self._inner.tag)
+
+    # --- PoolStore ---
+
+    async def acquire(
+        self, claim: Claim, *, path: str, number: int, pool: str, units: int, priority: int = 0
+    ) -> Place | None:
+        return await self._call(
+            "acquire",
+            lambda: self._inner.acquire(claim, path=path, number=number, pool=pool, units=units, priority=priority),
+        )
+
+    async def set_pool(self, pool: PoolRecord) -> None:
+        await self._call("set_pool", lambda: self._inner.set_pool(pool))
+
+    async def ensure_pool(self, name: str, units: int) -> None:
+        await self._call("ensure_pool", lambda: self._inner.ensure_pool(name, units))
+
+    async def pools(self) -> Sequence[PoolUse]:
+        return await self._call("pools", self._inner.pools)
+
+    async def pool(self, name: str, *, limit: int = 100) -> tuple[PoolUse, Sequence[LeaseRecord]]:
+        return await self._call("pool", lambda: self._inner.pool(name, limit=limit))
+
+    async def leases(self, execution: int) -> Sequence[tuple[LeaseRecord, str]]:
+        return await self._call("leases", lambda: self._inner.leases(execution))
+
+    async def knobs(self) -> Mapping[str, str]:
+        return await self._call("knobs", self._inner.knobs)
+
+    async def set_knob(self, key: str, value: str) -> None:
+        await self._call("set_knob", lambda: self._inner.set_knob(key, value))
 
     # --- EntityStore ---
 

@@ -124,7 +124,7 @@ class World:
         self.loop = virtual_loop()
         self.log: list[str] = []
         self.clock = VirtualClock(self.loop)
-        self.store = MemoryStore(self.clock)
+        self.store = MemoryStore(self.clock, tag="0123abcd")
         self.objects = objects or Objects()
         rng = random.Random(f"{seed} faults")
         self.store_dials = faults.Dials(rng, weather.budget)

@@ -1,6 +1,6 @@
 """What every `Store` must do towards engines. Subclass all suites of a store at once, and say how to open it:
 
-class TestMyStore(EngineStoreSuite, QueryStoreSuite, EntityStoreSuite, CacheStoreSuite):
+class TestMyStore(EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, EntityStoreSuite, CacheStoreSuite):
     @pytest.fixture
     def opening(self, tmp_path: Path) -> Callable[[], Store]:
         return lambda: MyStore(tmp_path / "store")
