@@ -79,7 +79,11 @@ def read(document: Any) -> Announcement:
     if faults or until is None:
         raise RequestError(f"no announcement: {'; '.join(faults)}")
     return Announcement(
-        name=document["name"], address=document["address"], until=until, plaintext=document.get("plaintext") is True, **lists
+        name=document["name"],
+        address=document["address"],
+        until=until,
+        plaintext=document.get("plaintext") is True,
+        **lists,
     )
 
 
