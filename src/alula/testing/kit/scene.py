@@ -1,0 +1,315 @@
+"""One run: the real engine and the real host in virtual time, a plugin behind a tap, and its remote."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alula.engine.codec import pack_settings, read_attempt, read_values
+from alula.engine.state import Settings
+from alula.idl import LiteralMap
+from alula.plugin.core import Plugin
+from alula.plugin.failure import FailureKind
+from alula.plugin.k8s import K8sPlugin
+from alula.plugin.runner import AttemptId
+from alula.plugin.webapi import WebApiPlugin
+from alula.store.records import Changes, Claim, ExecutionKey, ExecutionRecord, NewExecution
+from alula.testing.kit.faults import Fault, Kind
+from alula.testing.kit.flow import closure_of
+from alula.testing.kit.harness import DOMAIN, PROJECT, Case, Harness
+from alula.testing.kit.scenarios import Abort, Scenario
+from alula.testing.kit.tap import Tap, tapped
+from alula.testing.kit.watch import Attempt, Breach, Promise, Watch
+from alula.testing.kit.world import World
+from alula.testing.sim import runners
+from alula.testing.sim.check import Checker, at_once
+from alula.testing.sim.loop import Stuck
+
+_STEP = 5.0
+_JOB = 4.0
+"""Seconds that a job takes."""
+_GIVE_UP = 4 * 3_600.0
+_ATTEMPTS = 12
+"""So many attempts a node may have before their names are not known."""
+_WAIT = 30.0
+"""Seconds in which an engine stops in good order."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One execution of a scene."""
+
+    name: str
+    case: Case
+    record: ExecutionRecord | None = None
+    asked: float | None = None
+    """When its abort was asked for."""
+    ended: float | None = None
+    phase: str = ""
+    finished: bool = False
+    """A job of it has succeeded at the remote."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one run."""
+
+    scenario: Scenario
+    faults: tuple[Fault, ...]
+    breaches: list[Breach]
+    story: list[str]
+    calls: list[tuple[str, int]]
+    """Every call to the plugin, in order: its name, and the how-manieth it was."""
+    met: list[Fault]
+    unfound: bool
+    """`find` saw nothing where a job was."""
+    seconds: float
+    """Virtual ones."""
+    engines: int
+    points: dict[str, int] = field(default_factory=dict)
+    """How often each labelled point of the engine was come to."""
+
+
+class Scene:
+    """One run of one scenario with the faults that it is told.
+
+    Args:
+        mark: Told apart from all other runs by this: it is in the names of jobs.
+        crash_at: A labelled point of the engine, and the how-manieth time it is killed there.
+    """
+
+    def __init__(
+        self,
+        harness: Harness,
+        scenario: Scenario,
+        faults: Sequence[Fault] = (),
+        *,
+        case: Case | None = None,
+        mark: str = "run",
+        crash_at: tuple[str, int] | None = None,
+    ) -> None:
+        self.harness, self.scenario, self.faults = harness, scenario, tuple(faults)
+        self.world = world = World(
+            harness,
+            f"{mark} {scenario.name}",
+            committed=self._committed,
+            complained=lambda what: self.watch.broken(Promise.ENGINE, what),
+            leaked=self._leaked,
+            crash_at=crash_at,
+        )
+        harness.clock = world.clock
+        self.remote = harness.remote()
+        cluster = runners.Cluster(world.loop, _no_script, runners.Dials(world.rng), world.say)
+        self.checker = Checker(world.store, cluster, world.objects, lambda line: None, traced=False)
+        plugin = harness.plugin(self.remote)
+        self.watch = Watch(self.remote, world.say, again=not isinstance(plugin, WebApiPlugin | K8sPlugin))
+        self.watch.began = self._began
+        settle = plugin.limits.settle.total_seconds() if isinstance(plugin, WebApiPlugin) else 0.0
+        self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=world.secrets)
+        self.tap.before = self._before
+        world.plugin = lambda: tapped(harness.plugin(self.remote), self.tap)
+        first = harness.cases()[0]
+        cases = [case or first] * scenario.executions
+        self.runs = {f"{mark}x{nth}": _Run(f"{mark}x{nth}", one) for nth, one in enumerate(cases)}
+
+    # --- the run ---
+
+    def play(self) -> Outcome:
+        """Live through it, and look at what is left."""
+        world = self.world
+        with world.listening():
+            try:
+                self._submit()
+                world.start()
+                self._live()
+                self._end()
+            except Stuck as exc:
+                self.watch.broken(Promise.ENDS, f"nothing goes on: {exc}")
+        world.bury()
+        self.remote.close()
+        return Outcome(
+            self.scenario,
+            self.faults,
+            list(self.watch.breaches),
+            world.story,
+            self.tap.order,
+            self.tap.met,
+            any(self.tap.unfound.values()),
+            world.loop.time(),
+            len(world.engines),
+            world.points,
+        )
+
+    def _submit(self) -> None:
+        tag = at_once(self.world.store.tag())
+        for name, run in self.runs.items():
+            for number in range(_ATTEMPTS):
+                id = AttemptId(PROJECT, DOMAIN, name, "n0", number, tag)
+                self.watch.attempts[id.name] = Attempt(name, number)
+            new = NewExecution(
+                ExecutionKey(PROJECT, DOMAIN, name),
+                "workflow kit:development:main:v1",
+                closure_of(run.case, self.scenario),
+                run.case.given().SerializeToString(deterministic=True),
+                name,
+                settings=pack_settings(_SETTINGS),
+            )
+            run.record, _ = at_once(self.world.store.create(new))
+        if self.scenario.abort is Abort.AT_ONCE:
+            self._abort()
+
+    def _live(self) -> None:
+        step = _STEP
+        while any(one.open for one in at_once(self.world.store.executions(limit=1_000))) or self.world.late:
+            self.world.loop.advance(step)
+            step = min(step * 1.2, 300.0)
+            if self.world.loop.time() > _GIVE_UP:
+                for run in self.runs.values():
+                    if run.name not in self.watch.closed:
+                        what = "is not cleaned up after" if run.ended is not None else "has not ended"
+                        self.watch.broken(Promise.ENDS, f"{run.name} {what}")
+                return
+
+    def _end(self) -> None:
+        self.world.loop.advance(_STEP)
+        if self.world.alive is not None:
+            self.world.halt(again=False)
+        self.world.loop.advance(_WAIT)
+        for one in self.world.engines:
+            if one.process.alive and not one.task.done():
+                self.watch.broken(Promise.ENGINE, "an engine does not stop")
+            elif one.process.alive and one.task.exception() is not None:
+                self.watch.broken(Promise.ENGINE, f"an engine ended with {one.task.exception()!r}")
+        for run in self.runs.values():
+            if run.name in self.watch.closed:
+                self.watch.left(run.name)
+                self._check(run)
+        for name in self.watch.look():
+            if name not in self.watch.attempts:
+                self.watch.broken(Promise.NONE, f"job {name!r} lives after the end")
+        for fault in [*self.checker.finish(), *self.world.loop.mishaps]:
+            self.watch.broken(Promise.ENGINE, fault)
+
+    # --- what must have come of it ---
+
+    def _check(self, run: _Run) -> None:
+        assert run.record is not None
+        record = at_once(self.world.store.execution_by_id(run.record.id))
+        attempts = [read_attempt(row) for row in at_once(self.world.store.attempts(record.id, "n0"))]
+        kinds = {fault.kind for fault in self.tap.met}
+        paid = [one.failure for one in attempts if one.failure is not None and one.failure.kind is FailureKind.USER]
+        broken, scenario = self.watch.broken, self.scenario
+        refused = Kind.REJECTED in kinds and any(failure.code == "NotHere" for failure in paid)
+        wanted = {scenario.ends}
+        if refused:
+            wanted.add("failed")
+        if Kind.BLACKOUT in kinds and (not paid or scenario.name != "succeeds"):
+            wanted.add("failed")
+        if scenario.abort is not None and (run.finished or not self.watch_has_jobs):
+            wanted.add("succeeded")
+        if record.phase not in wanted:
+            broken(Promise.ENDS, f"{run.name} {record.phase}, and should have {scenario.ends}: {record.error[:300]}")
+        may = 0 if refused else scenario.fates.count("fail") if scenario.name != "takes too long" else 1
+        if len(paid) > may + refused:
+            broken(Promise.CHARGED, f"{run.name}: {len(paid)} failures count as the user's: {paid[-1].message[:200]}")
+        number = len(scenario.fates)
+        if Kind.BLACKOUT not in kinds and len(attempts) > number:
+            why = next((one.failure.message for one in attempts if one.failure is not None), "")
+            broken(Promise.CHARGED, f"{run.name} took {len(attempts)} attempts, and {number} should do: {why[:200]}")
+        if record.phase == "succeeded":
+            values = read_values(record.outputs)
+            found = LiteralMap.FromString(values.data)
+            for ref in values.refs:
+                there = LiteralMap.FromString(at_once(self.world.objects.read(ref.uri)))
+                found.literals[ref.name].CopyFrom(there.literals[ref.var])
+            if not run.case.fits(found):
+                broken(Promise.OUTPUTS, f"{run.name} gave {' '.join(str(found).split())[:300]}")
+        if run.asked is not None and run.ended is not None:
+            late = run.ended - run.asked - self.world.dead_since(run.asked)
+            if late > self.harness.aborts_within.total_seconds() + 0.5:
+                broken(Promise.ABORT, f"{run.name} was aborted {late:.1f} seconds after somebody asked")
+
+    @property
+    def watch_has_jobs(self) -> bool:
+        """Whether anything of this run was ever live at the remote."""
+        return any(attempt.begun for attempt in self.watch.attempts.values())
+
+    # --- jobs and people ---
+
+    def _began(self, name: str, attempt: Attempt) -> None:
+        self.world.say(f"job of attempt {attempt.number} of {attempt.execution} lives: {name}")
+        if self.scenario.abort is Abort.RUNNING:
+            self.world.at(_JOB / 2, self._abort)
+        self.world.at(_JOB, self._decide, name, attempt)
+
+    def _decide(self, name: str, attempt: Attempt) -> None:
+        fate = self.scenario.fate(attempt.number)
+        if fate == "hang" or name not in self.remote.live():
+            return
+        self.world.say(f"the job of attempt {attempt.number} of {attempt.execution} is to {fate}")
+        if fate == "finish":
+            self.remote.finish(name)
+            self.runs[attempt.execution].finished = True
+            if self.scenario.abort is Abort.ENDING:
+                self._abort()
+        else:
+            self.remote.fail(name)
+        self.watch.look()
+
+    def _before(self, call: str) -> None:
+        if self.scenario.abort is Abort.CREATING and call in ("create", "handle", "do", "build"):
+            self._abort()
+
+    def _abort(self) -> None:
+        for run in self.runs.values():
+            assert run.record is not None
+            if run.asked is None and run.ended is None:
+                run.asked = self.world.loop.time()
+                self.world.say(f"somebody aborts {run.name}")
+                at_once(self.world.store.ask(run.record.id, "abort", body=b"the kit says so"))
+
+    # --- what the tap asks of us ---
+
+    def kill(self, why: str) -> None:
+        self.world.kill(why)
+
+    def halt(self) -> None:
+        self.world.halt()
+
+    def later(self, seconds: float, work: Coroutine[Any, Any, Any]) -> None:
+        self.world.later(seconds, work)
+
+    def looked(self) -> None:
+        self.watch.look()
+
+    def lives(self, name: str) -> bool:
+        return bool(self.world.late) or name in self.remote.live()
+
+    def renewed(self) -> Plugin:
+        return self.harness.plugin(self.remote)
+
+    # --- what the world tells us ---
+
+    def _committed(self, claim: Claim, changes: Changes) -> None:
+        self.checker.committed(claim, changes)
+        run = next(run for run in self.runs.values() if run.record is not None and run.record.id == claim.execution)
+        if changes.execution is not None and changes.execution.ended_at is not None and run.ended is None:
+            run.ended, run.phase = self.world.loop.time(), changes.execution.phase
+            self.world.say(f"{run.name} has ended: {run.phase} {changes.execution.error[:200]}")
+        if changes.closed and run.name not in self.watch.closed:
+            self.world.say(f"{run.name} is closed")
+            self.watch.close(run.name)
+
+    def _leaked(self, text: str, where: str) -> None:
+        for secret in self.world.secrets:
+            if secret in text:
+                self.watch.broken(Promise.SECRET, f"a secret is in {where}")
+                return
+
+
+_SETTINGS = Settings(max_parallelism=0)
+
+
+def _no_script(job: object) -> Any:
+    raise AssertionError("the kit has no cluster")
