@@ -1,0 +1,55 @@
+"""What a host needs of an adapter beside the contract of Core plugins."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from alula._kits.clock import Clock
+from alula.hosting.calls import Calls
+from alula.plugin.context import TaskContext
+from alula.plugin.core import CorePlugin, PluginInfo
+from alula.plugin.phase import StateT
+from alula.plugin.webapi import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a host lends its adapter. Everything is called on the plugin's loop."""
+
+    calls: Calls
+    """Every call of the plugin goes through it."""
+    clock: Clock
+    rng: random.Random
+    outage: timedelta
+    limits: Callable[[Limits], Limits]
+    """The limits that count now, given those of the plugin; asked again now and then."""
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    """Runs something until the host ends; what it raises is logged."""
+    settled: Callable[[BaseException | None], None]
+    """Told how a call went that no attempt waited for: a `get` of many, a watch."""
+
+
+class Adapter(CorePlugin[StateT]):
+    """A simpler kind of plugin as a Core plugin.
+
+    It makes its own calls, each within its deadline, so the host sets none. It may raise `NotYet` out of any method.
+    """
+
+    info: PluginInfo
+    cleans_blind = False
+    """It can clean up after an attempt whose state cannot be read."""
+    state_kind: Any = None
+    """The type of a state, where that is no dataclass; None: `state_type`."""
+
+    async def open(self) -> None:
+        """Called when the plugin is open."""
+
+    async def close(self) -> None:
+        """Called before the plugin is closed."""
+
+    def forget(self, task: TaskContext) -> None:
+        """The attempt goes on elsewhere, or not at all: keep nothing of it."""

@@ -1,0 +1,42 @@
+"""Which adapter makes a Core plugin of a plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alula.errors import PluginError
+from alula.hosting.adapter import Means
+from alula.hosting.sync import SyncAdapter
+from alula.hosting.webapi import WebApiAdapter
+from alula.plugin.core import CorePlugin, Plugin, PluginInfo, SyncPlugin
+from alula.plugin.webapi import WebApiPlugin
+
+KINDS: tuple[tuple[type, str], ...] = (
+    (CorePlugin, "core"),
+    (WebApiPlugin, "webapi"),
+    (SyncPlugin, "sync"),
+)
+"""Kinds of plugin, and what they are called."""
+
+
+def kind_of(plugin: object) -> str:
+    """`core`, `webapi`, ... of a plugin or its class; empty: it is none."""
+    made = plugin if isinstance(plugin, type) else type(plugin)
+    return next((name for kind, name in KINDS if issubclass(made, kind)), "")
+
+
+def adapt(plugin: Plugin, means: Means) -> CorePlugin[Any]:
+    """A plugin as a Core plugin. Raises PluginError for what is none, or lacks what its kind must have."""
+    if not isinstance(getattr(plugin, "info", None), PluginInfo):
+        raise PluginError(f"{type(plugin).__qualname__} has no `info`", fix="set `info = PluginInfo(...)` in the class")
+    match plugin:
+        case CorePlugin():
+            return plugin
+        case WebApiPlugin():
+            return WebApiAdapter(plugin, means)
+        case SyncPlugin():
+            return SyncAdapter(plugin, means)
+    raise PluginError(
+        f"{type(plugin).__qualname__} is no plugin of a known kind",
+        fix=f"derive it from one of the contracts in alula.plugin: {', '.join(name for _, name in KINDS)}",
+    )

@@ -1,0 +1,134 @@
+"""Calls into a plugin: each has a name, a deadline, and numbers that say how it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from alula._kits.clock import Clock
+from alula.errors import PluginError, Rejected, RemoteError, Throttled
+
+T = TypeVar("T")
+BROKEN = (Exception, SystemExit, KeyboardInterrupt)
+"""What a guest may raise. Not cancellation, which is ours."""
+
+
+class NotYet(Exception):
+    """A call must wait for its turn, or for something that the adapter is woken by. No failure.
+
+    Args:
+        reason: What it waits for, in words.
+        after: Seconds after which to ask again in any case; None: only when woken.
+    """
+
+    def __init__(self, reason: str, after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.after = reason, after
+
+
+class CallFailed(Exception):
+    """A call of a plugin raised, or took too long."""
+
+    def __init__(self, call: str, cause: BaseException, what: str = "") -> None:
+        super().__init__(call)
+        self.call, self.cause = call, cause
+        self.what = what or said(cause)
+
+    def __str__(self) -> str:
+        return f"{self.call}: {self.what}"
+
+
+class Garbage(PluginError):
+    """A plugin gave what its contract does not allow."""
+
+
+@dataclass(slots=True)
+class Numbers:
+    """How the calls of one name go."""
+
+    calls: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    """In all."""
+    slowest: float = 0.0
+
+
+@dataclass(slots=True)
+class Calls:
+    """Makes the calls of one plugin.
+
+    Args:
+        plugin: Its name.
+        timeout: Seconds that a call may take, if nothing else is said.
+    """
+
+    plugin: str
+    clock: Clock
+    timeout: float = 60.0
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+    """By the name of the call."""
+
+    async def make(self, name: str, call: Callable[[], Awaitable[T]], *, timeout: float | None = None) -> T:  # noqa: ASYNC109
+        """What a call gives.
+
+        Raises:
+            Rejected, Throttled, NotYet: As the plugin, or its adapter, raised them.
+            CallFailed: Anything else.
+        """
+        seconds = self.timeout if timeout is None else timeout
+        number = self.numbers.setdefault(name, Numbers())
+        number.calls += 1
+        began = self.clock.monotonic()
+        limit = asyncio.timeout(seconds if seconds > 0 else None)
+        try:
+            async with limit:
+                answer = call()
+                if not inspect.isawaitable(answer):
+                    raise Garbage(
+                        f"{self.plugin}.{name} gave {short(answer)}, not something to await", fix="write `async def`"
+                    )
+                return await answer
+        except (Rejected, Throttled, NotYet, CallFailed) as exc:
+            number.errors += not isinstance(exc, NotYet)
+            raise
+        except BROKEN as exc:
+            number.errors += 1
+            what = f"no answer within {seconds:g} s" if isinstance(exc, TimeoutError) and limit.expired() else ""
+            raise CallFailed(f"{self.plugin}.{name}", exc, what) from exc
+        finally:
+            took = self.clock.monotonic() - began
+            number.seconds += took
+            number.slowest = max(number.slowest, took)
+
+    def plainly(self, name: str, call: Callable[[], T]) -> T:
+        """What a call without I/O gives. Raises Rejected, CallFailed."""
+        number = self.numbers.setdefault(name, Numbers())
+        number.calls += 1
+        try:
+            return call()
+        except Rejected:
+            number.errors += 1
+            raise
+        except BROKEN as exc:
+            number.errors += 1
+            raise CallFailed(f"{self.plugin}.{name}", exc) from exc
+
+
+def said(exc: BaseException) -> str:
+    """An exception in one line: its type counts where its text says little."""
+    text = " ".join(str(exc).split())
+    kind = type(exc).__name__
+    if isinstance(exc, Garbage):
+        return text
+    if not text:
+        return kind
+    return text if isinstance(exc, OSError | RemoteError) else f"{kind}: {text}"
+
+
+def short(value: Any) -> str:
+    """A value for a message."""
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."

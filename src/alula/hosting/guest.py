@@ -1,0 +1,471 @@
+"""The plugin's side of a host: one loop on which all calls of one plugin are made, the calls of an attempt in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from alula._kits.clock import Clock
+from alula.errors import AlulaError, PluginError, Rejected, Throttled
+from alula.hosting import verdict
+from alula.hosting.adapter import Adapter
+from alula.hosting.breaker import Breaker
+from alula.hosting.calls import BROKEN, CallFailed, Calls, Garbage, NotYet
+from alula.hosting.hops import Hop
+from alula.hosting.secrets import Censor
+from alula.hosting.task import Lent, Task
+from alula.hosting.ward import Closing, Trouble, Ward
+from alula.plugin import showing, typed
+from alula.plugin.core import CorePlugin, Plugin
+from alula.plugin.failure import AttemptFailure, FailureKind
+from alula.plugin.phase import Phase, PhaseInfo, Transition
+from alula.plugin.runner import (
+    Asks,
+    AttemptId,
+    Failed,
+    Job,
+    Keeps,
+    Progressed,
+    Report,
+    Shows,
+    Started,
+    Waits,
+)
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 60.0
+_FIRST_PAUSE = 1.0
+_LEAST_PAUSE = 0.05
+"""Seconds between two calls of an attempt that changed nothing."""
+_UNSURE_PAUSE = 0.5
+_ABORT_GRACE = 2.0
+"""Seconds that a call may go on after somebody wants the attempt to end."""
+
+Tell = Callable[[AttemptId, Report], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a guest is treated."""
+
+    timeout: timedelta = timedelta(seconds=60)
+    """For one call, where the plugin does not say."""
+    outage: timedelta = timedelta(minutes=10)
+    """How long calls for an attempt may fail in a row before the attempt does."""
+
+
+class Guest:
+    """Runs attempts with a plugin. Everything is called on the plugin's loop.
+
+    Args:
+        core: The plugin, or its adapter.
+        plugin: The plugin itself.
+        tell: Takes reports to the engine. May be called on any loop.
+        to_engine, to_guest: The ways between the loops.
+        lent: What attempts are lent, given who lends.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plugin: Plugin,
+        core: CorePlugin[Any],
+        *,
+        calls: Calls,
+        rules: Rules,
+        clock: Clock,
+        rng: random.Random,
+        censor: Censor,
+        lent: Callable[[Guest], Lent],
+        tell: Tell,
+        to_engine: Hop,
+        to_guest: Hop,
+        breaker: Breaker,
+    ) -> None:
+        self.name, self._plugin, self._core = name, plugin, core
+        self._calls, self._rules, self._clock, self._rng, self._censor = calls, rules, clock, rng, censor
+        self._lent = lent(self)
+        self._report, self._to_engine, self._to_guest = tell, to_engine, to_guest
+        self._breaker = breaker
+        self._loop = asyncio.get_running_loop()
+        self._wards: dict[AttemptId, Ward] = {}
+        self._adapts = isinstance(core, Adapter)
+        self._held: dict[AttemptId, None] = {}
+        """Attempts that the breaker holds back, in order."""
+        self._not_before = 0.0
+        """Throttled: no call of `handle` before that."""
+        self._gone = False
+        self._probing: asyncio.TimerHandle | None = None
+        self._until = math.inf
+        """The engine's word counts until then; it must speak again before anything new is done."""
+
+    def __len__(self) -> int:
+        return len(self._wards)
+
+    # --- what the engine wants ---
+
+    def start(self, job: Job) -> None:
+        ward = self._wards.get(job.id)
+        if ward is not None and ward.closing is None and not ward.over:
+            self._say_again(ward)
+            return
+        if ward is not None and ward.closing is not None:  # begun anew when nothing of it is left
+            ward.closing.done.append(lambda problem: None if problem else self._to_guest.put(self.start, job))
+            return
+        ward = self._wards[job.id] = Ward(Task(self._lent, job))
+        self._read_state(ward)
+        if ward.problem:
+            failure = AttemptFailure("PluginStateUnreadable", ward.problem, FailureKind.SYSTEM, recoverable=True)
+            self._end(ward, Failed(failure, closed=False))
+            return
+        self._kick(ward)
+
+    def woken(self, id: AttemptId) -> None:
+        """There is something new about an attempt. Safe from any thread."""
+        self._to_guest.put(self.wake, id)
+
+    def wake(self, id: AttemptId) -> None:
+        ward = self._wards.get(id)
+        if ward is not None and not ward.over:
+            self._kick(ward)
+
+    def close(self, id: AttemptId, abort: bool, reason: str, done: Callable[[str], None], job: Job | None) -> None:
+        ward = self._wards.get(id)
+        if ward is None:
+            if job is None:
+                self._to_engine.put(done, "")
+                return
+            ward = self._wards[id] = Ward(Task(self._lent, replace(job, fresh=False), inputs=False))
+            self._read_state(ward)
+        if ward.closing is not None:
+            ward.closing.done.append(done)
+            return
+        ward.closing = Closing(abort, reason, [done])
+        ward.over = True
+        ward.saving = False
+        ward.cancel_timer()
+        self._held.pop(id, None)
+        if ward.call is not None:
+            ward.timer = self._loop.call_later(_ABORT_GRACE, ward.call.cancel)
+        else:
+            self._kick(ward)
+
+    def asks(self, id: AttemptId, pool: str, units: int) -> None:
+        """An attempt wants units of a pool."""
+        self._report(id, Asks(pool, units, lambda: self._to_guest.put(self._granted, id, pool)))
+
+    def _granted(self, id: AttemptId, pool: str) -> None:
+        ward = self._wards.get(id)
+        if ward is not None and pool not in ward.task.granted:
+            ward.task.granted += (pool,)
+            self.wake(id)
+
+    def keep(self, until: float) -> None:
+        """The attempts are this engine's until then, by the monotonic clock."""
+        self._until = until
+
+    def say(self, reason: str) -> None:
+        """Tell all attempts that wait why they do; empty: as it was."""
+        for ward in self._wards.values():
+            self._waits(ward, reason or (verdict.waits(ward.info) if ward.info is not None else ""))
+
+    async def leave(self) -> None:
+        """Make no more calls, and end those that are under way."""
+        self._gone = True
+        calls = []
+        for ward in self._wards.values():
+            ward.cancel_timer()
+            if ward.call is not None:
+                ward.call.cancel()
+                calls.append(ward.call)
+        if calls:
+            await asyncio.wait(calls, timeout=_ABORT_GRACE)
+
+    # --- calls ---
+
+    def _kick(self, ward: Ward) -> None:
+        """Make the next call for an attempt; once the one that is under way has come back, if there is one."""
+        if ward.call is not None or ward.saving:
+            ward.pending = True
+            return
+        if self._gone:
+            return
+        ward.cancel_timer()
+        if ward.closing is not None:
+            ward.call = self._loop.create_task(self._close(ward, ward.closing))
+        elif not ward.over:
+            wait = self._not_before - self._clock.monotonic()
+            if wait > 0:
+                ward.timer = self._loop.call_later(wait, self._kick, ward)
+                return
+            if self._clock.monotonic() > self._until:
+                ward.timer = self._loop.call_later(_UNSURE_PAUSE, self._kick, ward)
+                return
+            held = self._breaker.holds(ward.task.id)
+            if held:
+                self._held[ward.task.id] = None
+                self._waits(ward, held)
+                self.release()
+                return
+            ward.call = self._loop.create_task(self._handle(ward))
+
+    async def _handle(self, ward: Ward) -> None:
+        ward.pending = False
+        try:
+            answer = await self._made("handle", lambda: self._core.handle(ward.task, ward.state))
+            moved = verdict.transition(self.name, answer)
+            state = self._packed(moved.state)
+        except asyncio.CancelledError:
+            self._called(ward)
+            if ward.closing is None and not self._gone:
+                self._failed(ward, CallFailed(f"{self.name}.handle", asyncio.CancelledError(), "it was cancelled"))
+            return
+        except NotYet as exc:
+            self._called(ward)
+            if ward.closing is None:
+                self._waits(ward, exc.reason)
+                self._later(ward, exc.after)
+            return
+        except BROKEN as exc:
+            self._called(ward)
+            if ward.closing is None:
+                self._failed(ward, exc)
+            return
+        ward.state = moved.state  # before a close that waits: it shall know what was just made
+        self._called(ward)
+        self._breaker_told(ward, None)
+        if ward.closing is None:
+            self._moved(ward, moved, state)
+
+    async def _made(self, call: str, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """What a call gives. Adapters make theirs themselves."""
+        return await (make() if self._adapts else self._calls.make(call, make))
+
+    def _called(self, ward: Ward) -> None:
+        """A call has come back."""
+        ward.call = None
+        ward.cancel_timer()
+        if ward.closing is not None:
+            self._loop.call_soon(self._kick, ward)
+
+    def _moved(self, ward: Ward, moved: Transition[Any], state: bytes) -> None:
+        """An attempt has made a step."""
+        ward.trouble = None
+        info = self._censor.info(moved.info)
+        changed = state != ward.kept
+        if changed:
+            ward.kept = state
+            ward.saving = not info.phase.terminal  # the end of an attempt is committed with its last state
+            self._keep_state(ward, moved.check_after)
+        self._show(ward, info)
+        end = verdict.outcome(info)
+        if end is not None:
+            ward.succeeded = info.phase is Phase.SUCCEEDED
+            self._end(ward, end)
+        elif not ward.saving:
+            least = timedelta(seconds=_LEAST_PAUSE)
+            self._next(ward, max(moved.check_after, least) if moved.check_after is not None else None)
+
+    def _keep_state(self, ward: Ward, check_after: timedelta | None) -> None:
+        """Have the engine keep what the plugin wants to remember; the next call comes when it is durable."""
+
+        def saved() -> None:
+            self._to_guest.put(self._saved, ward, check_after)
+
+        self._report(ward.task.id, Keeps(ward.kept, self._core.info.state_version, saved))
+
+    def _saved(self, ward: Ward, check_after: timedelta | None) -> None:
+        if ward.saving and self._wards.get(ward.task.id) is ward:
+            ward.saving = False
+            self._next(ward, check_after)
+
+    def _next(self, ward: Ward, check_after: timedelta | None) -> None:
+        if check_after is not None or ward.pending:
+            self._later(ward, max(0.0, check_after.total_seconds()) if check_after is not None else 0)
+
+    def _later(self, ward: Ward, seconds: float | None) -> None:
+        """Call again after so many seconds; None: when woken."""
+        if ward.pending:
+            seconds = 0
+        if seconds is not None and not self._gone:
+            ward.cancel_timer()
+            ward.timer = self._loop.call_later(seconds, self._kick, ward)
+
+    # --- what goes wrong ---
+
+    def _failed(self, ward: Ward, exc: BaseException) -> None:
+        """A call for an attempt that goes on has failed."""
+        if isinstance(exc, Rejected):
+            self._breaker_told(ward, None)
+            self._end(ward, Failed(self._censor.failure(verdict.rejected(exc)), closed=False))
+            return
+        ward.pending = False
+        text = self._censor.text(verdict.message(self.name, "handle", exc))
+        if isinstance(exc, Throttled):
+            self._breaker_told(ward, None)
+            wait = exc.retry_after if exc.retry_after is not None else self._pause(1)
+            if not self._adapts:
+                self._not_before = max(self._not_before, self._clock.monotonic() + wait)
+            self._waits(ward, f"the remote wants to be asked less often: {text}")
+            self._later(ward, wait)
+            return
+        self._breaker_told(ward, exc)
+        now = self._clock.monotonic()
+        former = ward.trouble
+        since, began, tries = (former.since, former.began, former.tries) if former else (self._clock.now(), now, 0)
+        ward.trouble = trouble = Trouble(since, began, tries + 1, text)
+        if now - began >= self._rules.outage.total_seconds():
+            self._end(ward, Failed(verdict.unavailable(trouble, exc, now - began), closed=False))
+            return
+        last = ward.info or PhaseInfo(Phase.QUEUED)
+        self._show(ward, replace(last, reason=str(trouble)), keep=True)
+        self._waits(ward, str(trouble))
+        self._later(ward, self._pause(trouble.tries))
+
+    def _pause(self, tries: int) -> float:
+        return float(min(_FIRST_PAUSE * 2 ** min(tries - 1, 16), _LONGEST_PAUSE) * (0.5 + self._rng.random()))
+
+    def _breaker_told(self, ward: Ward, exc: BaseException | None) -> None:
+        """Let the breaker know how a call went; those that it held back go on when it closes."""
+        if exc is None:
+            self._breaker.good()
+        else:
+            self._breaker.bad(ward.task.id, self._censor.text(verdict.message(self.name, "handle", exc)))
+        self.release()
+
+    def release(self) -> None:
+        """Let attempts go on that were held back, as far as the breaker lets them now; later those that it does not."""
+        while self._held and not self._breaker.open:
+            id = next(iter(self._held))
+            del self._held[id]
+            self.wake(id)
+        if self._held and self._probing is None:
+            self._probing = self._loop.call_later(max(self._breaker.probe_in(), _LEAST_PAUSE), self._probe)
+
+    def _probe(self) -> None:
+        """Let one attempt try whether the plugin works again."""
+        self._probing = None
+        if self._held and self._breaker.probe_in() <= 0:
+            id = next(iter(self._held))
+            del self._held[id]
+            self.wake(id)
+        self.release()
+
+    # --- the end ---
+
+    def _end(self, ward: Ward, report: Report) -> None:
+        """An attempt is over; its clean-up follows when the engine wants it."""
+        ward.over = True
+        ward.cancel_timer()
+        self._report(ward.task.id, report)
+
+    async def _close(self, ward: Ward, closing: Closing) -> None:
+        task = ward.task
+        call = "abort" if closing.abort and not ward.aborted else "finalize"
+        try:
+            if ward.problem and not getattr(self._core, "cleans_blind", False):
+                raise PluginError(ward.problem)
+            if call == "abort":
+                await self._made("abort", lambda: self._core.abort(task, ward.state, closing.reason))
+                ward.aborted, call = True, "finalize"
+            await self._made("finalize", lambda: self._core.finalize(task, ward.state))
+            problem = ""
+        except asyncio.CancelledError:
+            problem = f"{self.name}.{call}: it was cancelled"
+        except NotYet as exc:
+            problem = f"{self.name}.{call} waits: {exc.reason}"
+        except BROKEN as exc:
+            problem = self._censor.text(verdict.message(self.name, call, exc))
+        ward.call, ward.closing = None, None
+        if not problem:
+            del self._wards[task.id]
+        for done in closing.done:
+            self._to_engine.put(done, problem)
+
+    # --- what is said and kept ---
+
+    def _show(self, ward: Ward, info: PhaseInfo, *, keep: bool = False) -> None:
+        """Tell of an attempt what has changed.
+
+        Args:
+            keep: What the plugin said last still counts; this is about the calls.
+        """
+        id = ward.task.id
+        if not keep:
+            before, ward.info = ward.info, info
+            self._waits(ward, verdict.waits(info))
+            if info.phase is Phase.RUNNING and not ward.started:
+                ward.started = True
+                self._report(id, Started())
+            running = info.phase is Phase.RUNNING
+            if running and (before is None or (before.progress, before.reason) != (info.progress, info.reason)):
+                self._report(id, Progressed(info.progress, info.reason))
+        shown = showing.pack(info)
+        if shown != ward.shown:
+            ward.shown = shown
+            self._report(id, Shows(shown))
+
+    def _waits(self, ward: Ward, reason: str) -> None:
+        if reason != ward.waits:
+            ward.waits = reason
+            self._report(ward.task.id, Waits(reason))
+
+    def _say_again(self, ward: Ward) -> None:
+        """Somebody asks for an attempt that is here already."""
+        id = ward.task.id
+        if ward.started:
+            self._report(id, Started())
+        if ward.shown:
+            self._report(id, Shows(ward.shown))
+        if ward.waits:
+            self._report(id, Waits(ward.waits))
+        if ward.saving:  # whoever was asked before may never answer
+            self._keep_state(ward, timedelta(0))
+        else:
+            self._kick(ward)
+
+    def _packed(self, state: Any) -> bytes:
+        """A state as it is kept. Raises Garbage."""
+        if state is None:
+            return b""
+        try:
+            data = json.dumps(typed.shape_of(self._kind).write(state), sort_keys=True, separators=(",", ":"))
+        except (TypeError, ValueError, AttributeError, AlulaError) as exc:
+            raise Garbage(f"the state of {self.name} cannot be kept: {exc}", fix="it is a fault of the plugin") from exc
+        if self._censor.holds(data):
+            raise Garbage(f"the state of {self.name} holds a secret", fix="keep what it is for, and ask for it again")
+        return data.encode()
+
+    @property
+    def _kind(self) -> Any:
+        kind = getattr(self._core, "state_kind", None)
+        return self._core.state_type if kind is None else kind
+
+    def _read_state(self, ward: Ward) -> None:
+        job = ward.task.job
+        if not job.state:
+            return
+        version = self._core.info.state_version
+        where = f"the state of {self.name}, version {job.state_version}"
+        try:
+            document = json.loads(job.state)
+            if job.state_version > version:
+                raise PluginError(f"{where}: this is version {version} of the plugin, and cannot read later ones")
+            if job.state_version != version and isinstance(document, dict):
+                document = self._plugin.upgrade(document, job.state_version)
+            faults: list[str] = []
+            ward.state = typed.shape_of(self._kind).read(document, "state", faults)
+            if faults:
+                raise PluginError(f"{where}, cannot be read: {'; '.join(faults)}")
+        except BROKEN as exc:
+            ward.state = None
+            said = exc.what if isinstance(exc, PluginError) else f"{where}, cannot be read: {exc!r}"
+            ward.problem = self._censor.text(said)

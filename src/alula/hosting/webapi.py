@@ -1,0 +1,260 @@
+"""Any `WebApiPlugin` as a Core plugin. Its durable states: nothing, and the key of a job.
+
+The intent to create is the attempt's own row, which is open before anything starts. So an attempt that nobody handled
+before is created at once; in any other case a job may be there already, and is looked for first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from alula.errors import Rejected, RemoteNotFound, Throttled
+from alula.hosting.adapter import Adapter, Means
+from alula.hosting.calls import Garbage, NotYet, short
+from alula.hosting.limits import Gate, Slots
+from alula.hosting.status import Status, StatusCache
+from alula.idl import LiteralMap
+from alula.plugin import typed
+from alula.plugin.context import TaskContext
+from alula.plugin.failure import FailureKind
+from alula.plugin.phase import Phase, PhaseInfo, Transition
+from alula.plugin.webapi import Limits, WebApiPlugin
+
+T = TypeVar("T")
+_LIMITS_SECONDS = 2.0
+"""Between two looks at whether an operator has changed the limits."""
+
+
+class WebApiAdapter(Adapter[Any]):
+    """Creates, finds, follows and deletes jobs. Called on the plugin's loop."""
+
+    cleans_blind = True  # it finds jobs by their names
+
+    def __init__(self, plugin: WebApiPlugin[Any, Any], means: Means) -> None:
+        self.info, self._plugin, self._means = plugin.info, plugin, means
+        self.state_type = plugin.key_type
+        kind: Any = plugin.key_type
+        self.state_kind = kind
+        typed.shape_of(kind)
+        self._limits = means.limits(plugin.limits)
+        slots = Slots(self._limits.concurrent)
+        self._slots = slots
+        self._writes = Gate(means.clock, self._limits.writes_per_second, slots)
+        self._reads = Gate(means.clock, self._limits.reads_per_second, slots)
+        self._cache = StatusCache(plugin, means, self._reads, lambda: self._limits)
+        self._doubtful: dict[str, float] = {}
+        """Attempts for which a job may be there that nobody knows of, and since when it cannot be begun any more."""
+        self._clear: set[str] = set()
+        """Attempts for which surely no job is there: it was looked for."""
+        self._removed: set[str] = set()
+        """Attempts whose job is gone for good."""
+        self._new: set[str] = set()
+        """Attempts whose job was created just now."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def tracked(self) -> int:
+        """Jobs whose status is asked for."""
+        return len(self._cache)
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait for their turn."""
+        return len(self._writes) + len(self._reads)
+
+    async def open(self) -> None:
+        self._look_at_limits()
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for one in (self._cache, self._writes, self._reads):
+            one.close()
+
+    def forget(self, task: TaskContext) -> None:
+        name = task.name
+        self._cache.drop(name)
+        self._writes.forget(name)
+        self._reads.forget(name)
+        self._doubtful.pop(name, None)
+        for kept in (self._clear, self._removed, self._new):
+            kept.discard(name)
+
+    # --- forward ---
+
+    async def handle(self, task: TaskContext, state: Any) -> Transition[Any]:
+        if state is not None:
+            return await self._follow(task, state)
+        pool = self._means.calls.plainly("pool", lambda: self._plugin.pool(task))
+        if pool is not None and not await task.reserve(pool):
+            return Transition(PhaseInfo(Phase.WAITING, f"waits for a unit of pool {pool}"), None, None)
+        key = await self._adopt(task) if self._may_be_there(task) else None
+        if key is None:
+            key = await self._create(task)
+        return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, timedelta(0))
+
+    def _may_be_there(self, task: TaskContext) -> bool:
+        """Whether a job may be there that nobody has the key of."""
+        if task.name in self._clear:
+            return False
+        return not task.fresh or task.name in self._doubtful
+
+    async def _adopt(self, task: TaskContext) -> Any:
+        """The key of the job that is there; None: surely none is, or it does no harm to create it again."""
+        if self._plugin.idempotent_create:
+            return None
+        key = await self._find(task)
+        if key is None:
+            self._clear.add(task.name)
+        return key
+
+    async def _find(self, task: TaskContext) -> Any:
+        """The key of the job that is there; None: there is none, and none will come.
+
+        Raises NotYet while a create whose answer was lost may still take effect.
+        """
+        now = self._means.clock.monotonic()
+        since = self._doubtful.setdefault(task.name, now)
+        key = await self._write(task, "find", lambda: self._plugin.find(task))
+        if key is not None:
+            self._check(key, "find")
+            return key
+        left = since + self._limits.settle.total_seconds() - now
+        if left > 0:
+            raise NotYet("whether its job was made is being found out", left)
+        return None
+
+    async def _create(self, task: TaskContext) -> Any:
+        name = task.name
+
+        async def create() -> Any:
+            self._clear.discard(name)
+            self._doubtful[name] = self._means.clock.monotonic()
+            try:
+                return await self._plugin.create(task)
+            except (Rejected, Throttled):  # so nothing was made
+                self._clear.add(name)
+                raise
+            finally:
+                self._doubtful[name] = self._means.clock.monotonic()
+
+        key = await self._write(task, "create", create)
+        self._check(key, "create")
+        self._doubtful.pop(name, None)
+        self._new.add(name)
+        return key
+
+    def _check(self, key: Any, call: str) -> None:
+        kind: Any = self._plugin.key_type
+        faults: list[str] = []
+        try:
+            shape = typed.shape_of(kind)
+            shape.read(shape.write(key), "the key", faults)
+        except (TypeError, AttributeError, ValueError) as exc:
+            faults.append(str(exc))
+        if key is None or faults:
+            why = faults[0] if faults else "None is no key"
+            raise Garbage(f"{self.info.name}.{call} gave {short(key)}, not a {kind.__name__}: {why}")
+
+    async def _follow(self, task: TaskContext, key: Any) -> Transition[Any]:
+        status = self._cache.watch(task, key, new=task.name in self._new)
+        if status.error is not None:
+            raise status.error
+        if status.gone is not None:
+            return self._lost(task, key, status, status.gone)
+        if status.info is None:
+            return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
+        self._new.discard(task.name)
+        info = status.info
+        if info.phase is Phase.SUCCEEDED and info.outputs is None:
+            remote = status.remote
+            outputs = await self._read(task, "outputs", lambda: self._plugin.outputs(task, key, remote))
+            if outputs is not None and not isinstance(outputs, LiteralMap):
+                raise Garbage(f"{self.info.name}.outputs gave {short(outputs)}, not a LiteralMap")
+            info = replace(info, outputs=outputs)
+        if info.phase.terminal:
+            self._cache.drop(task.name)
+        return Transition(info, key, None)
+
+    def _lost(self, task: TaskContext, key: Any, status: Status, gone: RemoteNotFound) -> Transition[Any]:
+        """The remote does not know the job."""
+        age = self._means.clock.monotonic() - status.born
+        if task.name in self._new and age < self._limits.settle.total_seconds():
+            return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
+        what = f"its job is gone from the remote: {gone}"
+        return Transition(PhaseInfo.failed("JobLost", what, kind=FailureKind.SYSTEM, recoverable=True), key, None)
+
+    # --- the end ---
+
+    async def abort(self, task: TaskContext, state: Any, reason: str) -> None:
+        await self._remove(task, state)
+
+    async def finalize(self, task: TaskContext, state: Any) -> None:
+        await self._remove(task, state)
+        self.forget(task)
+
+    async def _remove(self, task: TaskContext, key: Any) -> None:
+        """Delete the job, whatever became of it, and also if nobody was told that it was made."""
+        name = task.name
+        self._cache.drop(name)
+        if name in self._removed:
+            return
+        while key is None and self._may_be_there(task):
+            try:
+                key = await self._find(task)
+                break
+            except NotYet as exc:
+                if exc.after is None:
+                    raise
+                await asyncio.sleep(exc.after)
+        if key is not None:
+            found = key
+            await self._write(task, "delete", lambda: self._delete(found))
+        self._removed.add(name)
+
+    async def _delete(self, key: Any) -> None:
+        try:
+            await self._plugin.delete(key)
+        except RemoteNotFound:
+            return
+
+    # --- turns ---
+
+    async def _write(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
+        if call == "create":
+            self._queue(self._writes, task, "writes")
+        else:
+            await self._writes.turn(task.name)
+        return await self._made(self._writes, call, make)
+
+    async def _read(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
+        self._queue(self._reads, task, "reads")
+        return await self._made(self._reads, call, make)
+
+    def _queue(self, gate: Gate, task: TaskContext, what: str) -> None:
+        if not gate.enter(task.name, task.wake):
+            slow = ", slowed down by the remote" if gate.slowed else ""
+            raise NotYet(f"waits for its turn: {self.info.name} takes {gate.rate:g} {what} per second{slow}")
+
+    async def _made(self, gate: Gate, call: str, make: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._means.calls.make(call, make, timeout=self._limits.timeout.total_seconds())
+        except Throttled as exc:
+            gate.slower(exc.retry_after)
+            raise
+        finally:
+            gate.leave()
+
+    def _look_at_limits(self) -> None:
+        """Take over what an operator has changed."""
+        limits: Limits = self._means.limits(self._plugin.limits)
+        if limits != self._limits:
+            self._limits = limits
+            self._slots.most = limits.concurrent
+            self._writes.set(limits.writes_per_second)
+            self._reads.set(limits.reads_per_second)
+        self._timer = asyncio.get_running_loop().call_later(_LIMITS_SECONDS, self._look_at_limits)
