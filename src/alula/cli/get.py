@@ -13,6 +13,7 @@ from alula.admin import values
 from alula.admin.views import ExecutionView, NodeView
 from alula.cli.desk import Form, at_desk, document, form_option, print_rows, store_option
 from alula.cli.logs import logs
+from alula.cli.panels import panels
 from alula.cli.results import plain, readable_literal
 from alula.cli.said import last_line
 from alula.cli.width import cut
@@ -99,6 +100,7 @@ def inputs(execution: str, node: str, output: str, store: str) -> None:
 
 
 get.add_command(logs, "logs")
+get.add_command(panels, "panels")
 
 
 def _print_values(found: LiteralMap, form: Form) -> None:
