@@ -54,7 +54,7 @@ MUTANTS = [
     ),
     Mutant(
         "fences are ignored",
-        "store/memory.py",
+        "store/memory_pools.py",
         "or not row.record.open or (row.record.owner, row.fence) != (claim.owner, claim.fence)",
         "or not row.record.open",
     ),
@@ -105,12 +105,6 @@ MUTANTS = [
         "engine/nodes/common.py",
         "    if row.reserved and not turn.x.may_start(row.path):",
         "    if row.reserved and turn.x.may_start(row.path):",
-    ),
-    Mutant(
-        "who waits for a reservation keeps its slot",
-        "engine/state.py",
-        "return self.reserved if self.phase is NodePhase.LOOKUP else self.wake_at is None",
-        "return self.reserved if self.phase is NodePhase.LOOKUP else True",
     ),
     Mutant(
         "a child's end does not reach its parent",

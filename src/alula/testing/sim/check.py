@@ -106,6 +106,10 @@ class Checker:
         limit, holding = seen.mirror.settings.max_parallelism, len(seen.mirror.holding)
         if limit and holding > limit:
             self.faults.append(f"{holding} nodes of execution {claim.execution} hold a slot, and {limit} may")
+        if limit and holding == limit:
+            reserved = [row.path for row in rows if isinstance(row, NodeState) and row.reserved]
+            both = [path for path in reserved if path in seen.mirror.ready]
+            self.faults += (f"{path} holds a reservation while it waits for a slot" for path in both)
         seen.most = max(seen.most, holding)
         if self.commits % 16 == 0 and len(seen.rows) < _PORTION:
             self._look_closely(claim.execution)

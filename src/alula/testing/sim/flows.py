@@ -212,6 +212,8 @@ class _Maker:
             node = _call(id, "add", after, x=x, y=_ref(chosen[1], "o0") if len(chosen) > 1 else _const(1))
         if kind in ("flaky", "grow", "timed"):
             node.metadata.retries.retries = rng.choice([1, 2])
+        elif kind == "single":
+            node.metadata.retries.retries = 1
         if kind == "timed":
             node.metadata.timeout.FromTimedelta(timedelta(seconds=rng.choice([5, 20])))
             if rng.random() < 0.5:
