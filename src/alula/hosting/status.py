@@ -242,6 +242,7 @@ class StatusCache:
             if status.due <= now:
                 status.due = now + _YOUNG_SECONDS
             self._push(status)
+        self._plan()  # others may have waited for this call
 
 
 def _over(status: Status) -> bool:

@@ -77,6 +77,7 @@ class Tap:
         self._secrets = secrets
         self._away_until = 0.0
         self._last: dict[str, Any] = {}
+        """The last answer to each call, by what was asked."""
 
     def next(self, call: str) -> Kind | None:
         """Count a call; gives what goes wrong with it."""
@@ -130,8 +131,8 @@ class Tap:
                 raise Rejected(self.trouble("this is not what we do here"), code="NotHere")
             case Kind.GARBAGE:
                 return Garbage(self.trouble("bytes"))
-            case Kind.STALE if call in self._last:
-                return self._last[call]
+            case Kind.STALE if words in self._last:
+                return self._last[words]
             case Kind.STOPPED:
                 self.stage.halt()
             case Kind.SLOW | Kind.TWICE | Kind.STALE:
@@ -149,7 +150,7 @@ class Tap:
             self.stage.looked()
             raise
         self.say(f"{words} -> {_short(answer)}")
-        self._last[call] = answer
+        self._last[words] = answer
         self.stage.looked()
         return answer
 
@@ -194,13 +195,13 @@ def _class_of(contract: type[Plugin], calls: Iterable[str]) -> type[Plugin]:
     declared = {name for base in contract.__mro__ for name in getattr(base, "__annotations__", {})}
     for name in sorted(declared | set(dir(contract))):
         if not name.startswith("_"):
-            body[name] = _passed_on(name)
+            body[name] = passed_on(name)
     for name in calls:
         body[name] = _now(name) if name in _WITHOUT_IO else _awaited(name)
     return type(f"Tapped{contract.__name__}", (contract,), body)
 
 
-def _passed_on(name: str) -> property:
+def passed_on(name: str) -> property:
     return property(lambda self: getattr(self._inner, name))
 
 

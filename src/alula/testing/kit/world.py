@@ -23,6 +23,7 @@ from alula.plugin.core import Plugin
 from alula.store.memory import MemoryStore
 from alula.store.records import Changes, Claim
 from alula.testing.kit.harness import Harness
+from alula.testing.kit.patient import PatientLoop
 from alula.testing.kit.watch import Ears
 from alula.testing.sim import faults as sim
 from alula.testing.sim.loop import Process, VirtualClock, VirtualLoop, virtual_loop
@@ -65,7 +66,7 @@ class World:
     ) -> None:
         self.harness, self._crash_at = harness, crash_at
         self._committed, self._complained, self._leaked = committed, complained, leaked
-        self.loop: VirtualLoop = virtual_loop()
+        self.loop: VirtualLoop = PatientLoop(harness.pace) if harness.pace else virtual_loop()  # type: ignore[abstract]
         self.clock = VirtualClock(self.loop)
         self.story: list[str] = []
         self.store, self.objects = MemoryStore(self.clock), Objects()

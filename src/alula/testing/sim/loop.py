@@ -33,6 +33,8 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 _PATIENCE = 200_000
 """So many callbacks at one and the same time are a loop that goes round without getting anywhere."""
 
+_FINALLYS = 100
+"""What is buried may await so often on its way out."""
 _process: contextvars.ContextVar[Process | None] = contextvars.ContextVar("alula_sim_process", default=None)
 
 
@@ -100,8 +102,13 @@ class Process:
             warnings.simplefilter("ignore", RuntimeWarning)  # what was to be awaited never will be
             for task in left:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                with contextlib.suppress(RuntimeError, Killed):  # it may await in a `finally`, and does not get to it
-                    task.get_coro().close()
+                for _ in range(_FINALLYS):  # it may await in a `finally`, and does not get to it
+                    with contextlib.suppress(Killed):
+                        try:
+                            task.get_coro().close()
+                        except RuntimeError:
+                            continue
+                    break
 
 
 class _Call(asyncio.TimerHandle):
@@ -216,6 +223,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def _turn(self) -> None:
         """All that can be done at this time; then on to the next."""
+        self._drain()
+        if not self._stopping:
+            self._jump()
+
+    def _drain(self) -> None:
         ready = self._ready
         patience = _PATIENCE
         while ready:
@@ -239,7 +251,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                     where=f"the next one is {call!r}",
                     fix="find what wakes itself again and again without waiting",
                 )
-        timers = self._timers
+
+    def _jump(self) -> None:
+        """To the time of the next timer."""
+        timers, ready = self._timers, self._ready
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
         if not timers:
