@@ -58,7 +58,9 @@ class Slurm:
     def custom(self) -> dict[str, Any]:
         """As the backend reads it."""
         given = {one.name: getattr(self, one.name) for one in fields(self)}
-        plain = {name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in given.items()}
+        plain = {
+            name: value.total_seconds() if isinstance(value, timedelta) else value for name, value in given.items()
+        }
         return {name: value for name, value in plain.items() if value}
 
 
@@ -85,9 +87,8 @@ class SlurmTask(InstanceTask):
         script: The text of the script; `/bin/sh` reads it unless its first line says otherwise.
         inputs: Names to types.
         outputs: Names to types.
-        task_config: What the job asks for.
-        keywords: Settings as of `@task`. Those in `environment` are set for the script, and secrets that are asked for
-            are there as in any task.
+        keywords: Settings as of `@task`: `task_config=Slurm(...)` says what the job asks for. The variables in
+            `environment` are set for the script, and secrets that are asked for are there as in any task.
 
     Raises:
         SignatureError: a placeholder stands for nothing.
@@ -111,11 +112,9 @@ class SlurmTask(InstanceTask):
         script: str,
         inputs: Mapping[str, Any] | None = None,
         outputs: Mapping[str, Any] | None = None,
-        *,
-        task_config: Slurm | None = None,
         **keywords: Unpack[TaskKeywords],
     ) -> None:
-        self.script, self.config = script, task_config or Slurm()
+        self.script, self.config = script, keywords.pop("task_config", None) or Slurm()
         super().__init__(name, inputs, outputs, **keywords)
         known = {"inputs": self.interface.inputs, "outputs": self.interface.outputs}
         missing = [found[0] for found in _PLACE.finditer(script) if found[2] not in known[found[1]]]
