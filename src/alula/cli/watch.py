@@ -18,9 +18,9 @@ from alula.cli.said import Frame
 from alula.cli.screen import Screen
 from alula.cli.tree import lines
 from alula.cli.width import Part, clean
-from alula.engine.observe import Committed, PlanOf, Silent
+from alula.engine.observe import Committed, PlanOf, Said, Silent
 from alula.engine.state import ROOT, Row
-from alula.plugin.runner import AttemptId, Progressed, Waits
+from alula.plugin.runner import AttemptId, Shows, Waits
 from alula.store.records import ExecutionRecord, ProgressRecord
 
 _BEAT = 0.1
@@ -89,8 +89,8 @@ class Watch(Silent):
         if execution.id == self._id:
             self.feed(commit.rows)
 
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
-        if execution.id != self._id:
+    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Said) -> None:
+        if execution.id != self._id or isinstance(report, Shows):
             return
         pace = self.board.pace(path)
         if isinstance(report, Waits):

@@ -2,75 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from alula.data import uris
 from alula.data.layout import Execution as Files
-from alula.data.layout import Outputs
-from alula.engine.cleanup import Closing, Stuck
+from alula.engine.cleanup import Cleaner, Closing, Stuck
 from alula.engine.crash import crash_point
 from alula.engine.events import (
     AttemptClosed,
     AttemptFailed,
     AttemptProgressed,
-    AttemptStarted,
     AttemptSucceeded,
     CloseAttempt,
-    Event,
     StartAttempt,
 )
+from alula.engine.flight import Begun, Flight, Key
+from alula.engine.inbox import Inbox
+from alula.engine.jobs import Absent, Jobs
+from alula.engine.kept import Kept
 from alula.engine.means import Means
+from alula.engine.observe import Said
+from alula.engine.outcomes import Outcomes
 from alula.engine.plan import NodePlan
-from alula.engine.state import Failure, FailureKind, Values
-from alula.engine.values import large, left_behind, misfit, misfit_of_large
+from alula.engine.quarantine import Quarantine
+from alula.engine.quotas import Quotas
+from alula.engine.state import AttemptState, Failure, FailureKind, Row, Values
 from alula.errors import DataError
 from alula.plugin.failure import AttemptFailure
-from alula.plugin.runner import AttemptId, Failed, Job, Progressed, Report, Runner, Started, Succeeded, Waits
-from alula.store.records import ExecutionKey, ProgressRecord
+from alula.plugin.runner import (
+    Asks,
+    AttemptId,
+    Failed,
+    Job,
+    Keeps,
+    Progressed,
+    Report,
+    Shows,
+    Started,
+    Succeeded,
+    Waits,
+)
+from alula.store.records import Claim, ExecutionKey, Loaded, ProgressRecord, StuckRecord
 
 log = logging.getLogger(__name__)
 
-_SHORT = 0.02
-"""Seconds. That an attempt runs is worth a commit if it still does after so long; else its end says since when."""
 _MESSAGE_LIMIT = 16 * 1024
 """Characters of a failure's message that are kept."""
-Key = tuple[str, int]
-
-
-class Push(Protocol):
-    """Puts an event into the inbox of the session."""
-
-    def __call__(self, event: Event, *, lazy: bool = False, outcome: bool = False) -> None:
-        """A lazy event may wait some milliseconds for another one, so that both go into one commit; an outcome while
-        they come in crowds."""
-        ...
-
-
-class Flight:
-    """One attempt that is with its runner, or on its way to it."""
-
-    __slots__ = ("attempts", "done", "id", "message", "over", "plan", "runner", "started_at", "waits")
-
-    def __init__(self, attempts: Attempts, id: AttemptId, plan: NodePlan) -> None:
-        self.attempts, self.id, self.plan = attempts, id, plan
-        self.runner: Runner | None = None
-        """None until it was given to one."""
-        self.over = False
-        """Nothing that it still says counts."""
-        self.started_at: datetime | None = None
-        """Since when it runs, until the machine was told."""
-        self.waits = ""
-        """Why it does not run yet, as its runner says."""
-        self.done: float | None = None
-        self.message = ""
-
-    def tell(self, report: Report) -> None:
-        self.attempts.told(self, report)
 
 
 class Attempts:
@@ -78,34 +57,42 @@ class Attempts:
 
     Args:
         key: The execution.
+        claim: The right to change it.
+        inbox: Where events go.
         plan_of: The plan of a node, by path.
-        push: Where events go.
-        reported: Told of progress and of waiting, also for the clean-up.
+        reported: Told of what attempts say of themselves, also of their clean-up.
+        quarantined: Told of an attempt whose clean-up keeps failing.
     """
 
     def __init__(
         self,
         means: Means,
         key: ExecutionKey,
-        push: Push,
+        claim: Claim,
+        inbox: Inbox,
         *,
         plan_of: Callable[[str], NodePlan],
-        reported: Callable[[AttemptId, Progressed | Waits], None],
+        reported: Callable[[AttemptId, Said], None],
+        quarantined: Callable[[Stuck], None],
     ) -> None:
-        self._means, self._key, self._push = means, key, push
-        self._plan_of, self._reported = plan_of, reported
-        self._files = Files.under(means.data_prefix, project=key.project, domain=key.domain, name=key.name)
+        self._means, self._push = means, inbox.push
+        self._plan_of, self._reported, self._quarantined = plan_of, reported, quarantined
+        files = Files.under(means.data_prefix, project=key.project, domain=key.domain, name=key.name)
         self.flights: dict[Key, Flight] = {}
         self.closings: dict[Key, Closing] = {}
-        self._begun: dict[Key, Flight] = {}
-        """Attempts that run, which the machine was not told."""
-        self._telling: asyncio.TimerHandle | None = None
-        self._routes: dict[int, Runner | str] = {}
-        """By the identity of the task's template, which the plan keeps alive."""
+        self._begun = Begun(self._push)
+        self._outcomes = Outcomes(means, files, end=self._end, fail=self.fail, spawn=self._spawn)
+        self.kept = Kept(inbox.awake)
+        self._jobs = Jobs(means, key, files, self.kept)
+        self.quotas = Quotas(means, claim, says=self._says, spawn=self._spawn)
+        self.quarantine = Quarantine(inbox.awake)
 
-    def renew(self) -> None:
-        """The plans are other ones now."""
-        self._routes.clear()
+    def load(self, loaded: Loaded) -> None:
+        """The execution was loaded, for the first time or again: the plans are other ones now."""
+        self._jobs.load(loaded)
+        self.kept.load(loaded.jobs)
+        self.quotas.load(loaded.leases)
+        self.quarantine.load(loaded.stuck)
 
     # --- starting ---
 
@@ -120,15 +107,16 @@ class Attempts:
             self._start(flight, command, command.inputs.data)
 
     def open(self, command: StartAttempt) -> Flight:
-        id = self.id_of(command.path, command.attempt)
-        flight = self.flights[command.path, command.attempt] = Flight(self, id, command.node)
+        id = self._jobs.id(command.path, command.attempt)
+        flight = self.flights[command.path, command.attempt] = Flight(self.told, id, command.node)
         return flight
 
     async def _fetch_and_start(self, flight: Flight, command: StartAttempt) -> None:
         try:
             inputs = await self._means.depot.complete(command.inputs)
         except (DataError, OSError) as exc:
-            self.fail(flight, Failure("InputsUnreadable", str(exc), FailureKind.SYSTEM, recoverable=True))
+            failure = Failure("InputsUnreadable", str(exc), FailureKind.SYSTEM, recoverable=True)
+            self.fail(flight, failure, closed=self._jobs.fresh(flight.key))
             return
         if not flight.over:
             self._start(flight, command, inputs)
@@ -136,23 +124,13 @@ class Attempts:
     def _start(self, flight: Flight, command: StartAttempt, inputs: bytes) -> None:
         node, task = command.node, command.node.task
         assert task is not None
-        runner = self._route(node)
+        runner = self._jobs.route(node)
         if isinstance(runner, str):
-            self.fail(flight, Failure("NoRunner", f"nothing here runs task {task.id.name}: {runner}"))
+            failure = Failure("NoRunner", f"nothing here runs task {task.id.name}: {runner}")
+            self.fail(flight, failure, closed=self._jobs.fresh(flight.key))
             return
         flight.runner = runner
-        target = node.node.task_node
-        job = Job(
-            flight.id,
-            task,
-            inputs,
-            self._files.attempt(command.path, command.attempt).prefix,
-            overrides=target.overrides if target.HasField("overrides") else None,
-            interruptible=command.interruptible,
-            checkpoint=command.checkpoint,
-            index=command.index,
-            attempts=node.policy.retries + 1,
-        )
+        job = self._jobs.make(flight.id, node, command, inputs)
         crash_point("start.before")
         try:
             runner.start(job, flight.tell)
@@ -160,17 +138,6 @@ class Attempts:
             log.exception("attempt.start_raised", extra={"attempt": flight.id.name})
             self.fail(flight, _broken(exc))
         crash_point("start.after")
-
-    def _route(self, node: NodePlan) -> Runner | str:
-        assert node.task is not None
-        known = self._routes.get(id(node.task))
-        if known is None:
-            known = self._routes[id(node.task)] = self._means.route(node.task)
-        return known
-
-    def id_of(self, path: str, attempt: int) -> AttemptId:
-        key = self._key
-        return AttemptId(key.project, key.domain, key.name, path, attempt)
 
     # --- listening ---
 
@@ -183,11 +150,9 @@ class Attempts:
             case Started():
                 flight.waits = ""
                 flight.started_at = self._means.clock.now()
-                self._begun[id.path, id.number] = flight
-                if self._telling is None:
-                    self._telling = asyncio.get_running_loop().call_later(_SHORT, self._tell_begun)
+                self._begun.note(flight)
             case Succeeded():
-                self._succeeded(flight, report)
+                self._outcomes.take(flight, report)
             case Failed():
                 self._failed(flight, report)
             case Progressed():
@@ -197,61 +162,32 @@ class Attempts:
                     flight.message = report.message
                 self._reported(id, report)
             case Waits():
-                flight.waits = report.reason
-                self._reported(id, report)
+                self._says(flight, report.reason)
+            case Shows():
+                if self.kept.show(flight.key, report.info):
+                    self._reported(id, report)
+            case Keeps():
+                self.kept.keep(flight.key, report.state, report.version, report.saved)
+            case Asks():
+                self.quotas.ask(flight, report)
 
-    def _tell_begun(self) -> None:
-        """Tell the machine what has begun to run and still does."""
-        self._telling = None
-        for key, flight in self._begun.items():
-            if not flight.over:
-                self._push(AttemptStarted(*key, flight.started_at))
-                flight.started_at = None
-        self._begun.clear()
+    def _says(self, flight: Flight, waits: str) -> None:
+        flight.waits = waits
+        self._reported(flight.id, Waits(waits))
 
-    def _succeeded(self, flight: Flight, report: Succeeded) -> None:
-        interface = flight.plan.interface
-        if report.written:
-            self._spawn(flight, self._read_outputs(flight, report))
-        elif report.futures:
-            self._end(flight, report, Values(), report.futures)
-        elif len(report.outputs) > self._means.depot.inline_bytes or large(report.outputs):
-            self._spawn(flight, self._take_large(flight, report))
-        elif (failure := misfit(report.outputs, interface)) is not None:
-            self.fail(flight, failure, closed=report.closed)
-        else:
-            self._end(flight, report, Values(report.outputs))
+    def wake(self, key: Key) -> None:
+        """Somebody outside says that there is something new about an attempt."""
+        flight = self.flights.get(key)
+        if flight is not None and flight.runner is not None and not flight.over:
+            flight.runner.wake(flight.id)
 
-    async def _read_outputs(self, flight: Flight, report: Succeeded) -> None:
-        files = self._files.attempt(flight.id.path, flight.id.number)
-        try:
-            found = await left_behind(self._means.depot, files, flight.plan.interface)
-        except (DataError, OSError) as exc:
-            found = Failure("OutputsUnreadable", str(exc), FailureKind.SYSTEM, recoverable=True)
-        if isinstance(found, Failure):
-            self.fail(flight, found, closed=report.closed)
-        elif found[1]:
-            self._end(flight, report, Values(), found[1])
-        else:
-            await self._take_large(flight, replace(report, outputs=found[0]))
+    def granted(self, key: Key, pool: str) -> None:
+        """The store says that an attempt has the units that it waited for."""
+        flight = self.flights.get(key)
+        if flight is not None and not flight.over:
+            self.quotas.granted(flight, pool)
 
-    async def _take_large(self, flight: Flight, report: Succeeded) -> None:
-        failure, values = await misfit_of_large(report.outputs, flight.plan.interface), Values()
-        if failure is None:
-            files: Outputs = self._files.attempt(flight.id.path, flight.id.number)
-            try:
-                # A name that nobody else writes to: an engine that was paused may come here long after another one.
-                own = uris.join(files.prefix, f"outputs-{self._means.rng.getrandbits(64):016x}.pb")
-                uri = files.outputs if report.written else own
-                values = await self._means.depot.keep(report.outputs, uri, written=report.written)
-            except (DataError, OSError) as exc:
-                failure = Failure("OutputsNotKept", str(exc), FailureKind.SYSTEM, recoverable=True)
-        if failure is not None:
-            self.fail(flight, failure, closed=report.closed)
-        else:
-            self._end(flight, report, values)
-
-    def _end(self, flight: Flight, report: Succeeded, outputs: Values, futures: bytes = b"") -> None:
+    def _end(self, flight: Flight, report: Succeeded, outputs: Values, futures: bytes) -> None:
         if flight.over:
             return
         id = flight.id
@@ -285,10 +221,13 @@ class Attempts:
             self.fail(flight, Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True), closed=False)
 
     def _over(self, flight: Flight, closed: bool) -> None:
+        key = flight.key
         flight.over = True
-        self._begun.pop((flight.id.path, flight.id.number), None)
+        self._begun.drop(key)
+        if self.kept:
+            self.kept.hasten(key)
         if closed:
-            self.flights.pop((flight.id.path, flight.id.number), None)
+            self.flights.pop(key, None)
 
     # --- closing ---
 
@@ -300,21 +239,50 @@ class Attempts:
         flight = self.flights.pop(key, None)
         if flight is not None:
             flight.over = True
-        runner = self._route(self._plan_of(command.path))
-        if isinstance(runner, str):  # it never was with one
+            self.kept.hush(key)
+        node, id = self._plan_of(command.path), self._jobs.id(*key)
+        runner = self._jobs.cleaner(node)
+        if isinstance(runner, Absent) and self._jobs.fresh(key):  # it never was with one
             self._push(AttemptClosed(*key))
             return
-
-        def closed() -> None:
-            self.closings.pop(key, None)
-            self._push(AttemptClosed(*key))
-
+        job = None if flight is not None and flight.runner is not None else self._jobs.make(id, node)
         closing = self.closings[key] = self._closing(
-            runner, self.id_of(*key), abort=command.abort, reason=command.reason
+            runner, id, abort=command.abort, reason=command.reason, job=job, known=self.quarantine.record(key)
         )
-        closing.closed = closed
-        closing.failed = lambda: self._reported(closing.id, Waits(closing.trouble))
+        closing.closed = lambda: self._is_closed(key)
+        closing.failed = lambda: self._not_closed(closing)
         closing.start()
+
+    def _is_closed(self, key: Key) -> None:
+        self.closings.pop(key, None)
+        self._push(AttemptClosed(*key))
+
+    def _not_closed(self, closing: Closing) -> None:
+        self._reported(closing.id, Waits(closing.trouble))
+        stuck = closing.stuck
+        if stuck is not None and self.quarantine.put(stuck):
+            self._quarantined(stuck)
+
+    def parting(self, rows: Iterable[Row]) -> list[Key]:
+        """Which of the attempts that are closed with these rows have more in the store than their row."""
+        if not (self.kept or self.quotas.leased or self.quarantine):
+            return []
+        closed = [(row.path, row.number) for row in rows if isinstance(row, AttemptState) and not row.open]
+        leased, kept, stuck = self.quotas.leased, self.kept, self.quarantine
+        return [key for key in closed if key in leased or key in stuck or kept.record(key) is not None]
+
+    def frees(self, key: Key) -> bool:
+        """Whether an attempt has units of pools, or is in quarantine, as far as is known here."""
+        return key in self.quotas.leased or key in self.quarantine
+
+    def written(self, parting: Iterable[Key]) -> None:
+        """What was taken of `kept` and `quarantine` is durable, and that these attempts are closed."""
+        self.kept.written()
+        self.quarantine.written()
+        for key in parting:
+            self.kept.drop(key)
+            self.quotas.drop(key)
+            self.quarantine.drop(key)
 
     def forget(self) -> list[Closing]:
         """Let go of all attempts, without a word to the machine: they are, or may soon be, another engine's.
@@ -336,16 +304,38 @@ class Attempts:
                 ending.append(closing)
         self.flights.clear()
         self.closings.clear()
+        self.kept.forget()
+        self.quotas.forget()
         return ending
 
     def leave(self) -> None:
         """Hear no more of any attempt: nobody is left to be told."""
         for flight in self.flights.values():
             flight.over = True
+        self.kept.close()
 
-    def _closing(self, runner: Runner, id: AttemptId, *, abort: bool, reason: str) -> Closing:
+    def _closing(
+        self,
+        runner: Cleaner,
+        id: AttemptId,
+        *,
+        abort: bool,
+        reason: str,
+        job: Job | None = None,
+        known: StuckRecord | None = None,
+    ) -> Closing:
         means = self._means
-        return Closing(runner, id, abort=abort, reason=reason, rng=means.rng, longest=means.config.cleanup_backoff)
+        return Closing(
+            runner,
+            id,
+            abort=abort,
+            reason=reason,
+            rng=means.rng,
+            longest=means.config.cleanup_backoff,
+            now=means.clock.now,
+            job=job,
+            known=known,
+        )
 
     def stuck(self) -> Iterable[Stuck]:
         return [stuck for closing in self.closings.values() if (stuck := closing.stuck) is not None]

@@ -11,10 +11,12 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from alula.engine.crash import crash_point
-from alula.plugin.runner import AttemptId, Runner
+from alula.plugin.runner import AttemptId, Job
+from alula.store.records import StuckRecord
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,17 @@ _PATIENCE = 60.0
 """Seconds after which a runner that does not answer is asked again."""
 
 
+class Cleaner(Protocol):
+    """A runner, as far as clean-up goes."""
+
+    @property
+    def local(self) -> bool: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Stuck:
     """An attempt whose clean-up keeps failing."""
@@ -32,16 +45,26 @@ class Stuck:
     id: AttemptId
     tries: int
     error: str
+    since: datetime
+    """When it failed for the first time."""
 
 
 class Closing:
-    """The clean-up of one attempt."""
+    """The clean-up of one attempt.
+
+    Args:
+        now: The time.
+        job: What an earlier process has started; None: the runner knows it.
+        known: It failed before, in an earlier process.
+    """
 
     __slots__ = (
         "_abort",
         "_asked",
         "_handle",
+        "_job",
         "_longest",
+        "_now",
         "_reason",
         "_rng",
         "_runner",
@@ -50,21 +73,27 @@ class Closing:
         "failed",
         "id",
         "over",
+        "since",
         "tries",
     )
 
     def __init__(
         self,
-        runner: Runner,
+        runner: Cleaner,
         id: AttemptId,
         *,
         abort: bool,
         reason: str,
         rng: random.Random,
         longest: timedelta,
+        now: Callable[[], datetime],
+        job: Job | None = None,
+        known: StuckRecord | None = None,
     ) -> None:
-        self.id, self.tries, self.error = id, 0, ""
-        self._runner, self._abort, self._reason = runner, abort, reason
+        self.id = id
+        self.tries, self.error = (known.tries, known.error) if known is not None else (0, "")
+        self.since = known.since if known is not None else None
+        self._runner, self._abort, self._reason, self._job, self._now = runner, abort, reason, job, now
         self.closed: Callable[[], None] | None = None
         """Called once, on the loop, when nothing of the attempt is left."""
         self.failed: Callable[[], None] | None = None
@@ -88,7 +117,9 @@ class Closing:
 
     @property
     def stuck(self) -> Stuck | None:
-        return Stuck(self.id, self.tries, self.error) if self.tries >= STUCK_AFTER else None
+        if self.tries < STUCK_AFTER or self.since is None:
+            return None
+        return Stuck(self.id, self.tries, self.error, self.since)
 
     def start(self) -> None:
         """Ask the runner; again, if it was asked before."""
@@ -101,7 +132,7 @@ class Closing:
 
         crash_point("close.before")
         try:
-            self._runner.close(self.id, abort=self._abort, reason=self._reason, done=done)
+            self._runner.close(self.id, abort=self._abort, reason=self._reason, done=done, job=self._job)
         except Exception as exc:
             log.exception("attempt.close_raised", extra={"attempt": self.id.name})
             done(f"{type(exc).__name__}: {exc}")
@@ -124,10 +155,9 @@ class Closing:
                 self.closed()
             return
         self.error = message
+        self.since = self.since or self._now()
         pause = min(_FIRST_PAUSE * 2 ** min(self.tries, 20), self._longest) * (0.5 + self._rng.random())
         self.tries += 1
         if self.failed is not None:
             self.failed()
-        if self.tries == STUCK_AFTER:
-            log.warning("attempt.stuck", extra={"attempt": self.id.name, "path": self.id.path, "error": message})
         self._handle = asyncio.get_running_loop().call_later(pause, self.start)

@@ -195,6 +195,12 @@ class Engine:
     async def _claims(self) -> None:
         """Take executions while there is room: when something is new, and now and then."""
         every, looked = self.config.lease.total_seconds() / 2, self._clock.monotonic()
+        while not self._means.tag:
+            try:
+                self._means.tag = await self._store.tag()
+            except StoreUnavailable as exc:
+                log.warning("engine.cannot_claim", extra={"error": str(exc)})
+                await asyncio.sleep(_PAUSE)
         while True:
             await self._lease.had.wait()
             self._something.clear()
@@ -281,7 +287,7 @@ class Engine:
             for command in found:
                 session = self._sessions.get(command.execution)
                 if session is not None:
-                    session.take(command)
+                    session.requests.take(command)
 
     # --- what is called from outside of these loops ---
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from alula.data.layout import Execution as Files
-from alula.engine.attempts import Attempts, Push
+from alula.engine.attempts import Attempts
+from alula.engine.cleanup import Stuck
 from alula.engine.crash import crash_point
 from alula.engine.events import (
     CancelTimer,
@@ -30,31 +31,48 @@ from alula.engine.events import (
     StoreInCache,
 )
 from alula.engine.execution import Execution
+from alula.engine.inbox import Inbox
 from alula.engine.launch import Children
 from alula.engine.means import Means
 from alula.engine.memo import Asker
+from alula.engine.observe import Said
 from alula.engine.plan import Kind
 from alula.errors import DataError
-from alula.plugin.runner import AttemptId, Progressed, Waits
-from alula.store.records import ExecutionRecord
+from alula.plugin.runner import AttemptId
+from alula.store.records import Claim, Loaded
 
 log = logging.getLogger(__name__)
 
 _MANY = 16
 """Short tasks that end within the moment that outcomes wait for each other: workers must not run dry."""
 
-Reported = Callable[[AttemptId, Progressed | Waits], None]
+Reported = Callable[[AttemptId, Said], None]
 
 
 class Effects:
     """Performs commands, and puts the answers into the inbox of its session."""
 
-    def __init__(self, means: Means, record: ExecutionRecord, x: Execution, push: Push, *, reported: Reported) -> None:
+    def __init__(
+        self,
+        means: Means,
+        claim: Claim,
+        loaded: Loaded,
+        x: Execution,
+        inbox: Inbox,
+        *,
+        reported: Reported,
+        quarantined: Callable[[Stuck], None],
+    ) -> None:
+        record = loaded.record
+        push = inbox.push
         self._means, self._record, self._push = means, record, push
         self.x = x
         key = record.key
         self._files = Files.under(means.data_prefix, project=key.project, domain=key.domain, name=key.name)
-        self.attempts = Attempts(means, key, push, plan_of=self._plan_of, reported=reported)
+        self.attempts = Attempts(
+            means, key, claim, inbox, plan_of=self._plan_of, reported=reported, quarantined=quarantined
+        )
+        self.attempts.load(loaded)
         self.children = Children(means, record, x.settings, push)
         self._asker = Asker(record.id, key)
         self._under_way: set[tuple[Any, ...]] = set()
@@ -65,10 +83,10 @@ class Effects:
     def _plan_of(self, path: str) -> Any:
         return self.x.plan_of(path)
 
-    def renew(self, x: Execution) -> None:
+    def renew(self, x: Execution, loaded: Loaded) -> None:
         """Go on with the execution as it was loaded again. What is under way stays so."""
         self.x = x
-        self.attempts.renew()
+        self.attempts.load(loaded)
 
     @property
     def many(self) -> bool:

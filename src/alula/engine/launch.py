@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from alula.compiler.launching import Intake, complete, intake
-from alula.engine.attempts import Key, Push
 from alula.engine.codec import pack_settings, read_node, read_values
 from alula.engine.crash import crash_point
 from alula.engine.events import (
@@ -21,6 +20,7 @@ from alula.engine.events import (
     CloseAttempt,
     StartAttempt,
 )
+from alula.engine.flight import Key, Push
 from alula.engine.means import Means
 from alula.engine.nodes.task import child_name
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, Settings

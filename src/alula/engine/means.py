@@ -39,6 +39,8 @@ class Means:
     """Runs an effect that takes time; what it raises is logged."""
     adopt: Callable[[int], None]
     """Drive a child execution too, if nobody does."""
+    tag: str = ""
+    """That of the store; had before the first execution is."""
 
     def route(self, template: TaskTemplate) -> Runner | str:
         """The first runner that takes a task; or why none does."""

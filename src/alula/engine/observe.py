@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from alula.engine.cleanup import Stuck
 from alula.engine.plan import NodePlan
 from alula.engine.state import Row
-from alula.plugin.runner import Progressed, Waits
+from alula.plugin.runner import Progressed, Shows, Waits
 from alula.store.records import ExecutionRecord
 
 log = logging.getLogger(__name__)
 
+Said = Progressed | Waits | Shows
+"""What attempts say about themselves that is no decision."""
 PlanOf = Callable[[str], NodePlan]
 """The plan of a node, by its path."""
 
@@ -44,8 +47,13 @@ class Observer(Protocol):
         """Rows have changed."""
         ...
 
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
-        """An attempt said how far it is, or why it does not run yet. May be lost, as far as the store goes."""
+    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Said) -> None:
+        """An attempt said how far it is, why it does not run yet, or what people are to see of it. May be lost, as far
+        as the store goes. What is shown is never told twice in a row."""
+        ...
+
+    def quarantined(self, execution: ExecutionRecord, stuck: Stuck) -> None:
+        """The clean-up of an attempt keeps failing. It is tried again for ever, and somebody should have a look."""
         ...
 
     def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None:
@@ -64,7 +72,9 @@ class Silent:
 
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None: ...
 
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None: ...
+    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Said) -> None: ...
+
+    def quarantined(self, execution: ExecutionRecord, stuck: Stuck) -> None: ...
 
     def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None: ...
 
@@ -92,8 +102,13 @@ class Observers:
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         self._tell(lambda one: one.committed(execution, commit))
 
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
+    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Said) -> None:
         self._tell(lambda one: one.reported(execution, path, attempt, report))
+
+    def quarantined(self, execution: ExecutionRecord, stuck: Stuck) -> None:
+        more = {"attempt": stuck.id.name, "path": stuck.id.path, "error": stuck.error, "tries": stuck.tries}
+        log.warning("attempt.quarantined", extra={"execution": execution.id, **more})
+        self._tell(lambda one: one.quarantined(execution, stuck))
 
     def refused(self, execution: ExecutionRecord, signal_id: str, reason: str) -> None:
         log.warning("signal.refused", extra={"execution": execution.id, "signal": signal_id, "reason": reason})

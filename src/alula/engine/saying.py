@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from alula.engine.attempts import Attempts, Key
+from alula.engine.attempts import Attempts
+from alula.engine.flight import Key
 from alula.store.records import ProgressRecord
 
 _EVERY = 1.0

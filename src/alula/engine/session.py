@@ -18,7 +18,6 @@ from alula.engine.codec import pack_node
 from alula.engine.crash import crash_point
 from alula.engine.effects import Effects
 from alula.engine.events import (
-    AbortRequested,
     AttemptFailed,
     AttemptSucceeded,
     Begin,
@@ -26,7 +25,6 @@ from alula.engine.events import (
     Continue,
     Event,
     Release,
-    SignalSet,
     TimerFired,
     TimerKind,
 )
@@ -35,12 +33,12 @@ from alula.engine.inbox import Inbox, Item
 from alula.engine.loading import Loader
 from alula.engine.machine import decide, redrive
 from alula.engine.means import Means
-from alula.engine.observe import Committed
+from alula.engine.observe import Committed, Said
+from alula.engine.requests import Requests
 from alula.engine.saying import Sayings
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, NodeState
 from alula.errors import FenceLost, PluginError, StoreDamaged, StoreUnavailable
-from alula.plugin.runner import AttemptId, Progressed, Waits
-from alula.store import records
+from alula.plugin.runner import AttemptId, Progressed, Shows
 from alula.store.records import Changes, Claim, Ending, ExecutionRecord
 
 log = logging.getLogger(__name__)
@@ -76,8 +74,7 @@ class Session:
         """What is being decided and committed."""
         self._owed: list[Release] = []
         """What may not have been performed, and does not follow from the rows."""
-        self._seen: set[int] = set()
-        """Commands of the store that are, or were, in the inbox."""
+        self.requests = Requests(means, self.id, self.inbox, lambda: self.effects)
         self._stopping = self._closed = False
         self._now = means.clock.now()
         self._grounding: list[Closing] = []
@@ -93,42 +90,19 @@ class Session:
     def fire(self, kind: TimerKind, path: str, generation: int) -> None:
         self.inbox.push(TimerFired(kind, path, generation, self._means.rng.random()))
 
-    def take(self, command: records.Command) -> None:
-        """Something that was asked of the execution, through the store."""
-        if command.id in self._seen:
-            return
-        self._seen.add(command.id)
-        match command.kind:
-            case "abort":
-                self.inbox.put(AbortRequested(command.body.decode(errors="replace")), command.id)
-            case "signal":
-                self.inbox.put(SignalSet(command.path, command.body), command.id)
-            case "child_ended":
-                self._means.spawn(self._child_ended(command))
-            case _:
-                log.warning("session.unknown_command", extra={"execution": self.id, "kind": command.kind})
-                self.inbox.put(Continue(), command.id)
+    def quarantined(self, stuck: Stuck) -> None:
+        """The clean-up of an attempt keeps failing."""
+        if self.record is not None:
+            self._means.observers.quarantined(self.record, stuck)
 
-    async def _child_ended(self, command: records.Command) -> None:
-        if self.effects is None:
-            self._seen.discard(command.id)
-            return
-        try:
-            await self.effects.children.ended(command.path, command.attempt)
-        except Exception:
-            log.exception("session.child_unread", extra={"execution": self.id, "path": command.path})
-            await asyncio.sleep(_LONGEST_PAUSE)
-            self._seen.discard(command.id)
-            self.take(command)
-            return
-        self.inbox.put(Continue(), command.id)  # after the outcome, and so in its commit or in a later one
-
-    def reported(self, id: AttemptId, report: Progressed | Waits) -> None:
+    def reported(self, id: AttemptId, report: Said) -> None:
         """An attempt said something. The store is told once in a while, and what it says now."""
         record, effects = self.record, self.effects
         if record is None or effects is None:
             return
         self._means.observers.reported(record, id.path, id.number, report)
+        if isinstance(report, Shows):
+            return
         fresh = self._sayings.note((id.path, id.number))
         if isinstance(report, Progressed) and (report.checkpoint or fresh):
             effects.attempts.progressed(id, report)
@@ -234,12 +208,14 @@ class Session:
         self.x = x
         means.timers.drop(self.id)
         if self.effects is None:
-            self.effects = Effects(means, loaded.record, x, self.inbox.push, reported=self.reported)
+            self.effects = Effects(
+                means, self.claim, loaded, x, self.inbox, reported=self.reported, quarantined=self.quarantined
+            )
         else:
-            self.effects.renew(x)
+            self.effects.renew(x, loaded)
         means.observers.taken(loaded.record, x.plan_of)
         for command in await means.store.commands([self.id]):
-            self.take(command)
+            self.requests.take(command)
         waiting = [*self._taken, *self.inbox.items]
         self._taken.clear()
         self.inbox.items.clear()
@@ -313,10 +289,17 @@ class Session:
         over = x.phase is not None and x.phase.terminal and not x.attempts and not x.agenda
         closed = over and not effects.storing(batch.commands)
         self._owed += [command for command in batch.commands if isinstance(command, Release)]
-        if batch.rows or batch.done or said or closed:
+        attempts = effects.attempts
+        jobs, stuck = attempts.kept.take(), attempts.quarantine.take()
+        if batch.rows or batch.done or said or closed or jobs or stuck:
             changes = batch.changes(record.phase, said, closed=closed)
+            parting = attempts.parting(batch.rows.values())
+            if jobs or stuck or parting:
+                freed = tuple(filter(attempts.frees, parting))
+                changes = replace(changes, jobs=jobs, stuck=stuck, freed=freed)
             since = self._means.clock.monotonic()
             await self._commit(changes)
+            attempts.written(parting)
             if changes.execution is not None:
                 self.record = record = _moved(record, changes.execution)
             if self._means.observers:

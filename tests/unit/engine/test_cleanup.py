@@ -15,7 +15,15 @@ ID = AttemptId("p", "d", "ex", "n0", 0)
 
 
 def closing(runner: FakeRunner, longest: float = 60) -> Closing:
-    return Closing(runner, ID, abort=True, reason="enough", rng=random.Random(1), longest=timedelta(seconds=longest))
+    return Closing(
+        runner,
+        ID,
+        abort=True,
+        reason="enough",
+        rng=random.Random(1),
+        longest=timedelta(seconds=longest),
+        now=clock().now,
+    )
 
 
 @virtual

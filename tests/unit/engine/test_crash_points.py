@@ -10,8 +10,9 @@ from alula.data.stores import Objects
 from alula.engine import crash
 from alula.engine.state import Settings
 from alula.idl import LiteralMap
-from alula.plugin.runner import Failed, Job, Started, Succeeded, Tell
+from alula.plugin.runner import Asks, Failed, Job, Keeps, Started, Succeeded, Tell
 from alula.store.memory import MemoryStore
+from alula.store.records import PoolRecord
 from alula.testing.sim.loop import VirtualLoop
 from tests.unit.compiler.build import const, ref, task_node
 from tests.unit.engine.build import made, step
@@ -37,12 +38,16 @@ EVERYTHING = made(
 
 
 def doing(job: Job, tell: Tell) -> None:
-    """Adds up; gives a long list where one is asked for; fails once, with something left to clean up."""
+    """Adds up; gives a long list where one is asked for; fails once, with something left to clean up.
+
+    Elements of the array need a unit of a pool, and keep something before they begin."""
     if job.template.id.name == "numbers":
         tell(Started())
         tell(Succeeded(_long()))
     elif job.id.path == "last" and job.id.number == 0:
         tell(Failed(BOOM.failure, closed=False))
+    elif job.id.path.endswith("]"):
+        tell(Asks("q", 1, lambda: tell(Keeps(b"intended", 1, lambda: adding(job, tell)))))
     else:
         adding(job, tell)
 
@@ -100,6 +105,7 @@ def test_an_engine_that_dies_anywhere_loses_nothing(label: str, nth: int) -> Non
         time = clock()
         store, objects = MemoryStore(time), Objects()
         await registered(store)
+        await store.set_pool(PoolRecord("q", 3))
         record = await create(store, EVERYTHING, settings=Settings(inline_limit_bytes=100))
         died = await dies_at(label, nth, store, objects, record.id)
         assert died or nth > 1, f"the engine never came to {label}"
@@ -111,6 +117,7 @@ def test_an_engine_that_dies_anywhere_loses_nothing(label: str, nth: int) -> Non
         else:
             assert (record.phase, result(record)) == ("succeeded", 11)
         assert not store.open_commands()
+        assert not store.open_leases()
         assert not any(one.open for one in await store.executions())
         assert not any(one.open for one in await store.attempts(record.id))
 

@@ -12,7 +12,7 @@ from alula.engine.observe import Committed, Silent
 from alula.engine.state import Ref, Settings, Values
 from alula.idl import Literal, LiteralMap, literals
 from alula.plugin.failure import AttemptFailure, FailureKind
-from alula.plugin.runner import Failed, Job, Progressed, Report, Started, Succeeded, Tell, Waits
+from alula.plugin.runner import Failed, Job, Progressed, Report, Shows, Started, Succeeded, Tell, Waits
 from alula.store.memory import MemoryStore
 from alula.store.records import ExecutionRecord
 from tests.unit.compiler.build import const, ref, task_node
@@ -446,5 +446,5 @@ class Seen(Silent):
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         self.commits.append((execution.id, commit))
 
-    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits) -> None:
+    def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits | Shows) -> None:
         self.reports.append(report)
