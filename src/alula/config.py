@@ -94,6 +94,48 @@ class CacheConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretsConfig:
+    """`[secrets]`"""
+
+    directory: Path | None = None
+    """Files `<group>/<key>` for plugins that ask for a secret; none: environment variables only."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbacksConfig:
+    """`[callbacks]`"""
+
+    url: str = ""
+    """How others reach this engine, as `https://alula.example.org`; empty: at `listen`."""
+    listen: str = ""
+    """`HOST:PORT` to be called back at; `127.0.0.1:8090` if only `url` is given. Both empty: there are no callbacks."""
+    secret: str = field(default="", repr=False)
+    """The key that signs callback URLs; empty: one is made and kept in the home directory."""
+    lifetime: timedelta = timedelta(days=7)
+    """How long a callback URL is good for."""
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.url or self.listen)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port. Raises ConfigError."""
+        host, _, port = (self.listen or "127.0.0.1:8090").rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise ConfigError(
+                f"{self.listen!r} is no address for callbacks", fix="give HOST:PORT, as in 127.0.0.1:8090"
+            )
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    @property
+    def base(self) -> str:
+        """What callback URLs begin with."""
+        host, port = self.address
+        return self.url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything."""
 
@@ -109,6 +151,11 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     workers: WorkersConfig = field(default_factory=WorkersConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    backends: Mapping[str, Any] = field(default_factory=dict)
+    """Sections of plugins by name, as they were written: `[backends.<name>]`. Each plugin reads its own. In
+    `[backends.routes]` a type of task has the name of the plugin that runs it."""
 
     @property
     def store_url(self) -> str:
@@ -202,6 +249,10 @@ def _from_environment(environ: Mapping[str, str], here: Path) -> list[_Given]:
 def _put(config: Config, one: _Given) -> Config:
     """The settings with one more of them given. Raises ValueError."""
     section, *rest = one.key
+    if section == "backends":
+        if not rest:
+            raise ValueError("backends is a section: write [backends.<name>] and the keys of that plugin below")
+        return replace(config, backends=_deeper(config.backends, rest, one.value))
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     if section not in known:
         raise ValueError(f"there is no {'section' if rest else 'key'} {section!r}{_hint(section, known)}")
@@ -217,6 +268,21 @@ def _put(config: Config, one: _Given) -> Config:
     return replace(config, **{section: replace(inner, **{rest[0]: _value(inner, rest[0], one)})})
 
 
+def _deeper(table: Mapping[str, Any], path: list[str], value: object) -> Mapping[str, Any]:
+    """A nested table with one more value in it. Raises ValueError."""
+    name, *rest = path
+    if not rest and len(path) == 1 and isinstance(value, Mapping):
+        for key, inner in value.items():
+            table = _deeper(table, [name, key], inner)
+        return table if value else {**table, name: table.get(name, {})}
+    inner = table.get(name, {})
+    if not rest:
+        return {**table, name: value}
+    if not isinstance(inner, Mapping):
+        raise ValueError(f"{name} is {inner!r}, and has no {'.'.join(rest)}")
+    return {**table, name: _deeper(inner, rest, value)}
+
+
 def _hint(word: str, known: Any) -> str:
     close = get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
@@ -224,8 +290,8 @@ def _hint(word: str, known: Any) -> str:
 
 def _value(section: Any, name: str, one: _Given) -> Any:
     kind = next(str(f.type) for f in fields(section) if f.name == name)
-    if name in ("url", "data", "home"):
-        return _location(one, as_path=kind == "Path")
+    if name in ("url", "data", "home", "directory"):
+        return _location(one, as_path=kind.startswith("Path"))
     if name.endswith("_bytes"):
         return size(one.value) if isinstance(one.value, str) else _whole(one.value)
     return _READERS[kind](one.value)
