@@ -31,7 +31,8 @@ def announcement(
     name: str, address: str, plugins: Sequence[Plugin], *, clock: Clock, plaintext: bool, lease: timedelta = LEASE
 ) -> Announcement:
     """What an agent that serves these plugins says of itself now."""
-    jobs, calls = [], []
+    jobs: list[str] = []
+    calls: list[str] = []
     for plugin in plugins:
         (calls if isinstance(plugin, SyncPlugin) else jobs).extend(f"{one}@0" for one in plugin.info.task_types)
     return Announcement(
