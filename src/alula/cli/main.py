@@ -36,6 +36,7 @@ COMMANDS = {
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
     "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
     "plugin": ("alula.cli.plugin:plugin", "Look after backend plugins: verify and grade them."),
+    "agent": ("alula.cli.agent:agent", "Serve plugins as agents, and check agents."),
     "doctor": ("alula.cli.doctor:doctor", "Show versions, plugins, and which types are available."),
 }
 """Command to where it is, and what it does in one line: `alula --help` imports none of them."""

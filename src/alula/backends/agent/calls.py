@@ -17,9 +17,6 @@ from alula.plugin.core import PluginInfo, SyncPlugin
 from alula.plugin.failure import FailureKind
 from alula.plugin.phase import PhaseInfo
 
-_REFUSALS = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "ALREADY_EXISTS"})
-_RAISED = frozenset({"INTERNAL", "UNKNOWN"})
-
 
 class AgentCalls(SyncPlugin):
     info = PluginInfo("agent-call", frozenset(), settings=Settings, section="agent")
@@ -84,9 +81,9 @@ class AgentCalls(SyncPlugin):
         """A failed call: the user's failure if the agent's own code raised, else it is made again."""
         if exc.status == "RESOURCE_EXHAUSTED":
             raise Throttled(f"{peer.named}: {exc.details}", retry_after=exc.pause) from exc
-        if exc.status in _REFUSALS:
+        if exc.refused:
             raise Rejected(exc.details, where=peer.named, code=FAILED_CODE) from exc
-        if exc.status in _RAISED:
+        if exc.raised:
             return PhaseInfo.failed(FAILED_CODE, exc.details, kind=FailureKind.USER, recoverable=True)
         if exc.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
             raise RemoteError(self._directory.silent(peer, exc.what)) from exc

@@ -38,8 +38,16 @@ _OPTIONS = (
     ("grpc.enable_retries", 0),  # who may be asked again is decided here
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
 )
-UNSENT = ("failed to connect", "connect failed", "resolution failed", "name resolver", "no address", "empty address")
-"""Parts of what gRPC says when a call never left this machine."""
+_UNSENT = (
+    "failed to connect to all addresses",
+    "connections to all backends failing",
+    "dns resolution failed",
+    "errors resolving",
+    "empty address list",
+)
+"""How gRPC begins what it says of a call that never left this machine."""
+_TORN = ("rst_stream", "stream removed", "connection reset", "socket closed", "goaway", "internal error from core")
+"""Parts of what gRPC says of connections that broke, under the same statuses as an agent's own errors."""
 
 
 class CallFailed(RemoteError):
@@ -57,6 +65,16 @@ class CallFailed(RemoteError):
     ) -> None:
         super().__init__(what, where=where)
         self.status, self.details, self.sent, self.pause = status, details, sent, pause
+
+    @property
+    def raised(self) -> bool:
+        """The agent's own code failed."""
+        return self.status in ("INTERNAL", "UNKNOWN") and not any(part in self.details.lower() for part in _TORN)
+
+    @property
+    def refused(self) -> bool:
+        """The agent says that the task is wrong."""
+        return self.status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "ALREADY_EXISTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +193,7 @@ class Channels:
 
 def _failed(exc: grpc.aio.AioRpcError, where: str) -> CallFailed:
     status, details = exc.code().name, exc.details() or ""
-    unsent = status == "UNAVAILABLE" and any(part in details.lower() for part in UNSENT)
+    unsent = status == "UNAVAILABLE" and details.lower().startswith(_UNSENT)
     pause = None
     for key, value in exc.trailing_metadata() or ():
         if key == "grpc-retry-pushback-ms" and str(value).isdigit():

@@ -42,15 +42,10 @@ from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.phase import Json, Phase, PhaseInfo
 from alula.plugin.webapi import Limits, LogPage, WebApiPlugin
 
-_REFUSALS = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "ALREADY_EXISTS"})
-"""Answers that blame the task."""
-_RAISED = frozenset({"INTERNAL", "UNKNOWN"})
-"""Answers of an agent whose own code failed."""
 _UNDONE = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"})
 """Answers for operators, after which nothing was started."""
-_TORN = ("rst_stream", "stream removed", "connection reset", "socket closed", "goaway")
-"""Parts of what gRPC says for connections that broke, under the same status as an agent's own errors."""
 _AT_ONCE = 16
+_SAID_CHARS = 4_000
 _MARGIN = timedelta(seconds=10)
 _SUCCEEDED_KEPT = 100_000
 
@@ -251,19 +246,18 @@ class Agents(WebApiPlugin[AgentJob, Told]):
     def _uncreated(self, task: TaskContext, route: Route, job: AgentJob, exc: CallFailed) -> AgentJob:
         """What follows from a create that failed: another try, only where no second job can come of it."""
         peer, said = self._directory.peer(job.agent), exc.details or exc.what
-        torn = any(part in said.lower() for part in _TORN)
         if not exc.sent or exc.status in _UNDONE or exc.status == "RESOURCE_EXHAUSTED":
             self._uncertain.discard(task.name)
             if "larger than max" in said:
                 raise Rejected(f"the inputs are too large for {peer.named}: {said}", code="InputSizeExceeded") from exc
             raise self._unanswered(peer, exc) from exc
-        if exc.status in _REFUSALS:
+        if exc.refused:
             self._uncertain.discard(task.name)
             raise Rejected(said, where=peer.named, code=FAILED_CODE) from exc
-        if exc.status in _RAISED and not torn:
+        if exc.raised:
             if FINDS not in _conventions(route):
                 self._uncertain.discard(task.name)
-            return _with(job, refused=said)
+            return _with(job, refused=said[:_SAID_CHARS])
         if FINDS in _conventions(route):
             raise self._unanswered(peer, exc) from exc
         self._uncertain.discard(task.name)
@@ -333,4 +327,4 @@ def _unknown_type(exc: CallFailed) -> bool:
 
 
 def _unsupported(exc: CallFailed) -> bool:
-    return exc.status == "UNIMPLEMENTED" or (exc.status in _RAISED and "notimplemented" in exc.details.lower())
+    return exc.status == "UNIMPLEMENTED" or (exc.raised and "notimplemented" in exc.details.lower())
