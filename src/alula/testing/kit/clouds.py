@@ -13,7 +13,7 @@ from alula.plugin.context import TaskContext
 from alula.plugin.core import CorePlugin, Owned, PluginInfo, SyncPlugin
 from alula.plugin.phase import Phase, PhaseInfo, Transition
 from alula.plugin.webapi import Limits, WebApiPlugin
-from alula.testing.kit.harness import Case, Harness, Remote
+from alula.testing.kit.harness import Case, Harness, Nowhere, Remote
 
 
 @dataclass(slots=True)
@@ -248,10 +248,10 @@ class BlindHarness(CloudHarness):
 
 
 class LaggingHarness(CloudHarness):
-    """A listing that shows jobs a second late."""
+    """A listing that shows jobs a little late."""
 
     def remote(self) -> Remote:
-        return Cloud(self.clock, listing_lag=1.0)
+        return Cloud(self.clock, listing_lag=0.8)
 
 
 class BusyHarness(CloudHarness):
@@ -270,5 +270,8 @@ class CoreHarness(CloudHarness):
 
 
 class SyncHarness(CloudHarness):
-    def plugin(self, remote: Cloud) -> Doubler:
+    def remote(self) -> Remote:
+        return Nowhere()
+
+    def plugin(self, remote: Remote) -> Doubler:
         return Doubler()

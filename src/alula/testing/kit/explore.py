@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from alula.plugin.core import Plugin
 from alula.plugin.k8s import K8sPlugin
 from alula.testing.kit.faults import EFFECTS, Fault, Kind, kinds_of
 from alula.testing.kit.harness import Harness, Nowhere, Remote
-from alula.testing.kit.report import Grade, Report, described
+from alula.testing.kit.report import Grade, Report
 from alula.testing.kit.scenarios import Scenario, scenarios_of
 from alula.testing.kit.scene import Outcome, Scene
 from alula.testing.kit.tap import CONTRACTS
@@ -75,6 +76,9 @@ class _Verification:
         self.report.deferred = deferred(harness, plugin, remote)
         remote.close()
         self._bad: list[Outcome] = []
+        self._leaky: list[Outcome] = []
+        """Runs that leave something running because `find` did not see it."""
+        self._finds = 0
         self._runs = 0
         self._began = time.monotonic()
 
@@ -152,25 +156,37 @@ class _Verification:
     def _note(self, outcome: Outcome) -> None:
         report = self.report
         report.runs += 1
+        self._finds += outcome.finds
         report.points += len(outcome.met)
         report.crashes += outcome.engines - 1
         report.by_kind.update(fault.kind.name.lower() for fault in outcome.met)
         if not outcome.breaches:
             return
-        if outcome.unfound and all(breach.promise in LEAKS for breach in outcome.breaches):
-            report.leaks.append(described(outcome))
+        if outcome.misses and all(breach.promise in LEAKS for breach in outcome.breaches):
+            self._leaky.append(outcome)
         else:
             self._bad.append(outcome)
 
     def _graded(self) -> Report:
         report = self.report
         report.seconds = time.monotonic() - self._began
+        if self._finds:  # it can find jobs, and yet did not
+            self._bad += self._leaky
+        else:
+            report.leaks = _grouped(self._leaky)
         if self._bad:
             report.grade = Grade.F
             report.worst = min(self._bad, key=lambda outcome: (len(outcome.faults), len(outcome.story)))
         elif report.leaks:
             report.grade = Grade.B
         return report
+
+
+def _grouped(leaky: Sequence[Outcome]) -> list[str]:
+    """What makes a plugin leak, one line each, the simplest first."""
+    counts = Counter("; then ".join(f"{fault.call} {fault.kind}" for fault in outcome.met) for outcome in leaky)
+    lines = sorted(counts.items(), key=lambda one: (one[0].count("; then "), -one[1], one[0]))
+    return [f"{what} (in {count} {'run' if count == 1 else 'runs'})" for what, count in lines]
 
 
 def deferred(harness: Harness, plugin: Plugin, remote: Remote) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from alula.testing.kit.harness import Harness, Remote
+from alula.testing.kit.harness import Harness, Nowhere, Remote
 
 
 class Abort(StrEnum):
@@ -57,6 +57,8 @@ def scenarios_of(harness: Harness, remote: Remote) -> list[Scenario]:
         if "fail" in scenario.fates and type(remote).fail is Remote.fail:
             continue
         if "hang" in scenario.fates and harness.ends_by_itself and scenario.abort is not Abort.AT_ONCE:
+            continue
+        if isinstance(remote, Nowhere) and (scenario.timeout or scenario.abort in (Abort.RUNNING, Abort.ENDING)):
             continue
         found.append(scenario)
     return found

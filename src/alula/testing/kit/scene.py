@@ -63,8 +63,10 @@ class Outcome:
     calls: list[tuple[str, int]]
     """Every call to the plugin, in order: its name, and the how-manieth it was."""
     met: list[Fault]
-    unfound: bool
-    """`find` saw nothing where a job was."""
+    finds: int
+    """How often `find` gave a job."""
+    misses: int
+    """How often it gave none where one had been made."""
     seconds: float
     """Virtual ones."""
     engines: int
@@ -107,7 +109,7 @@ class Scene:
         self.watch = Watch(self.remote, world.say, again=not isinstance(plugin, WebApiPlugin | K8sPlugin))
         self.watch.began = self._began
         settle = plugin.limits.settle.total_seconds() if isinstance(plugin, WebApiPlugin) else 0.0
-        self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=world.secrets)
+        self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=lambda: world.lent)
         self.tap.before = self._before
         world.plugin = lambda: tapped(self.renewed(), self.tap)
         first = harness.cases()[0]
@@ -136,7 +138,8 @@ class Scene:
             world.story,
             self.tap.order,
             self.tap.met,
-            any(self.tap.unfound.values()),
+            self.tap.finds,
+            self.tap.misses,
             world.loop.time(),
             len(world.engines),
             world.points,
@@ -206,7 +209,7 @@ class Scene:
         wanted = {scenario.ends}
         if refused:
             wanted.add("failed")
-        if Kind.BLACKOUT in kinds and (not paid or scenario.name != "succeeds"):
+        if self._long_away(kinds) and (not paid or scenario.name != "succeeds"):
             wanted.add("failed")
         if scenario.abort is not None and (run.finished or not self.watch_has_jobs):
             wanted.add("succeeded")
@@ -216,7 +219,7 @@ class Scene:
         if len(paid) > may + refused:
             broken(Promise.CHARGED, f"{run.name}: {len(paid)} failures count as the user's: {paid[-1].message[:200]}")
         number = len(scenario.fates)
-        if Kind.BLACKOUT not in kinds and len(attempts) > number:
+        if not self._long_away(kinds) and len(attempts) > number:
             why = next((one.failure.message for one in attempts if one.failure is not None), "")
             broken(Promise.CHARGED, f"{run.name} took {len(attempts)} attempts, and {number} should do: {why[:200]}")
         if record.phase == "succeeded":
@@ -231,6 +234,12 @@ class Scene:
             late = run.ended - run.asked - self.world.dead_since(run.asked)
             if late > self.harness.aborts_within.total_seconds() + 0.5:
                 broken(Promise.ABORT, f"{run.name} was aborted {late:.1f} seconds after somebody asked")
+
+    def _long_away(self, kinds: set[Kind]) -> bool:
+        """Whether nobody answered an attempt for longer than an attempt need put up with."""
+        outages = [fault for fault in self.tap.met if fault.kind is Kind.OUTAGE]
+        apart = self.scenario.executions == 1 and {fault.call for fault in outages} == {"get"}
+        return Kind.BLACKOUT in kinds or (len(outages) > 1 and not apart)
 
     @property
     def watch_has_jobs(self) -> bool:
@@ -285,8 +294,9 @@ class Scene:
     def looked(self) -> None:
         self.watch.look()
 
-    def lives(self, name: str) -> bool:
-        return bool(self.world.late) or name in self.remote.live()
+    def made(self, name: str) -> bool:
+        attempt = self.watch.attempts.get(name)
+        return bool(self.world.late) or (attempt is not None and attempt.begun > 0)
 
     def renewed(self) -> Plugin:
         plugin, loop = self.harness.plugin(self.remote), self.world.loop

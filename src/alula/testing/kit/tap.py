@@ -45,8 +45,8 @@ class Stage(Protocol):
     def looked(self) -> None:
         """Something may have changed at the remote."""
 
-    def lives(self, name: str) -> bool:
-        """Whether a job of that name is there, or on its way."""
+    def made(self, name: str) -> bool:
+        """Whether there was a job of that name, or one is on its way."""
 
     def renewed(self) -> Plugin:
         """A new object of the plugin."""
@@ -58,10 +58,17 @@ class Tap:
     Args:
         faults: What goes wrong; at most one at a call.
         settle: Seconds in which a lost call may still take effect.
+        secrets: What the plugin was given by this engine: errors carry it.
     """
 
     def __init__(
-        self, stage: Stage, faults: Iterable[Fault], *, settle: float, say: Callable[[str], None], secrets: list[str]
+        self,
+        stage: Stage,
+        faults: Iterable[Fault],
+        *,
+        settle: float,
+        say: Callable[[str], None],
+        secrets: Callable[[], Iterable[str]],
     ) -> None:
         self.stage, self.settle, self.say = stage, settle, say
         self.counts: Counter[str] = Counter()
@@ -69,8 +76,8 @@ class Tap:
         """Every call that was made: its name, and the how-manieth it was."""
         self.met: list[Fault] = []
         """Faults that have happened."""
-        self.unfound: dict[str, bool] = {}
-        """By name: whether the last `find` saw nothing where a job was."""
+        self.finds = self.misses = 0
+        """How often `find` gave a job, and how often none where one had been made."""
         self.before: Callable[[str], None] = lambda call: None
         """Told of every call before it."""
         self._faults: Mapping[tuple[str, int], Fault] = {(fault.call, fault.nth): fault for fault in faults}
@@ -93,7 +100,7 @@ class Tap:
 
     def trouble(self, what: str) -> str:
         """The message of an error, with whatever secrets were given out: errors do hold them."""
-        return " ".join([what, *(f"(credentials {secret})" for secret in self._secrets)])
+        return " ".join([what, *(f"(credentials {secret})" for secret in self._secrets())])
 
     async def call(self, call: str, words: str, effect: Effect, renew: Effect) -> Any:
         """Make a call that may go wrong."""
@@ -173,7 +180,8 @@ class Tap:
 
     def found(self, name: str, answer: object) -> None:
         """What `find` came to."""
-        self.unfound[name] = answer is None and self.stage.lives(name)
+        self.finds += answer is not None
+        self.misses += answer is None and self.stage.made(name)
 
 
 def _short(answer: object) -> str:

@@ -75,6 +75,8 @@ class World:
         """Makes the plugin as an engine is to see it. Set before the first engine starts."""
         self.secrets: list[str] = []
         """Those that were given out."""
+        self.lent: list[str] = []
+        """Those that this engine gave out: it can strike out no others."""
         self.alive: Running | None = None
         self.engines: list[Running] = []
         self.points: dict[str, int] = {}
@@ -143,7 +145,8 @@ class World:
         self.engines.append(self.alive)
 
     def _host(self, rng: random.Random) -> Host:
-        secrets = Canaries(self.harness, self.secrets)
+        self.lent = []
+        secrets = Canaries(self.harness, self.secrets, self.lent)
         around = Surroundings(clock=self.clock, rng=rng, objects=self.objects, secrets=secrets)
         types = frozenset(case.task("").type for case in self.harness.cases())
         return Host("kit", self.plugin, around, task_types=types, inline=True)
@@ -218,13 +221,14 @@ class World:
 class Canaries(Secrets):
     """A secret for whatever is asked for, unlike anything else; all that were given out are remembered."""
 
-    def __init__(self, harness: Harness, given: list[str]) -> None:
+    def __init__(self, harness: Harness, given: list[str], lent: list[str]) -> None:
         super().__init__({})
-        self._known, self._given = harness.secrets(), given
+        self._known, self._lists = harness.secrets(), (given, lent)
 
     async def get(self, key: str, group: str = "") -> str:
         name = f"{group}/{key}" if group else key
         secret = self._known.get(name) or f"canary-{name}-9f3b17c2e05d"
-        if secret not in self._given:
-            self._given.append(secret)
+        for known in self._lists:
+            if secret not in known:
+                known.append(secret)
         return secret
