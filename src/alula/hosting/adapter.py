@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -29,6 +29,10 @@ class Means:
     """The limits that count now, given those of the plugin; asked again now and then."""
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     """Runs something until the host ends; what it raises is logged."""
+    pools: Callable[[Mapping[str, int]], None]
+    """Makes pools with so many units, unless there are some of these names."""
+    section: Callable[[str], Mapping[str, Any]]
+    """What settings say below `[backends.<name>]`."""
     settled: Callable[[BaseException | None], None]
     """Told how a call went that no attempt waited for: a `get` of many, a watch."""
 

@@ -6,14 +6,22 @@ from typing import Any
 
 from alula.errors import PluginError
 from alula.hosting.adapter import Means
+from alula.hosting.k8s.adapter import K8sAdapter
+from alula.hosting.k8s.settings import ClusterSettings
+from alula.hosting.settings import settings
 from alula.hosting.sync import SyncAdapter
 from alula.hosting.webapi import WebApiAdapter
 from alula.plugin.core import CorePlugin, Plugin, PluginInfo, SyncPlugin
+from alula.plugin.k8s import K8sPlugin
 from alula.plugin.webapi import WebApiPlugin
+
+CLUSTER = "k8s"
+"""The section that all plugins of Kubernetes share."""
 
 KINDS: tuple[tuple[type, str], ...] = (
     (CorePlugin, "core"),
     (WebApiPlugin, "webapi"),
+    (K8sPlugin, "k8s"),
     (SyncPlugin, "sync"),
 )
 """Kinds of plugin, and what they are called."""
@@ -34,6 +42,8 @@ def adapt(plugin: Plugin, means: Means) -> CorePlugin[Any]:
             return plugin
         case WebApiPlugin():
             return WebApiAdapter(plugin, means)
+        case K8sPlugin():
+            return K8sAdapter(plugin, means, settings(means.section(CLUSTER), ClusterSettings, what=CLUSTER))
         case SyncPlugin():
             return SyncAdapter(plugin, means)
     raise PluginError(

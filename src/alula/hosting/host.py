@@ -59,6 +59,10 @@ class Surroundings:
     rules: Rules = field(default_factory=Rules)
     limits: Callable[[str, Limits], Limits] = lambda plugin, limits: limits
     """The limits of a plugin that count now, given its own."""
+    pools: Callable[[Mapping[str, int]], None] = lambda pools: None
+    """Makes pools with so many units, unless there are some of these names."""
+    section: Callable[[str], Mapping[str, Any]] = lambda name: {}
+    """What settings say below `[backends.<name>]`."""
     callback: Callable[[AttemptId], str | None] = lambda id: None
     """The signed URL that wakes an attempt."""
 
@@ -193,6 +197,16 @@ class Host:
             return f"plugin {self.name} is disabled: {self.problem}"
         return self._breaker.reason
 
+    def asked(self, template: TaskTemplate) -> str | None:
+        """Of a plugin that learns its task types: why it does not take a task; empty: it does; None: it is not open."""
+        plugin = self._plugin
+        if plugin is None or self.state is not State.OPEN:
+            return None
+        try:
+            return plugin.accepts(template)
+        except BROKEN as exc:
+            return f"plugin {self.name}.accepts: {said(exc)}"
+
     @property
     def plugin(self) -> Plugin | None:
         """The plugin, once it is made."""
@@ -281,6 +295,8 @@ class Host:
             around.rules.outage,
             lambda limits: around.limits(self.name, limits),
             lambda work: self._spawn(lambda: work),
+            around.pools,
+            around.section,
             self._settled,
         )
         core = adapt(plugin, means)

@@ -67,6 +67,8 @@ class WebApiAdapter(Adapter[Any]):
         return len(self._writes) + len(self._reads)
 
     async def open(self) -> None:
+        if self._limits.pools:
+            self._means.pools(self._limits.pools)
         self._look_at_limits()
 
     async def close(self) -> None:

@@ -25,6 +25,8 @@ class PluginInfo:
     settings: type | None = None
     """A frozen dataclass of the operator's settings, all with defaults; handed to the plugin's constructor as its only
     argument, filled from `[backends.<name>]`. None: the constructor takes nothing."""
+    opt_in: bool = False
+    """It takes tasks only if the operator names it, by a route or a section; for types that others run as well."""
     section: str = ""
     """The section `[backends.<section>]` of its settings, if another plugin shares it; empty: that of its name."""
     state_version: int = 1

@@ -6,14 +6,16 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from alula._kits import lazy
 from alula._kits.aio import to_thread
 from alula._kits.clock import Clock, SystemClock
 from alula.admin.desk import Desk
+from alula.admin.pools import apply
 from alula.config import Config
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
@@ -22,9 +24,17 @@ from alula.engine.memo import Memo
 from alula.engine.observe import Observer
 from alula.errors import ConfigError, StoreUnavailable
 from alula.plugin.runner import Runner
+from alula.serve.callbacks import Callbacks
+from alula.serve.callbacks import callbacks as callbacks_of
+from alula.serve.plugins import Plugins
 from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
+
+if TYPE_CHECKING:
+    from alula.serve import web
+else:
+    web = lazy.module("alula.serve.web")  # an HTTP server, for those who want to be called back
 
 T = TypeVar("T")
 
@@ -38,11 +48,13 @@ class House:
     objects: ObjectStore = field(default_factory=Objects)
     clock: Clock = field(default_factory=SystemClock)
     engine: Engine | None = None
+    plugins: Plugins | None = None
+    """Those of the engine."""
     _running: asyncio.Task[None] | None = None
 
     @property
     def desk(self) -> Desk:
-        return Desk(self.store, self.objects, self.config.data_prefix, self.clock)
+        return Desk(self.store, self.objects, self.config.data_prefix, self.clock, backlog=self.config.engine.backlog)
 
     @property
     def local(self) -> bool:
@@ -53,23 +65,36 @@ class House:
     async def driving(
         self, runners: Sequence[Runner], *, everything: bool = False, observers: Sequence[Observer] = ()
     ) -> AsyncIterator[Engine]:
-        """An engine that runs inside the block, and leaves nothing running.
+        """An engine that runs inside the block, and leaves nothing running. Plugins run what they claim.
 
         Args:
-            runners: What attempts are run by.
+            runners: What other attempts are run by: the workers.
             everything: Drive all that is open in the store; else only what `Engine.drive` is told, and what that
                 launches.
 
         Raises:
             StoreError: The store was lost for good; also out of whatever is awaited with `unless_lost`.
-            ConfigError: The directory for files cannot be written.
+            ConfigError: The directory for files cannot be written; settings of plugins are wrong; callbacks cannot be
+                served.
         """
         config = self.config
         await to_thread(_check, self.objects.local_path(config.data_prefix))
+        await apply(self.desk, config.pools)
+        callbacks = await to_thread(self._callbacks)
+        self.plugins = plugins = Plugins(
+            config,
+            self.store,
+            self.objects,
+            self.clock,
+            workers=runners[0] if runners else None,
+            callback=callbacks.url if callbacks is not None else lambda id: None,
+        )
+        if everything or config.backends:
+            await to_thread(plugins.backends.check)
         engine = Engine(
             self.store,
             owner=owners.of_this_process(secrets.token_hex(4)),
-            runners=runners,
+            runners=[plugins.hosts, *runners],
             objects=self.objects,
             memo=Memo(self.store, self.objects, self.clock, config.cache, data=config.data_prefix),
             data_prefix=config.data_prefix,
@@ -80,16 +105,31 @@ class House:
             alone=self.local,
         )
         self.engine = engine
+        async with AsyncExitStack() as stack:
+            if callbacks is not None and everything:
+                host, port = config.callbacks.address
+                await stack.enter_async_context(web.serving(web.callback_routes(callbacks), host, port))
+            async with self._at_work(engine, plugins):
+                yield engine
+
+    @asynccontextmanager
+    async def _at_work(self, engine: Engine, plugins: Plugins) -> AsyncIterator[None]:
         self._running = asyncio.create_task(engine.run(), name="alula-engine")
+        watching = asyncio.create_task(plugins.watch(), name="alula-limits")
         try:
-            yield engine
+            yield
         finally:
+            watching.cancel()
             engine.stop()
-            running, self.engine, self._running = self._running, None, None
+            running, self.engine, self.plugins, self._running = self._running, None, None, None
             if not running.done():
                 await asyncio.wait([running])
+            await plugins.aclose()
             if not running.cancelled() and (problem := running.exception()) is not None:
                 raise problem
+
+    def _callbacks(self) -> Callbacks | None:
+        return callbacks_of(self.config.callbacks, self.store, self.clock, home=self.config.home, shared=not self.local)
 
     async def unless_lost(self, work: Awaitable[T]) -> T:
         """What `work` gives, unless the engine ends before it: then what the engine ended with is raised."""

@@ -48,7 +48,7 @@ class PodSettings:
 class Pods(K8sPlugin):
     """One pod per attempt."""
 
-    info = PluginInfo("pod", TASK_TYPES, settings=PodSettings)
+    info = PluginInfo("pod", TASK_TYPES, settings=PodSettings, opt_in=True)
     api_version, kind = "v1", "Pod"
 
     def __init__(self, settings: PodSettings | None = None) -> None:

@@ -25,6 +25,7 @@ from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.idl import ErrorDocument, ExecutionError, TaskTemplate
 from alula.idl import worker as wire
+from alula.plugin.core import PluginInfo
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import AttemptId, Failed, Job, Progressed, Started, Succeeded, Tell, Waits
 
@@ -76,6 +77,8 @@ class Pool:
         tail: Is told what running tasks print.
         room: What running jobs have together with those of other pools; None: this pool has the machine to itself.
     """
+
+    info = PluginInfo("workers", frozenset({"python-task"}))
 
     def __init__(
         self,

@@ -1,0 +1,261 @@
+"""`Hosts`: all plugins of an engine as one runner, each in a host of its own that begins when it is first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alula.hosting.adapting import kind_of
+from alula.hosting.host import Host, Surroundings
+from alula.hosting.registry import RUNNER, WORKERS, Backends, Known, Offer
+from alula.idl import TaskTemplate
+from alula.plugin.core import Plugin
+from alula.plugin.failure import AttemptFailure
+from alula.plugin.runner import AttemptId, Failed, Job, Runner, Tell, Waits
+
+log = logging.getLogger(__name__)
+
+_AGAIN_SECONDS = 1.0
+"""Between two looks for somebody who takes the attempts in the lobby."""
+PLAIN = "python-task"
+"""The type that is the workers' without a look at any plugin, as long as no settings name one."""
+
+
+@dataclass(slots=True)
+class _Visitor:
+    """An attempt in the lobby: it is not known yet which plugin runs it."""
+
+    job: Job
+    tell: Tell
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """Why no plugin takes a task."""
+
+    reason: str
+    yet: bool
+    """Somebody may, later."""
+
+
+class Hosts:
+    """Gives each attempt to the host of its plugin. A `Runner`.
+
+    Who cannot be given to one yet waits in the lobby, while a plugin that may be meant is down. A task whose plugin is
+    down waits; it never goes to another one.
+
+    Args:
+        backends: Which plugin runs what.
+        around: What hosts share.
+        workers: The other runner of this engine, which takes Python tasks; not this one's to open or close.
+        inline: Call plugins on the engine's loop.
+    """
+
+    def __init__(
+        self, backends: Backends, around: Surroundings, *, workers: Runner | None = None, inline: bool = False
+    ) -> None:
+        self.backends, self._around, self._workers, self._inline = backends, around, workers, inline
+        self.hosts: dict[str, Host] = {}
+        """Those that were needed so far, by name."""
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._of: dict[AttemptId, Runner] = {}
+        self._lobby: dict[AttemptId, _Visitor] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._gone = False
+
+    # --- Runner ---
+
+    @property
+    def local(self) -> bool:
+        return False
+
+    async def open(self) -> None:
+        """No plugin is opened before it is needed, but for those that must learn what they run."""
+        if self.backends.sections:
+            self._dynamic()
+
+    async def aclose(self) -> None:
+        self._gone = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._opening:
+            await asyncio.wait(set(self._opening.values()))
+        if self.hosts:
+            await asyncio.gather(*(host.aclose() for host in self.hosts.values()))
+
+    def keep(self, seconds: float) -> None:
+        for name, host in self.hosts.items():
+            if self._opening[name].done():
+                host.keep(seconds)
+
+    def accepts(self, template: TaskTemplate) -> str:
+        """Everything but what the workers run: what nobody does is found out when it starts."""
+        backends, type = self.backends, template.type
+        if type in backends.routes:
+            return f"tasks of type {type!r} are routed to the workers" if backends.routes[type] == WORKERS else ""
+        if self._refusal(template):
+            return ""
+        if type == PLAIN and not backends.sections:
+            return "the workers run it"
+        claimed = [known for known in backends.claimants(type) if known.kind != RUNNER]
+        return "" if claimed or (type != PLAIN and self._dynamic()) else "the workers run it"
+
+    def start(self, job: Job, tell: Tell) -> None:
+        found = self._where(job.template)
+        if isinstance(found, _Nobody):
+            self._lobby[job.id] = _Visitor(job, tell)
+            self._settle()
+        else:
+            self._start(found, job, tell)
+
+    def wake(self, id: AttemptId) -> None:
+        host = self._of.get(id)
+        if host is not None:
+            host.wake(id)
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
+        visitor = self._lobby.pop(id, None)
+        if job is None and visitor is not None:
+            job = replace(visitor.job, inputs=b"")
+        runner = self._of.get(id)
+        if runner is None and job is not None and not job.fresh:
+            found = self._where(job.template)
+            if isinstance(found, _Nobody):
+                done(f"nobody can clean up after it: {found.reason}")
+                return
+            runner = found
+        if runner is None:
+            done("")
+            return
+        here = runner
+
+        def closed(problem: str) -> None:
+            if not problem:
+                self._of.pop(id, None)
+            done(problem)
+
+        def begin() -> None:
+            here.close(id, abort=abort, reason=reason, done=closed, job=job)
+
+        self._once_open(here, begin)
+
+    # --- who runs what ---
+
+    def _refusal(self, template: TaskTemplate) -> str:
+        """Why the workers do not run a task; empty: they do."""
+        if self._workers is None:
+            return f"no plugin runs tasks of type {template.type!r}"
+        return self._workers.accepts(template)
+
+    def _where(self, template: TaskTemplate) -> Runner | _Nobody:
+        """Who runs a task."""
+        type, backends = template.type, self.backends
+        verdict = backends.verdict(type)
+        if verdict.problem:
+            return _Nobody(verdict.problem, yet=False)
+        if verdict.plugin and verdict.plugin != WORKERS:
+            return self._host(verdict.plugin)
+        return self._learned(template)
+
+    def _learned(self, template: TaskTemplate) -> Runner | _Nobody:
+        """The host of a plugin that learned that it runs such tasks, or the workers."""
+        reasons, unsure = [], []
+        for host in self._dynamic():
+            answer = host.asked(template)
+            if answer == "":
+                return host
+            if answer is None:
+                unsure.append(host.trouble or f"plugin {host.name} is being opened")
+            else:
+                reasons.append(answer)
+        refusal = self._refusal(template)
+        if not unsure and not refusal and self._workers is not None:
+            return self._workers
+        unsure += [f"plugin {one.name} is disabled: {one.problem}" for one in self.backends.broken()]
+        if unsure:
+            what = f"nothing that works here runs tasks of type {template.type!r}, and who may does not: "
+            return _Nobody(what + "; ".join(unsure), yet=True)
+        return _Nobody("; ".join([refusal, *reasons]), yet=False)
+
+    def _dynamic(self) -> list[Host]:
+        """The hosts of plugins that learn what they run."""
+        found = self.backends
+        return [self._host(known.name) for known in found.everything() if known.dynamic and found.active(known)]
+
+    def _host(self, name: str) -> Host:
+        """The host of a plugin, begun if need be."""
+        host = self.hosts.get(name)
+        if host is None:
+            backends = self.backends
+            host = self.hosts[name] = Host(name, lambda: backends.make(name), self._around, inline=self._inline)
+            self._opening[name] = asyncio.get_running_loop().create_task(host.open())
+        return host
+
+    def _start(self, runner: Runner, job: Job, tell: Tell) -> None:
+        self._of[job.id] = runner
+
+        def begin() -> None:
+            if self._of.get(job.id) is runner:
+                runner.start(job, tell)
+
+        self._once_open(runner, begin)
+
+    def _once_open(self, runner: Runner, begin: Callable[[], None]) -> None:
+        opening = self._opening[runner.name] if isinstance(runner, Host) else None
+        if opening is None or opening.done():
+            begin()
+        else:
+            opening.add_done_callback(lambda _: None if self._gone else begin())
+
+    # --- the lobby ---
+
+    def _settle(self) -> None:
+        """Give attempts in the lobby to whoever takes them; come back for the others."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for id, visitor in list(self._lobby.items()):
+            found = self._where(visitor.job.template)
+            if isinstance(found, _Nobody) and found.yet:
+                if found.reason != visitor.said:
+                    visitor.said = found.reason
+                    visitor.tell(Waits(found.reason))
+                continue
+            del self._lobby[id]
+            if isinstance(found, _Nobody):
+                what = f"nothing here runs task {visitor.job.template.id.name}: {found.reason}"
+                visitor.tell(Failed(AttemptFailure("NoRunner", what)))
+            else:
+                visitor.tell(Waits(""))
+                self._start(found, visitor.job, visitor.tell)
+        if self._lobby and not self._gone:
+            self._timer = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._settle)
+
+    # --- for people ---
+
+    def numbers(self) -> Mapping[str, Mapping[str, float]]:
+        """How much each plugin has to do; for metrics."""
+        return {name: host.numbers() for name, host in sorted(self.hosts.items())}
+
+    def trouble(self, name: str) -> str:
+        """Why the tasks of a plugin wait; empty: they do not."""
+        host = self.hosts.get(name)
+        return host.trouble if host is not None else ""
+
+
+def of_plugins(plugins: Sequence[type[Plugin] | Callable[[], Plugin]], backends: Mapping[str, Any]) -> Backends:
+    """The plugins that are given, as classes or as what makes one, and none that is installed."""
+    known = {}
+    for given in plugins:
+        made: type[Plugin] = given if isinstance(given, type) else type(given())
+        offer = Offer(made.info.name, made.__qualname__, "given here", lambda made=made: made)  # type: ignore[misc]
+        known[offer.name] = Known(offer, kind_of(made), made, made.info, make=given)
+    found = Backends.of(backends, [one.offer for one in known.values()])
+    found._known.update(known)
+    return found
