@@ -287,6 +287,7 @@ class Host:
         around = self._around
         if self._plugin is None:
             self._plugin = self._make()
+            self._plugin.secret = self._secret  # type: ignore[method-assign]  # lent
         plugin = self._plugin
         means = Means(
             self.calls,
@@ -321,6 +322,11 @@ class Host:
             breaker=self._breaker,
         )
         self._to_engine.put(self._opened, State.OPEN, "")
+
+    async def _secret(self, key: str, group: str = "") -> str:
+        found = await self._around.secrets.get(key, group)
+        self._censor.lend(found)
+        return found
 
     def _lent(self, lender: Lender) -> Lent:
         around = self._around

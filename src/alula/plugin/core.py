@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from alula.errors import Unknown
 from alula.idl import TaskTemplate
 from alula.plugin.context import TaskContext
 from alula.plugin.phase import PhaseInfo, StateT, Transition
@@ -68,6 +69,15 @@ class Plugin:
 
     async def close(self) -> None:
         """Let go of clients. Called once, after the last task."""
+
+    async def secret(self, key: str, group: str = "") -> str:
+        """A secret that the operator's settings name, for calls that have no task to ask: `get`, `delete`, `owned`. It is
+        struck out like those of tasks. Lent: a host puts its own in the place of this one, before `open`.
+
+        Raises:
+            Unknown: There is none; says where it was looked for.
+        """
+        raise Unknown(f"there is no secret {key!r}", where=self.info.name, fix="a host lends secrets; this one has none")
 
     async def owned(self) -> Sequence[Owned]:
         """All jobs at the remote that any attempt of this store made, for `alula leaks`."""
