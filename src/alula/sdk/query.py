@@ -23,6 +23,7 @@ from alula.sdk.local import Kept, LocalRun, kept_of
 from alula.sdk.options import TaskKeywords
 from alula.sdk.secrets import Secret
 from alula.sdk.signature import caller
+from alula.sdk.task import script_module
 from alula.types import maps
 from alula.types.transformer import split
 
@@ -165,6 +166,8 @@ def _assigned(kind: str) -> str:
         following = next((one for one in after if one.opname not in ("CACHE", "NOP")), None)
         if following is not None and following.opname in ("STORE_NAME", "STORE_GLOBAL", "STORE_FAST", "STORE_DEREF"):
             module = str(frame.f_globals.get("__name__", ""))
+            if module == "__main__":
+                module = script_module(frame.f_globals.get("__file__")) or module
             return f"{module}.{following.argval}"
     raise SignatureError(
         f"{kind} has no name",

@@ -375,11 +375,12 @@ def names_of(fn: Callable[..., Any]) -> tuple[str, str]:
     module, name = fn.__module__, getattr(fn, "__qualname__", type(fn).__name__)
     name = name.rpartition("<locals>.")[2]
     if module == "__main__":
-        module = _script_module(getattr(sys.modules["__main__"], "__file__", None)) or module
+        module = script_module(getattr(sys.modules["__main__"], "__file__", None)) or module
     return module, name
 
 
-def _script_module(file: str | None) -> str:
+def script_module(file: str | None) -> str:
+    """A script as a module: its path from the root of its package. Empty without a file."""
     if not file:
         return ""
     path = Path(file).resolve()
