@@ -87,9 +87,7 @@ class FileSensor(CorePlugin[Watch]):
         reason = f"{path} is not there yet; looked {looks} time{'s' if looks > 1 else ''}"
         if elapsed >= limit:
             waited = shown_duration(timedelta(seconds=elapsed))
-            text = (
-                f"{path} was not there after {waited}; looked {looks} times. Raise timeout=, or see what makes the file"
-            )
+            text = f"{path} was not there after {waited}; looked {looks + 1} times. Raise timeout=, or see what makes the file"
             return Transition(PhaseInfo.failed("SensorTimeout", text, recoverable=True), watch, None)
         pause = max(0.0, min(due, limit) - elapsed)
         return Transition(PhaseInfo(Phase.RUNNING, reason), watch, timedelta(seconds=pause))
