@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "new": ("alula.cli.plugin_new:new", "Write an installable package, with tests that pass."),
     "verify": ("alula.cli.plugin_verify:verify", "Try everything that can go wrong at each call, and grade it."),
 }
 """Command to where it is, and what it does in one line."""
