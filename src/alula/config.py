@@ -63,6 +63,8 @@ class EngineConfig:
     """How long a store or object store that does not answer is tried again before an attempt fails for it."""
     cleanup_backoff: timedelta = timedelta(minutes=5)
     """The longest wait between two tries to clean up after an attempt."""
+    backlog: int = 100_000
+    """With so many executions open, no further one is created: whoever asks is told to come back later; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,9 @@ class Config:
     cache: CacheConfig = field(default_factory=CacheConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """`[pools]`: units that attempts share, by name of the pool. A number counts until `alula pool set` changes it, or
+    it is changed here."""
     backends: Mapping[str, Any] = field(default_factory=dict)
     """Sections of plugins by name, as they were written: `[backends.<name>]`. Each plugin reads its own. In
     `[backends.routes]` a type of task has the name of the plugin that runs it."""
@@ -253,6 +258,8 @@ def _put(config: Config, one: _Given) -> Config:
         if not rest:
             raise ValueError("backends is a section: write [backends.<name>] and the keys of that plugin below")
         return replace(config, backends=_deeper(config.backends, rest, one.value))
+    if section == "pools":
+        return replace(config, pools={**config.pools, **_pools(rest, one.value)})
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     if section not in known:
         raise ValueError(f"there is no {'section' if rest else 'key'} {section!r}{_hint(section, known)}")
@@ -266,6 +273,20 @@ def _put(config: Config, one: _Given) -> Config:
     if rest[0] not in {f.name for f in fields(inner)}:
         raise ValueError(f"[{section}] has no key {rest[0]!r}{_hint(rest[0], [f.name for f in fields(inner)])}")
     return replace(config, **{section: replace(inner, **{rest[0]: _value(inner, rest[0], one)})})
+
+
+def _pools(rest: list[str], value: object) -> dict[str, int]:
+    """Pools and their units: one, or a whole section. Raises ValueError."""
+    given = {".".join(rest): value} if rest else value
+    if not isinstance(given, Mapping):
+        raise ValueError("pools is a section: write [pools] and lines such as `warehouse = 3` below")
+    found = {}
+    for name, units in given.items():
+        number = int(units) if isinstance(units, str) and units.isdecimal() else units
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise ValueError(f"pool {name} has {units!r} units: write a number")
+        found[str(name)] = number
+    return found
 
 
 def _deeper(table: Mapping[str, Any], path: list[str], value: object) -> Mapping[str, Any]:

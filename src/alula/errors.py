@@ -32,6 +32,7 @@ AlulaError
     - FenceLost             another engine has the execution now
   x RequestError          what was asked for cannot be, whoever asks
     - NameTaken             the name stands for something else
+    - Busy                  too much is open already; later it is fine
     - Unknown               there is no such execution, entity, version, node or signal
   x ConfigError           settings or command-line input are wrong
 
@@ -253,6 +254,10 @@ class RequestError(AlulaError): ...
 
 
 class NameTaken(RequestError, ValueError): ...
+
+
+class Busy(RequestError):
+    """There is too much to do already. The same request is fine later."""
 
 
 class Unknown(RequestError, LookupError): ...

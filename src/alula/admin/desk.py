@@ -23,6 +23,8 @@ class Desk:
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=Random)
     """For names only."""
+    backlog: int = 0
+    """So many executions may be open when one is created: `[engine] backlog`; 0: any number."""
 
 
 def refuse(what: str, faults: Sequence[str], *, where: str = "", fix: str = "") -> RequestError:

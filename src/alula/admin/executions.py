@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from alula._kits.aio import to_thread
@@ -19,7 +20,7 @@ from alula.engine.codec import pack_settings, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
 from alula.engine.state import NodePhase, Settings
-from alula.errors import ConversionError, NameTaken, RequestError, Unknown
+from alula.errors import Busy, ConversionError, NameTaken, RequestError, Unknown
 from alula.idl import CompiledWorkflowClosure, Literal, LiteralMap
 from alula.idl.casting import why_unfit
 from alula.idl.interface import unfit_values
@@ -70,6 +71,7 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
     Raises:
         RequestError: With every fault of names, inputs, options and answers at once.
         NameTaken: The name stands for something else; says what differs.
+        Busy: As many are open as may be.
     """
     inputs, faults = complete(what.intake, order.inputs)
     faults = [f"inputs.{fault}" for fault in faults] + _faults(what.closure, order)
@@ -178,6 +180,7 @@ _TERMINAL = frozenset(str(phase) for phase in NodePhase if phase.terminal)
 async def _create(desk: Desk, new: NewExecution) -> Created:
     """Write it down, under a new name if it has none."""
     drawn = not new.key.name
+    await _see_room(desk, new.key)
     for _ in range(_TRIES):
         one = replace(new, key=replace(new.key, name=new_name(desk.random))) if drawn else new
         try:
@@ -195,6 +198,21 @@ async def _create(desk: Desk, new: NewExecution) -> Created:
                 fix="choose another name",
             )
     raise NameTaken(f"{_TRIES} random names were all taken", fix="give the execution a name")
+
+
+async def _see_room(desk: Desk, key: ExecutionKey) -> None:
+    """See that one more execution may be created; one that is there may always be asked for. Raises Busy."""
+    if not desk.backlog or await desk.store.count_open(desk.backlog) < desk.backlog:
+        return
+    if key.name:
+        with suppress(Unknown):
+            await desk.store.execution(key)
+            return
+    raise Busy(
+        f"{desk.backlog:,} executions are open already, as many as may be",
+        where="engine.backlog",
+        fix="try again when some have ended: alula get executions --phase running shows them; or raise engine.backlog",
+    )
 
 
 async def _taken(desk: Desk, new: NewExecution) -> NameTaken:

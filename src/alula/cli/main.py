@@ -30,6 +30,8 @@ COMMANDS = {
     "abort": ("alula.cli.again:abort", "Stop an execution."),
     "recover": ("alula.cli.again:recover", "Go on from what succeeded in an execution that failed."),
     "rerun": ("alula.cli.again:rerun", "Run nodes of an execution again."),
+    "pool": ("alula.cli.pool:pool", "Look after units that tasks share: quotas."),
+    "leaks": ("alula.cli.leaks:leaks", "List what is alive and should not be; stop it."),
     "gc": ("alula.cli.gc:gc", "Remove old executions, their files, and cache entries."),
     "serve": ("alula.cli.serve:serve", "Drive all executions in the store."),
     "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),

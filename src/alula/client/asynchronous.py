@@ -16,9 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from alula._kits.aio import to_thread
-from alula.admin import entities, executions, names, views
+from alula.admin import entities, executions, leaks, names, pools, views
 from alula.admin.desk import Desk
+from alula.admin.leaks import Leaks
 from alula.admin.options import Options
+from alula.admin.pools import LeaseView, PoolChange, PoolView
 from alula.admin.views import ExecutionView
 from alula.client.ending import until_ended
 from alula.client.follow import Follower, News
@@ -40,6 +42,7 @@ from alula.serve.code import Code
 from alula.serve.crews import programs
 from alula.serve.house import House, furnish
 from alula.serve.programs import Programs
+from alula.serve.reclaiming import hosted
 from alula.store.memory import MemoryStore
 from alula.store.records import ExecutionFilter, ExecutionKey, ExecutionRecord
 from alula.types import maps
@@ -223,7 +226,8 @@ class AsyncClient:
             RequestError, CompileError: With everything that is wrong.
         """
         if made.specs != entities.Specs():
-            await entities.register(self.house.store, made.specs, now=self.house.clock.now())
+            house = self.house
+            await entities.register(house.store, made.specs, now=house.clock.now(), check=house.check)
         what = await entities.prepare(made.specs, made.id, self.house.store)
         return await self._create(what, inputs, replace(ask, facts={**made.facts, **(ask.facts or {})}), made.entity)
 
@@ -294,6 +298,28 @@ class AsyncClient:
     async def get(self, name: str) -> AsyncRun:
         """An execution by its name. Raises Unknown, with names that are close."""
         return AsyncRun(self, await self.house.store.execution(self.key(name)), None, new=False)
+
+    async def pools(self) -> list[PoolView]:
+        """Units that attempts share: how many there are, and how many are in use."""
+        return await pools.pools(self.desk)
+
+    async def pool(self, name: str, *, limit: int = 100) -> tuple[PoolView, list[LeaseView]]:
+        """One pool: who has units, then who waits, in the order of the line. Raises Unknown."""
+        return await pools.pool(self.desk, name, limit=limit)
+
+    async def set_pool(self, name: str, change: PoolChange) -> PoolView:
+        """Make a pool, or change it while it is in use. Raises RequestError."""
+        return await pools.set_pool(self.desk, name, change)
+
+    async def leaks(self, *, reclaim: bool = False) -> Leaks:
+        """What is alive because of us and should not be, as the store and all plugins say.
+
+        Args:
+            reclaim: Stop what no attempt has, and try clean-ups that keep failing again at once.
+        """
+        async with hosted(self.config.backends) as here:
+            found = await leaks.leaks(self.desk, here.plugins, configured=here.configured, reclaim=reclaim)
+        return replace(found, faults=[*here.faults, *found.faults], unasked=[*here.unasked, *found.unasked])
 
     async def list(
         self, *, phases: Sequence[str] = (), entity: str = "", name: str = "", limit: int = 100, before: int = 0

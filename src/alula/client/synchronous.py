@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from alula._kits.portal import Portal
+from alula.admin.leaks import Leaks
 from alula.admin.options import Options
+from alula.admin.pools import LeaseView, PoolChange, PoolView
 from alula.admin.signals import Signal
 from alula.admin.views import ELEMENTS, AttemptView, ExecutionView, NodeView
 from alula.admin.why import Why
@@ -114,6 +116,22 @@ class Client:
     def get(self, name: str) -> Run:
         """An execution by its name. Raises Unknown, with names that are close."""
         return Run(self._open().run(self._async.get(name)), self._open())
+
+    def pools(self) -> list[PoolView]:
+        """Units that attempts share: how many there are, and how many are in use."""
+        return self._open().run(self._async.pools())
+
+    def pool(self, name: str, *, limit: int = 100) -> tuple[PoolView, list[LeaseView]]:
+        """One pool: who has units, then who waits, in the order of the line. Raises Unknown."""
+        return self._open().run(self._async.pool(name, limit=limit))
+
+    def set_pool(self, name: str, change: PoolChange) -> PoolView:
+        """Make a pool, or change it while it is in use. Raises RequestError."""
+        return self._open().run(self._async.set_pool(name, change))
+
+    def leaks(self, *, reclaim: bool = False) -> Leaks:
+        """What is alive because of us and should not be: see `AsyncClient.leaks`."""
+        return self._open().run(self._async.leaks(reclaim=reclaim))
 
     def list(
         self, *, phases: Sequence[str] = (), entity: str = "", name: str = "", limit: int = 100, before: int = 0

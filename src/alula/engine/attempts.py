@@ -176,9 +176,11 @@ class Attempts:
         self._reported(flight.id, Waits(waits))
 
     def wake(self, key: Key) -> None:
-        """Somebody outside says that there is something new about an attempt."""
-        flight = self.flights.get(key)
-        if flight is not None and flight.runner is not None and not flight.over:
+        """Somebody outside says that there is something new about an attempt. A clean-up is tried again at once."""
+        flight, closing = self.flights.get(key), self.closings.get(key)
+        if closing is not None:
+            closing.start()
+        elif flight is not None and flight.runner is not None and not flight.over:
             flight.runner.wake(flight.id)
 
     def granted(self, key: Key, pool: str) -> None:

@@ -23,6 +23,9 @@ from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.engine.observe import Observer
 from alula.errors import ConfigError, StoreUnavailable
+from alula.hosting.hosts import PLAIN
+from alula.hosting.registry import Backends
+from alula.idl import TaskTemplate
 from alula.plugin.runner import Runner
 from alula.serve.callbacks import Callbacks
 from alula.serve.callbacks import callbacks as callbacks_of
@@ -51,6 +54,15 @@ class House:
     plugins: Plugins | None = None
     """Those of the engine."""
     _running: asyncio.Task[None] | None = None
+    _backends: Backends | None = None
+
+    def check(self, template: TaskTemplate) -> list[str]:
+        """What is wrong with a task, as the plugin says that would run it."""
+        if template.type == PLAIN:
+            return []
+        if self._backends is None:
+            self._backends = self.plugins.backends if self.plugins is not None else Backends.of(self.config.backends)
+        return self._backends.faults_of(template)
 
     @property
     def desk(self) -> Desk:

@@ -195,6 +195,9 @@ class _Queries(Rows):
         found = (record for record in records if (not before or record.id < before) and _fits(record, wanted))
         return list(islice(found, limit))
 
+    async def count_open(self, limit: int) -> int:
+        return min(len(self._open), limit)
+
     async def closure(self, digest: str) -> bytes:
         try:
             return self._closures[digest]

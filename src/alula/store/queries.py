@@ -82,6 +82,10 @@ class Queries(Access):
         rows = await self._read(lambda connection: connection.listing("executions", conditions, limit=limit, **given))
         return [execution_record(row) for row in rows]
 
+    async def count_open(self, limit: int) -> int:
+        ((count,),) = await self._read(lambda connection: connection.rows("open_count", limit=limit))
+        return int(count)
+
     async def closure(self, digest: str) -> bytes:
         row = await self._read(lambda connection: connection.one("closure", digest=digest))
         if row is None:

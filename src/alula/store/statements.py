@@ -227,6 +227,8 @@ class Book:
         yield "executions{parent}", and_(x.c.parent != literal_column("0"), x.c.parent == bindparam("parent"))
         yield "executions{after}", x.c.created_at > bindparam("after")
         yield "executions{until}", x.c.created_at < bindparam("until")
+        some = select(x.c.id).where(x.c.open).limit(bindparam("limit")).subquery()
+        yield "open_count", select(func.count()).select_from(some)
         rows = _but_execution(n).where(n.c.execution == bindparam("execution"), _HERE)
         yield "nodes", rows.order_by(n.c.path).limit(bindparam("limit"))
         yield "nodes{after}", n.c.path > bindparam("after")

@@ -123,6 +123,10 @@ class QueryStore(Protocol):
         """Newest first; from those whose id is below `before`, if it is given."""
         ...
 
+    async def count_open(self, limit: int) -> int:
+        """How many executions are open, counted no further than `limit`."""
+        ...
+
     async def closure(self, digest: str) -> bytes: ...
 
     async def nodes(

@@ -47,6 +47,7 @@ WHOLE = {
     "entity_names": "for a message about what is not there",
     "execution_names": "for a message about what is not there",
     "pools": "all are wanted",
+    "open_count": "as far as the limit, in an index of open ones",
     "lease_pools": "for a list of all pools",
     "knobs": "all are wanted",
     "stuck_all": "all are wanted, and they are few",

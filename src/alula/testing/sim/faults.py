@@ -190,6 +190,9 @@ class FaultyStore:
     ) -> Sequence[ExecutionRecord]:
         return await self._call("executions", lambda: self._inner.executions(filter, limit=limit, before=before))
 
+    async def count_open(self, limit: int) -> int:
+        return await self._call("count_open", lambda: self._inner.count_open(limit))
+
     async def closure(self, digest: str) -> bytes:
         return await self._call("closure", lambda: self._inner.closure(digest))
 

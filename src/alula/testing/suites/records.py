@@ -37,6 +37,13 @@ class QueryStoreSuite(OpenedStore):
         assert [record.id for record in page] == [ids[4], ids[3]]
         assert [record.id for record in await store.executions(limit=9, before=ids[3])] == ids[2::-1]
 
+    async def test_open_executions_are_counted_up_to_a_limit(self, store: Store) -> None:
+        assert await store.count_open(9) == 0
+        for i in range(5):
+            await store.create(new(str(i)))
+        await store.commit(await claimed(store, "done"), CLOSING)
+        assert [await store.count_open(limit) for limit in (3, 5, 9)] == [3, 5, 5]
+
     async def test_each_part_of_a_filter_counts(self, store: Store) -> None:
         done = await claimed(store, "done")
         await store.commit(done, CLOSING)

@@ -1,0 +1,61 @@
+"""`alula leaks`: what is alive because of us and should not be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from alula._kits.units import shown_duration
+from alula.admin.leaks import Leak, Leaks
+from alula.admin.views import plain
+from alula.cli.desk import Form, at_desk, print_table, store_option
+from alula.cli.width import cut
+from alula.client.asynchronous import AsyncClient
+
+
+@click.command()
+@click.option("--reclaim", is_flag=True, help="Stop what nobody knows, and try failing clean-ups again now.")
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
+@store_option
+def leaks(reclaim: bool, output: str, store: str) -> None:
+    """List what leaks: attempts that cannot be cleaned up after, and jobs at remotes that no attempt has.
+
+    Exit code 1 if something does.
+    """
+
+    async def work(client: AsyncClient) -> int:
+        found = await client.leaks(reclaim=reclaim)
+        if output == Form.JSON:
+            click.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
+        else:
+            _tell(found)
+        return 1 if found.faults or any(not leak.reclaimed for leak in found.leaks) else 0
+
+    at_desk("looking for leaks", work, store=store)
+
+
+def _tell(found: Leaks) -> None:
+    if found.leaks:
+        print_table(("WHAT", "EXECUTION", "NODE", "SINCE", ""), [_cells(leak) for leak in found.leaks])
+    for fault in found.faults:
+        click.echo(f"{click.style('✗', fg='red')} {fault}", err=True)
+    for note in found.unasked:
+        click.echo(click.style(f"- {cut(note, 200)} (nothing configures it)", dim=True), err=True)
+    if not found.leaks and not found.faults:
+        click.echo("nothing leaks", err=True)
+
+
+def _cells(leak: Leak) -> Sequence[str]:
+    since = f"{shown_duration(datetime.now(UTC) - leak.since)} ago" if leak.since is not None else ""
+    who = f"plugin {leak.plugin}: " if leak.plugin else ""
+    done = click.style(" (reclaimed)", fg="green") if leak.reclaimed else ""
+    return (
+        str(leak.kind),
+        leak.execution,
+        f"{leak.path}#{leak.number}" if leak.path else "",
+        since,
+        who + leak.what + done,
+    )
