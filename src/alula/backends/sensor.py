@@ -12,7 +12,7 @@ from alula._kits.clock import Clock, SystemClock
 from alula._kits.units import shown_duration
 from alula.data import uris
 from alula.errors import Rejected, RemoteError
-from alula.idl import LiteralMap, TaskTemplate, literals
+from alula.idl import LiteralMap, literals
 from alula.plugin.context import TaskContext
 from alula.plugin.core import CorePlugin, PluginInfo
 from alula.plugin.phase import Phase, PhaseInfo, Transition
@@ -67,14 +67,6 @@ class FileSensor(CorePlugin[Watch]):
     def __init__(self, settings: SensorSettings | None = None, *, clock: Clock | None = None) -> None:
         self._settings, self._clock = settings or SensorSettings(), clock or SystemClock()
 
-    def accepts(self, template: TaskTemplate) -> str | None:
-        name = template.custom.fields["sensor_name"].string_value if "sensor_name" in template.custom else ""
-        if name == _NAME or template.type != "sensor":
-            return None
-        return (
-            f"only FileSensor runs without workers, and not {name or 'a sensor without a name'}; route it to an agent"
-        )
-
     async def handle(self, task: TaskContext, state: Watch | None) -> Transition[Watch]:
         now = self._clock.now()
         watch = state or Watch(now)
@@ -87,7 +79,7 @@ class FileSensor(CorePlugin[Watch]):
         reason = f"{path} is not there yet; looked {looks} time{'s' if looks > 1 else ''}"
         if elapsed >= limit:
             waited = shown_duration(timedelta(seconds=elapsed))
-            text = f"{path} was not there after {waited}; looked {looks + 1} times. Raise timeout=, or see what makes the file"
+            text = f"{path} was not there after {waited}; looked {looks + 1} times. Raise timeout=, or see who makes it"
             return Transition(PhaseInfo.failed("SensorTimeout", text, recoverable=True), watch, None)
         pause = max(0.0, min(due, limit) - elapsed)
         return Transition(PhaseInfo(Phase.RUNNING, reason), watch, timedelta(seconds=pause))

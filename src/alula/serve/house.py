@@ -29,6 +29,7 @@ from alula.idl import TaskTemplate
 from alula.plugin.runner import Runner
 from alula.serve.callbacks import Callbacks
 from alula.serve.callbacks import callbacks as callbacks_of
+from alula.serve.placed import Placed
 from alula.serve.plugins import Plugins
 from alula.store import owners
 from alula.store.opening import open_store
@@ -103,16 +104,17 @@ class House:
         )
         if everything or config.backends:
             await to_thread(plugins.backends.check)
+        placed = Placed(plugins.hosts)
         engine = Engine(
             self.store,
             owner=owners.of_this_process(secrets.token_hex(4)),
-            runners=[plugins.hosts, *runners],
+            runners=[placed, *runners],
             objects=self.objects,
             memo=Memo(self.store, self.objects, self.clock, config.cache, data=config.data_prefix),
             data_prefix=config.data_prefix,
             clock=self.clock,
             config=config.engine,
-            observers=observers,
+            observers=[placed, *observers],
             only=None if everything else (),
             alone=self.local,
         )

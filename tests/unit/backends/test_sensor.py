@@ -109,11 +109,11 @@ async def test_it_looks_only_where_the_operator_lets_it(path: str, settings: Sen
         await FileSensor(settings).handle(waiting(path), None)
 
 
-def test_sensors_of_users_are_left_to_agents() -> None:
+async def test_sensors_of_users_are_left_to_agents() -> None:
     template = template_of(WAIT)
-    assert not FileSensor().accepts(template)
     template.custom["sensor_name"] = "MySensor"
-    assert "MySensor" in (FileSensor().accepts(template) or "")
+    with pytest.raises(Rejected, match="MySensor is code of its user"):
+        await FileSensor().handle(waiting("memory://x", template=template), None)
 
 
 def test_restarts_lose_no_look() -> None:

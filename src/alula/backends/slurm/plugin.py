@@ -61,7 +61,9 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         self._transport: Transport | None = None
 
     async def open(self) -> None:
-        self._transport = Rest(self._settings) if self._settings.url else Commands(self._settings)
+        settings = self._settings
+        group, _, key = settings.token.rpartition("/")
+        self._transport = Rest(settings, lambda: self.secret(key, group)) if settings.url else Commands(settings)
 
     async def close(self) -> None:
         if self._transport is not None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import math
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alula.backends.slurm.config import SlurmSettings
@@ -35,12 +32,16 @@ _FIELDS = {
 
 
 class Rest:
-    """Speaks to `slurmrestd`. Made and used on one loop."""
+    """Speaks to `slurmrestd`. Made and used on one loop.
 
-    def __init__(self, settings: SlurmSettings) -> None:
+    Args:
+        token: Asked for every call: tokens are short-lived, and somebody renews them.
+    """
+
+    def __init__(self, settings: SlurmSettings, token: Callable[[], Awaitable[str]]) -> None:
         import httpx
 
-        self._settings = settings
+        self._settings, self._token = settings, token
         self._base = f"{settings.url.rstrip('/')}/slurm/{settings.api}"
         self._client: httpx.AsyncClient = httpx.AsyncClient(
             timeout=settings.timeout.total_seconds(), trust_env=False, follow_redirects=False
@@ -95,7 +96,7 @@ class Rest:
 
         headers = {
             "X-SLURM-USER-NAME": self._settings.user or getpass.getuser(),
-            "X-SLURM-USER-TOKEN": await asyncio.to_thread(self._token),
+            "X-SLURM-USER-TOKEN": (await self._token()).strip().removeprefix("SLURM_JWT="),
         }
         try:
             response = await self._client.request(method, self._base + path, json=body, headers=headers)
@@ -109,20 +110,11 @@ class Rest:
             raise RemoteError(
                 f"slurmrestd does not take the token: {_errors(answer) or response.status_code}",
                 where=self._base,
-                fix="make a new one: scontrol token lifespan=...; and name its file as `token_file`",
+                fix=f"make a new one (scontrol token lifespan=...) the secret {self._settings.token}",
             )
         if response.status_code == 429:
             raise Throttled("slurmrestd wants to be asked less often", where=self._base)
         return response.status_code, answer if isinstance(answer, dict) else {}
-
-    def _token(self) -> str:
-        """Read anew each time: tokens are short-lived, and somebody renews them."""
-        file = self._settings.token_file
-        try:
-            token = Path(file).read_text(encoding="utf-8").strip() if file else os.environ.get("SLURM_JWT", "")
-        except OSError as exc:
-            raise RemoteError(f"the token for slurmrestd cannot be read: {exc}", where=file) from exc
-        return token.removeprefix("SLURM_JWT=")
 
 
 def _field(option: str, value: str | int | bool) -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def prepared(task: TaskContext, job: SlurmJob, settings: SlurmSettings, ho
     Raises:
         Rejected: The task cannot run like this; says why.
     """
-    variables = _base(settings) | task.environ()
+    variables = _base(settings, task.environ())
     if job.script:
         command, script = shlex.quote(str(home / SCRIPT)), _compiled(job.script, task)
         variables |= {**job.environment, **await _values(task, home)}
@@ -113,10 +113,15 @@ def _compiled(script: str, task: TaskContext) -> str:
     return compiled(script)
 
 
-def _base(settings: SlurmSettings) -> dict[str, str]:
+def _base(settings: SlurmSettings, given: Mapping[str, str]) -> dict[str, str]:
+    """What every job gets: the engine's surroundings, the execution's code, and then what the task says."""
     made = {name: os.environ[name] for name in _PASSED if name in os.environ}
-    own = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return made | {"PATH": settings.path or own, "PYTHONUNBUFFERED": "1"}
+    own = [given.get("ALULA_CODE_PYTHON", ""), os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]
+    made["PATH"] = settings.path or os.pathsep.join(filter(None, own))
+    made |= {"PYTHONUNBUFFERED": "1", **given}
+    if root := given.get("ALULA_CODE_ROOT"):
+        made["PYTHONPATH"] = os.pathsep.join(filter(None, [root, made.get("PYTHONPATH", "")]))
+    return made
 
 
 async def _values(task: TaskContext, home: Path) -> dict[str, str]:

@@ -1,0 +1,66 @@
+"""Says to plugins where the code of an execution lies, and which variables it adds, for machines that see the code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from alula.engine.observe import PlanOf, Silent
+from alula.idl import TaskTemplate
+from alula.plugin.runner import AttemptId, Job, Runner, Tell
+from alula.serve.code import Code, environment_of
+from alula.store.records import ExecutionKey, ExecutionRecord
+
+ROOT, INTERPRETER = "ALULA_CODE_ROOT", "ALULA_CODE_PYTHON"
+"""Variables: what comes first on `sys.path`, and the directory of the interpreter that the execution was made with."""
+
+
+class Placed(Silent):
+    """A runner around that of the plugins, and the observer that knows of each execution what it was created with."""
+
+    def __init__(self, hosts: Runner) -> None:
+        self._hosts = hosts
+        self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
+
+    # --- observer ---
+
+    def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
+        code = Code.of_facts(execution.facts)
+        found = environment_of(execution.facts)
+        if code is not None:
+            found |= {ROOT: code.root, INTERPRETER: os.path.dirname(code.interpreter)}
+        self._variables[execution.key] = found
+
+    def left(self, execution: ExecutionRecord, why: str) -> None:
+        self._variables.pop(execution.key, None)
+
+    # --- runner ---
+
+    @property
+    def local(self) -> bool:
+        return self._hosts.local
+
+    async def open(self) -> None:
+        await self._hosts.open()
+
+    async def aclose(self) -> None:
+        await self._hosts.aclose()
+
+    def keep(self, seconds: float) -> None:
+        self._hosts.keep(seconds)
+
+    def accepts(self, template: TaskTemplate) -> str:
+        return self._hosts.accepts(template)
+
+    def start(self, job: Job, tell: Tell) -> None:
+        found = self._variables.get(ExecutionKey(job.id.project, job.id.domain, job.id.execution), {})
+        self._hosts.start(replace(job, environment={**found, **job.environment}) if found else job, tell)
+
+    def wake(self, id: AttemptId) -> None:
+        self._hosts.wake(id)
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
+        self._hosts.close(id, abort=abort, reason=reason, done=done, job=job)
