@@ -13,7 +13,8 @@ from alula.plugin.failure import FailureKind
 from alula.plugin.k8s import K8sPlugin, Manifest
 from alula.plugin.phase import LogLink, Phase, PhaseInfo
 
-TASK_TYPES = frozenset({"container", "python-task", "raw-container", "sidecar"})
+TASK_TYPES = frozenset({"container", "raw-container", "sidecar"})
+"""Python tasks as well, if `[backends.routes]` says so: else the workers run them."""
 PRIMARY = "primary_container_name"
 """The annotation that names the container which is the task."""
 INTERRUPTED = "Interrupted"
