@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -269,12 +268,3 @@ async def _abort(context: Context, exc: Exception) -> NoReturn:
     log.warning("agent.refused", extra={"code": code.name, "why": said})
     await context.abort(code, said, trailing)
     raise AssertionError("unreachable: abort raises")
-
-
-async def until_stopped(stop: asyncio.Event, running: Running) -> None:
-    """Wait until somebody sets the event, or the server ends by itself."""
-    ended = asyncio.ensure_future(running.server.wait_for_termination())
-    stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    ended.cancel()

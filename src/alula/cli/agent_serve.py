@@ -14,7 +14,7 @@ import click
 from alula._kits.clock import SystemClock
 from alula.agent import plugins
 from alula.agent.announce import Announcer, announcement
-from alula.agent.server import Listening, Running, serving, until_stopped
+from alula.agent.server import Listening, Running, serving
 from alula.agent.services import Services
 from alula.cli.reports import reported
 from alula.config import load
@@ -93,7 +93,7 @@ async def _serve(
                 return announcement(name, where, services.plugins, clock=clock, plaintext=listening.plaintext)
 
             keeping = group.create_task(announcer.keep(said))
-        await until_stopped(stop, running)
+        await stop.wait()
         if keeping is not None:
             keeping.cancel()
         click.echo("stopping: calls under way may finish", err=True)
