@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from alula.admin.options import Options, of_plan
 from alula.compiler.compile import compile_workflow
 from alula.compiler.launching import Intake, around, intake, open_interface
 from alula.compiler.nodes import every_node, reference
-from alula.errors import Unknown
+from alula.errors import CompileError, Unknown
 from alula.idl import (
     CompiledWorkflowClosure,
     Identifier,
@@ -31,6 +31,8 @@ from alula.idl.ids import Key, id_text, key, type_name
 from alula.idl.interface import unfit_values
 from alula.store.records import EntityRecord
 from alula.store.store import EntityStore
+
+Check = Callable[[TaskTemplate], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,13 @@ class Launchable:
         return id_text(self.id)
 
 
-async def register(store: EntityStore, specs: Specs, *, now: datetime) -> tuple[EntityRecord, ...]:
+async def register(
+    store: EntityStore, specs: Specs, *, now: datetime, check: Check = lambda template: ()
+) -> tuple[EntityRecord, ...]:
     """Keep entities, all or nothing. Registering the same again is fine: descriptions do not count.
+
+    Args:
+        check: What is wrong with a task, as the plugin says that would run it.
 
     Raises:
         RequestError: Ids without a version or with names that cannot be, launch plans whose inputs do not fit.
@@ -73,6 +80,7 @@ async def register(store: EntityStore, specs: Specs, *, now: datetime) -> tuple[
         CompileError: A workflow does not hold together; its `faults` lists everything.
     """
     _check_ids(specs)
+    _check_tasks(specs, check)
     known = Known(store, specs)
     records = [_record(task.template.id, task, task.template, now) for task in specs.tasks]
     for workflow in specs.workflows:
@@ -86,6 +94,20 @@ async def register(store: EntityStore, specs: Specs, *, now: datetime) -> tuple[
         records.append(_record(plan.id, whole, plan.spec, now))
     await store.register(records)
     return tuple(records)
+
+
+def _check_tasks(specs: Specs, check: Check) -> None:
+    """Raises CompileError, with every fault of every task."""
+    templates = [task.template for task in specs.tasks]
+    found = {template.id.name: list(check(template)) for template in templates}
+    faults = [f"{name}.{fault}" for name, said in sorted(found.items()) for fault in said]
+    if faults:
+        types = sorted({template.type for template in templates if found[template.id.name]})
+        raise CompileError(
+            f"{len(faults)} faults in the configs of tasks" if len(faults) > 1 else "a fault in the config of a task",
+            fix=f"give what tasks of type {', '.join(types)} take: alula plugin schema prints it",
+            faults=faults,
+        )
 
 
 async def find(store: EntityStore, id: Identifier) -> Launchable:

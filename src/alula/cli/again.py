@@ -199,6 +199,7 @@ async def _renewed(client: AsyncClient, record: ExecutionRecord, found: _Found) 
         target=found.code.target,
         module=found.code.module,
     )
-    await entities.register(client.house.store, made.specs, now=client.house.clock.now())
+    house = client.house
+    await entities.register(house.store, made.specs, now=house.clock.now(), check=house.check)
     click.echo("the code has changed since: going on with it as it is now", err=True)
     return Renewed(await entities.prepare(made.specs, made.id, client.house.store), made.facts)

@@ -8,6 +8,7 @@ import click
 
 COMMANDS = {
     "new": ("alula.cli.plugin_new:new", "Write an installable package, with tests that pass."),
+    "schema": ("alula.cli.plugin_schema:schema", "Print what tasks of a plugin must carry, as JSON Schema."),
     "verify": ("alula.cli.plugin_verify:verify", "Try everything that can go wrong at each call, and grade it."),
 }
 """Command to where it is, and what it does in one line."""

@@ -317,7 +317,7 @@ class AsyncClient:
         Args:
             reclaim: Stop what no attempt has, and try clean-ups that keep failing again at once.
         """
-        async with hosted(self.config.backends) as here:
+        async with hosted(self.config.backends, self.config.secrets.directory) as here:
             found = await leaks.leaks(self.desk, here.plugins, configured=here.configured, reclaim=reclaim)
         return replace(found, faults=[*here.faults, *found.faults], unasked=[*here.unasked, *found.unasked])
 

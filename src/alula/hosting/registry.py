@@ -14,6 +14,8 @@ from alula.errors import AlulaError, ConfigError, PluginError
 from alula.hosting.adapting import CLUSTER, KINDS, kind_of
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
+from alula.idl import TaskTemplate
+from alula.plugin import schema
 from alula.plugin.core import Plugin, PluginInfo
 
 GROUP = "alula.backends"
@@ -183,6 +185,13 @@ class Backends:
         if claimants:
             return Verdict(problem=_conflict(type, claimants))
         return Verdict()
+
+    def faults_of(self, template: TaskTemplate) -> list[str]:
+        """What is wrong with the config of a task, as the plugin declares it that would run it. Imports all plugins,
+        unless there is a route. A task that nobody would run has no faults: that may change."""
+        verdict = self.verdict(template.type)
+        known = self.known(verdict.plugin) if verdict.plugin in self.offers else None
+        return schema.faults_of(template, known.info) if known is not None and known.info is not None else []
 
     def check(self) -> None:
         """See that every type of task has one plugin, and every section fits. Imports all plugins.
