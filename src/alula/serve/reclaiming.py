@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from alula.errors import AlulaError
 from alula.hosting.registry import RUNNER, Backends
+from alula.hosting.secrets import Secrets
 from alula.plugin.core import Plugin
 
 log = logging.getLogger(__name__)
@@ -32,13 +35,14 @@ class Hosted:
 
 
 @asynccontextmanager
-async def hosted(sections: Mapping[str, Any]) -> AsyncIterator[Hosted]:
+async def hosted(sections: Mapping[str, Any], directory: Path | None = None) -> AsyncIterator[Hosted]:
     """All plugins that take tasks here, opened.
 
     Args:
         sections: `[backends]` of the settings.
+        directory: Of secrets, as `[secrets]` names it.
     """
-    backends = Backends.of(sections)
+    backends, secrets = Backends.of(sections), Secrets(os.environ, directory)
     here = Hosted()
     opened = here.plugins
     try:
@@ -52,6 +56,7 @@ async def hosted(sections: Mapping[str, Any]) -> AsyncIterator[Hosted]:
             elif known.kind != RUNNER and backends.active(known):
                 try:
                     plugin = backends.make(known.name)
+                    plugin.secret = secrets.get  # type: ignore[method-assign]  # lent
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         await plugin.open()
                     opened[known.name] = plugin

@@ -13,7 +13,7 @@ from alula.backends.sql.run import Run
 from alula.data import uris
 from alula.data.sql.driver import Driver, Source
 from alula.data.sql.drivers import DRIVERS
-from alula.data.sql.places import TASK_TYPES, Connection, SecretName, SqlConfig, place, source
+from alula.data.sql.places import TASK_TYPES, Connection, SqlConfig, place, source
 from alula.data.sql.values import parameters
 from alula.data.sql.work import PARQUET, Order, check
 from alula.errors import AlulaError, Rejected, RemoteError, TaskFailure
@@ -62,7 +62,6 @@ class Sql(CorePlugin[Begun]):
         self._runs: dict[str, Run] = {}
         self._waiting: dict[str, TaskContext] = {}
         """Attempts that wait for a free thread, in order."""
-        self._passwords: dict[SecretName, str] = {}
 
     async def close(self) -> None:
         runs, self._runs = list(self._runs.values()), {}
@@ -101,16 +100,13 @@ class Sql(CorePlugin[Begun]):
         for name, connection in sorted(self._settings.connections.items()):
             driver = DRIVERS.get(connection.kind)
             if driver is not None and driver.remote:
-                made = source(connection, await self._known_password(connection, name))
-                found += [
-                    Owned(one, f"statement on connection {name}") for one in await asyncio.to_thread(driver.names, made)
-                ]
+                names = await asyncio.to_thread(driver.names, await self._own(connection))
+                found += [Owned(one, f"statement on connection {name}") for one in names]
         return found
 
     async def reclaim(self, job: Owned) -> None:
         connection = self._settings.connections[job.what.rpartition(" ")[2]]
-        made = source(connection, await self._known_password(connection, job.what))
-        await asyncio.to_thread(DRIVERS[connection.kind].stop, made, job.name)
+        await asyncio.to_thread(DRIVERS[connection.kind].stop, await self._own(connection), job.name)
 
     async def _begin(self, task: TaskContext) -> Transition[Begun]:
         driver, found = self._place(task)
@@ -182,19 +178,14 @@ class Sql(CorePlugin[Begun]):
         name = found.secret
         if name is None:
             return source(found, "")
-        password = await task.secret(name.key, name.group) if name.key else await task.secret(name.group)
-        self._passwords[name] = password
-        return source(found, password)
+        return source(found, await (task.secret(name.key, name.group) if name.key else task.secret(name.group)))
 
-    async def _known_password(self, connection: Connection, name: str) -> str:
-        if connection.secret is None:
-            return ""
-        if connection.secret not in self._passwords:
-            raise RemoteError(
-                f"the password of connection '{name}' is not known before a task has used it",
-                fix="run a task on it, or look into the database itself",
-            )
-        return self._passwords[connection.secret]
+    async def _own(self, connection: Connection) -> Source:
+        """A database of the operator's, with no task to ask for the password."""
+        name = connection.secret
+        if name is None:
+            return source(connection, "")
+        return source(connection, await (self.secret(name.key, name.group) if name.key else self.secret(name.group)))
 
 
 async def _order(task: TaskContext, driver: Driver) -> Order:
