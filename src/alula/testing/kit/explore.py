@@ -89,6 +89,8 @@ class _Verification:
         found: list[Outcome] = []
         if not self._over:
             for outcome in calm:
+                if not outcome.scenario.faults:
+                    continue
                 found += self._singles(outcome)
         if not self._over:
             self._pairs(found)
@@ -140,7 +142,7 @@ class _Verification:
     @property
     def _over(self) -> bool:
         """Whether to stop: a promise is broken, or time is up."""
-        if self._bad and self.plan.stop:
+        if self.plan.stop and (self._bad or (self._leaky and self._finds)):
             return True
         return bool(self.harness.pace) and time.monotonic() - self._began > self.harness.seconds
 

@@ -32,6 +32,12 @@ class Scenario:
     abort: Abort | None = None
     executions: int = 1
     """How many of the same run at the same time."""
+    lasts: float = 4.0
+    """Seconds that a job takes."""
+    outages: tuple[float, ...] = ()
+    """Seconds at which an outage of six minutes begins."""
+    faults: bool = True
+    """Whether faults are tried in it."""
 
     def fate(self, attempt: int) -> str:
         return self.fates[min(attempt, len(self.fates) - 1)]
@@ -47,6 +53,7 @@ SCENARIOS = (
     Scenario("is aborted while it is made", ends="aborted", fates=("hang",), abort=Abort.CREATING),
     Scenario("is aborted while it runs", ends="aborted", fates=("hang",), abort=Abort.RUNNING),
     Scenario("is aborted as it ends", ends="aborted", abort=Abort.ENDING),
+    Scenario("goes on through three outages", lasts=2_000.0, outages=(2.0, 700.0, 1_400.0), faults=False),
 )
 
 
@@ -58,7 +65,9 @@ def scenarios_of(harness: Harness, remote: Remote) -> list[Scenario]:
             continue
         if "hang" in scenario.fates and harness.ends_by_itself and scenario.abort is not Abort.AT_ONCE:
             continue
-        if isinstance(remote, Nowhere) and (scenario.timeout or scenario.abort in (Abort.RUNNING, Abort.ENDING)):
+        if isinstance(remote, Nowhere) and (
+            scenario.timeout or scenario.outages or scenario.abort in (Abort.RUNNING, Abort.ENDING)
+        ):
             continue
         found.append(scenario)
     return found

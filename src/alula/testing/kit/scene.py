@@ -28,8 +28,6 @@ from alula.testing.sim.check import Checker, at_once
 from alula.testing.sim.loop import Stuck
 
 _STEP = 5.0
-_JOB = 4.0
-"""Seconds that a job takes."""
 _GIVE_UP = 4 * 3_600.0
 _ATTEMPTS = 12
 """So many attempts a node may have before their names are not known."""
@@ -110,7 +108,7 @@ class Scene:
         self.watch.began = self._began
         settle = plugin.limits.settle.total_seconds() if isinstance(plugin, WebApiPlugin) else 0.0
         self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=lambda: world.lent)
-        self.tap.before = self._before
+        self.tap.before, self.tap.away = self._before, scenario.outages
         world.plugin = lambda: tapped(self.renewed(), self.tap)
         first = harness.cases()[0]
         cases = [case or first] * scenario.executions
@@ -251,8 +249,8 @@ class Scene:
     def _began(self, name: str, attempt: Attempt) -> None:
         self.world.say(f"job of attempt {attempt.number} of {attempt.execution} lives: {name}")
         if self.scenario.abort is Abort.RUNNING:
-            self.world.at(_JOB / 2, self._abort)
-        self.world.at(_JOB, self._decide, name, attempt)
+            self.world.at(self.scenario.lasts / 2, self._abort)
+        self.world.at(self.scenario.lasts, self._decide, name, attempt)
 
     def _decide(self, name: str, attempt: Attempt) -> None:
         fate = self.scenario.fate(attempt.number)
@@ -298,6 +296,9 @@ class Scene:
         attempt = self.watch.attempts.get(name)
         return bool(self.world.late) or (attempt is not None and attempt.begun > 0)
 
+    def wrong(self, what: str) -> None:
+        self.watch.broken(Promise.PHASES, what)
+
     def renewed(self) -> Plugin:
         plugin, loop = self.harness.plugin(self.remote), self.world.loop
         return outside(plugin, loop) if isinstance(loop, PatientLoop) else plugin
@@ -313,6 +314,9 @@ class Scene:
         if changes.closed and run.name not in self.watch.closed:
             self.world.say(f"{run.name} is closed")
             self.watch.close(run.name)
+            for name, keys in self.tap.begun.items():
+                if self.watch.execution_of(name) == run.name and keys - self.tap.cleaned:
+                    self.watch.broken(Promise.CLEANED, f"nobody cleaned up after {name} of {run.name}")
 
     def _leaked(self, text: str, where: str) -> None:
         for secret in self.world.secrets:

@@ -48,6 +48,9 @@ class Stage(Protocol):
     def made(self, name: str) -> bool:
         """Whether there was a job of that name, or one is on its way."""
 
+    def wrong(self, what: str) -> None:
+        """The engine has made a call that it must not."""
+
     def renewed(self) -> Plugin:
         """A new object of the plugin."""
 
@@ -78,6 +81,12 @@ class Tap:
         """Faults that have happened."""
         self.finds = self.misses = 0
         """How often `find` gave a job, and how often none where one had been made."""
+        self.begun: dict[str, set[str]] = {}
+        """By name: the keys of the jobs that were made for an attempt, or that it was handled at all."""
+        self.cleaned: set[str] = set()
+        """Keys that were deleted, and names of attempts that were finalized."""
+        self.away: tuple[float, ...] = ()
+        """Moments from which on nobody answers for a while, whatever is called."""
         self.before: Callable[[str], None] = lambda call: None
         """Told of every call before it."""
         self._faults: Mapping[tuple[str, int], Fault] = {(fault.call, fault.nth): fault for fault in faults}
@@ -105,7 +114,8 @@ class Tap:
     async def call(self, call: str, words: str, effect: Effect, renew: Effect) -> Any:
         """Make a call that may go wrong."""
         kind = self.next(call)
-        if asyncio.get_running_loop().time() < self._away_until:
+        now = asyncio.get_running_loop().time()
+        if now < self._away_until or any(begin <= now < begin + _AWAY[Kind.OUTAGE] for begin in self.away):
             self.say(f"{words}: nobody answers")
             raise RemoteError(self.trouble("nobody answers"))
         if kind is None:
@@ -178,10 +188,22 @@ class Tap:
             self.stage.kill(f"in {words}")
         return {Kind.GARBAGE: Garbage("phase"), Kind.TWICE: effect() if kind is Kind.TWICE else None}.get(kind, answer)
 
-    def found(self, name: str, answer: object) -> None:
-        """What `find` came to."""
-        self.finds += answer is not None
-        self.misses += answer is None and self.stage.made(name)
+    def came(self, call: str, first: Any, answer: object) -> None:
+        """What took effect, for those who keep count of it."""
+        match call:
+            case "create":
+                self.begun.setdefault(first.name, set()).add(repr(answer))
+            case "handle":
+                self.begun.setdefault(first.name, set()).add(first.name)
+                if first.name in self.cleaned:
+                    self.stage.wrong(f"handle of {first.name} after it was finalized")
+            case "delete":
+                self.cleaned.add(repr(first))
+            case "finalize":
+                self.cleaned.add(first.name)
+            case "find":
+                self.finds += answer is not None
+                self.misses += answer is None and self.stage.made(first.name)
 
 
 def _short(answer: object) -> str:
@@ -204,6 +226,7 @@ def _class_of(contract: type[Plugin], calls: Iterable[str]) -> type[Plugin]:
     for name in sorted(declared | set(dir(contract))):
         if not name.startswith("_"):
             body[name] = passed_on(name)
+    body["secret"] = property(lambda self: self._inner.secret, _lend)
     for name in calls:
         body[name] = _now(name) if name in _WITHOUT_IO else _awaited(name)
     return type(f"Tapped{contract.__name__}", (contract,), body)
@@ -214,7 +237,12 @@ def passed_on(name: str) -> property:
 
 
 def _init(self: Any, inner: Plugin, tap: Tap) -> None:
-    self._inner, self._tap = inner, tap
+    self._inner, self._tap, self._secret = inner, tap, None
+
+
+def _lend(self: Any, secret: Any) -> None:
+    """Take what a host lends its plugin, for this object of the plugin and those that follow it."""
+    self._secret = self._inner.secret = secret
 
 
 def _words(call: str, args: tuple[Any, ...]) -> str:
@@ -229,16 +257,18 @@ def _awaited(name: str) -> Any:
     async def call(self: Any, *args: Any, **more: Any) -> Any:
         async def renew() -> None:
             self._inner = self._tap.stage.renewed()
+            if self._secret is not None:
+                self._inner.secret = self._secret
             await self._inner.open()
 
-        async def effect() -> Any:
-            return await getattr(self._inner, name)(*args, **more)
-
         tap: Tap = self._tap
-        answer = await tap.call(name, _words(name, args), effect, renew)
-        if name == "find":
-            tap.found(args[0].name, answer)
-        return answer
+
+        async def effect() -> Any:
+            answer = await getattr(self._inner, name)(*args, **more)
+            tap.came(name, args[0] if args else None, answer)
+            return answer
+
+        return await tap.call(name, _words(name, args), effect, renew)
 
     call.__name__ = name
     return call

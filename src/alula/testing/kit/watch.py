@@ -17,6 +17,7 @@ class Promise(StrEnum):
 
     ONE = "at most one live job per attempt"
     NONE = "no live job after the end"
+    CLEANED = "every attempt is cleaned up after"
     NAMED = "jobs carry the name of their attempt"
     ENDS = "every execution ends, and as it must"
     OUTPUTS = "outputs once, and right"
@@ -27,7 +28,7 @@ class Promise(StrEnum):
     ENGINE = "the engine keeps its promises"
 
 
-LEAKS = frozenset({Promise.ONE, Promise.NONE})
+LEAKS = frozenset({Promise.ONE, Promise.NONE, Promise.CLEANED})
 """What a remote that can neither find nor tell a second create may break."""
 
 
@@ -69,6 +70,11 @@ class Watch:
         self.breaches: dict[Breach, None] = {}
         self.began: Callable[[str, Attempt], None] = lambda name, attempt: None
         """Told when a job begins."""
+
+    def execution_of(self, name: str) -> str:
+        """Whose attempt has this name; empty: nobody's."""
+        attempt = self.attempts.get(name)
+        return attempt.execution if attempt is not None else ""
 
     def broken(self, promise: Promise, what: str) -> None:
         breach = Breach(promise, what)
