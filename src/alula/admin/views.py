@@ -11,6 +11,7 @@ from typing import Any
 
 from alula._kits import lazy
 from alula.admin.desk import Desk
+from alula.admin.sayings import Sayings, said
 from alula.data.layout import Attempt
 from alula.data.layout import Execution as Files
 from alula.engine.codec import read_attempt
@@ -21,7 +22,8 @@ from alula.engine.state import ROOT, CacheStatus, Failure, NodePhase, NodeState,
 from alula.engine.why import Reason, waiting
 from alula.errors import Unknown
 from alula.idl.ids import id_text
-from alula.store.records import ExecutionFilter, ExecutionKey, ExecutionRecord, Loaded, ProgressRecord
+from alula.plugin.phase import Json, LogLink
+from alula.store.records import ExecutionFilter, ExecutionKey, ExecutionRecord, Loaded
 
 difflib = lazy.module("difflib")  # only a wrong path comes there
 ELEMENTS = 100
@@ -93,6 +95,14 @@ class NodeView:
     message: str = ""
     waiting: str = ""
     """Why it does not run; empty once it does, and when it has ended."""
+    reason: str = ""
+    """What its last attempt does, as its plugin says."""
+    links: tuple[LogLink, ...] = ()
+    """Pages about its last attempt."""
+    custom: Mapping[str, Json] = field(default_factory=dict)
+    """Facts that its plugin gives of its last attempt."""
+    stuck: str = ""
+    """Why its last attempt is in quarantine: its clean-up keeps failing."""
     size: int = 0
     """Of an array: how many elements it has."""
     ended: int = 0
@@ -120,6 +130,16 @@ class AttemptView:
     """URI of its report; there may be none."""
     done: float | None = None
     message: str = ""
+    waiting: str = ""
+    """What of a pool it waits for."""
+    outside: str = ""
+    """Where it stands at its remote, as its plugin says: `queued`, `starting`, `running`, ..."""
+    reason: str = ""
+    """What it does, as its plugin says."""
+    links: tuple[LogLink, ...] = ()
+    custom: Mapping[str, Json] = field(default_factory=dict)
+    stuck: str = ""
+    """Why it is in quarantine: its clean-up keeps failing. It is tried again for ever."""
 
 
 async def executions(
@@ -150,7 +170,7 @@ async def nodes(
         Unknown: There is no such execution or node.
     """
     record = await desk.store.execution(key)
-    told = {(row.path, row.number): row for row in await desk.store.progress(record.id)}
+    told = await said(desk, record.id)
     tries = Counter(row.path for row in await desk.store.attempts(record.id))
     x = await loaded(desk, record)
     plan_of(x, path)
@@ -164,13 +184,13 @@ async def attempts(desk: Desk, key: ExecutionKey, path: str | None = None) -> li
     record = await desk.store.execution(key)
     files = _files(desk, key)
     now = desk.clock.now()
-    said = {(row.path, row.number): row for row in await desk.store.progress(record.id)}
+    sayings = await said(desk, record.id, path)
     found = []
     for stored in await desk.store.attempts(record.id, path):
         row = read_attempt(stored)
         at = files.attempt(row.path, row.number)
         queued, running = durations(row.since, row.started_at, row.ended_at, now)
-        told = said.get((row.path, row.number))
+        told = sayings.of((row.path, row.number))
         found.append(
             AttemptView(
                 path=row.path,
@@ -187,8 +207,14 @@ async def attempts(desk: Desk, key: ExecutionKey, path: str | None = None) -> li
                 prefix=at.prefix,
                 log=at.log,
                 deck=at.deck,
-                done=told.done if told is not None else None,
-                message=told.message if told is not None else "",
+                done=told.done,
+                message=told.message,
+                waiting=told.quota,
+                outside=str(told.shown.phase or ""),
+                reason=told.shown.reason,
+                links=told.shown.links,
+                custom=told.shown.custom,
+                stuck=told.stuck,
             )
         )
     if not found and path:
@@ -250,7 +276,7 @@ class _Tree:
     def __init__(
         self,
         x: Execution,
-        told: Mapping[tuple[str, int], ProgressRecord],
+        told: Sayings,
         tries: Mapping[str, int],
         now: datetime,
         *,
@@ -259,7 +285,6 @@ class _Tree:
     ) -> None:
         self._x, self._told, self._tries, self._now = x, told, tries, now
         self._elements, self._deep = elements, deep
-        self._reports = {at: row.message for at, row in told.items() if row.message}
         self._over = x.phase is not None and x.phase.terminal
         self.found: list[NodeView] = []
 
@@ -303,8 +328,7 @@ class _Tree:
             return made
         ran = row.started_at or (row.ended_at if plan.kind in LEAVES else row.since)
         queued, running = durations(row.since, ran, row.ended_at, self._now)
-        told = self._told.get((path, row.attempt))
-        busy = told is not None and not row.phase.terminal
+        told, busy = self._told.of((path, row.attempt)), not row.phase.terminal
         scope = x.scopes.get(path)
         return replace(
             made,
@@ -318,8 +342,12 @@ class _Tree:
             cache=str(row.cache),
             cache_source=row.cache_source,
             failure=_failure(row.failure),
-            done=told.done if busy and told is not None else None,
-            message=told.message if busy and told is not None else "",
+            done=told.done if busy else None,
+            message=told.message if busy else "",
+            reason=told.shown.reason,
+            links=told.shown.links,
+            custom=told.shown.custom,
+            stuck=told.stuck,
             size=row.size,
             ended=scope.succeeded + scope.failed if scope is not None else row.size if row.phase.terminal else 0,
         )
@@ -329,7 +357,7 @@ class _Tree:
             return ""
         if row is not None and row.phase is NodePhase.READY:
             return "max parallelism is reached"  # who is before it takes a look at all that wait
-        why = waiting(self._x, path, self._reports)
+        why = waiting(self._x, path, self._told.reports, self._told.quotas)
         return "" if why.reason in (Reason.INSIDE, Reason.RUNNING, Reason.ENDED) else why.text
 
 

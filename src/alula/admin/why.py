@@ -8,6 +8,7 @@ from datetime import datetime
 
 from alula.admin.desk import Desk
 from alula.admin.executions import ended
+from alula.admin.sayings import said
 from alula.admin.views import loaded, plan_of
 from alula.engine.execution import Execution
 from alula.engine.nodes.task import child_name
@@ -52,14 +53,19 @@ async def why(desk: Desk, key: ExecutionKey, path: str = ROOT) -> list[Why]:
     x = await loaded(desk, record)
     plan_of(x, path)
     found = [] if ended(record) else await _engine(desk, record)
-    reports = {(row.path, row.number): row.message for row in await desk.store.progress(record.id) if row.message}
+    told = await said(desk, record.id)
+    reports, quotas = told.reports, told.quotas
     todo, seen = [path], {path}
     while todo and len(found) < LIMIT:
         at = todo.pop(0)
-        said = waiting(x, at, reports)
-        found.append(_link(x, at, said))
-        if said.reason in (Reason.UPSTREAM, Reason.INSIDE, Reason.PARALLELISM):
-            further = [one for one in _next(x, at, said) if one not in seen]
+        link = waiting(x, at, reports, quotas)
+        found.append(_link(x, at, link))
+        row = x.nodes.get(at)
+        if row is not None and row.phase.terminal and (at, row.attempt) in told.stuck:
+            stuck = Waiting(Reason.CLEANUP, f"its last attempt is {told.of((at, row.attempt)).stuck}")
+            found.append(_link(x, at, stuck))
+        if link.reason in (Reason.UPSTREAM, Reason.INSIDE, Reason.PARALLELISM):
+            further = [one for one in _next(x, at, link) if one not in seen]
             todo.extend(further)
             seen.update(further)
         found += await _child(desk, x, record, at)

@@ -11,6 +11,7 @@ import click
 from alula._kits.units import shown_duration
 from alula.admin import values
 from alula.admin.views import ExecutionView, NodeView
+from alula.cli.attempts import attempts
 from alula.cli.desk import Form, at_desk, document, form_option, print_rows, store_option
 from alula.cli.logs import logs
 from alula.cli.panels import panels
@@ -99,6 +100,7 @@ def inputs(execution: str, node: str, output: str, store: str) -> None:
     at_desk(f"reading inputs of {execution}", work, store=store)
 
 
+get.add_command(attempts, "attempts")
 get.add_command(logs, "logs")
 get.add_command(panels, "panels")
 
@@ -147,6 +149,10 @@ def _node_cells(row: NodeView) -> Sequence[str]:
         notes.append(cut(last_line(row.failure.message), _LONGEST_ERROR))
     elif row.waiting:
         notes.append(row.waiting)
+    elif row.reason and not row.ended_at and not row.message:
+        notes.append(cut(row.reason, _LONGEST_ERROR))
+    if row.stuck:
+        notes.append(click.style(row.stuck, fg="red"))
     return row.path or ".", "  " * row.depth + row.title, shown_phase(row.phase), took, "; ".join(notes)
 
 

@@ -38,12 +38,18 @@ class Reason(StrEnum):
     """The cache is being asked."""
     RESERVATION = "reservation"
     """Another node makes the same outputs, and it will take those."""
+    QUOTA = "quota"
+    """An attempt waits for units of a pool."""
     BACKEND = "backend"
     """An attempt is with its backend, and has not started."""
     FETCHING = "fetching"
     """Values are being read or written."""
     CLEANUP = "cleanup"
     """An attempt is being stopped and cleaned up after."""
+
+
+Reports = Mapping[tuple[str, int], str]
+"""Sentences about attempts, by path and number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,12 @@ class Waiting:
     until: datetime | None = None
 
 
-def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | None = None) -> Waiting:
+def waiting(x: Execution, path: str, reports: Reports | None = None, quotas: Reports | None = None) -> Waiting:
     """What a node waits for right now.
 
     Args:
-        reports: What backends say that attempts wait for, by path and number (`plugin.runner.Waits`).
+        reports: What backends say of attempts: what they wait for, what they do (`plugin.runner.Waits`, `Shows`).
+        quotas: What of pools attempts wait for.
 
     Raises:
         KeyError: The workflow has no such node, as far as it is known yet.
@@ -84,6 +91,8 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
             return Waiting(Reason.RESERVATION, text, until=row.wake_at)
         case NodePhase.RESOLVING | NodePhase.GATHERING:
             return _bytes(x, row)
+        case NodePhase.QUEUED if quota := (quotas or {}).get((path, row.attempt)):
+            return Waiting(Reason.QUOTA, quota)
         case NodePhase.QUEUED:
             said = (reports or {}).get((path, row.attempt), "")
             text = said or f"attempt {row.attempt + 1} was handed to its backend, which has not started it"
@@ -97,7 +106,9 @@ def waiting(x: Execution, path: str, reports: Mapping[tuple[str, int], str] | No
         case NodePhase.RUNNING | NodePhase.FAILING | NodePhase.STOPPING | NodePhase.HANDLING if scope is not None:
             return _inside(row, scope)
         case NodePhase.RUNNING:
-            return Waiting(Reason.RUNNING, f"attempt {row.attempt + 1} runs since {_time(row.started_at)}")
+            said = (quotas or {}).get((path, row.attempt)) or (reports or {}).get((path, row.attempt), "")
+            text = f"attempt {row.attempt + 1} runs since {_time(row.started_at)}" + (f": {said}" if said else "")
+            return Waiting(Reason.RUNNING, text)
         case _:
             why = f": {row.failure.code}: {row.failure.message}" if row.failure is not None else ""
             return Waiting(Reason.ENDED, f"it has ended: it is {row.phase}{why}")
