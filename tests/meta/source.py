@@ -29,9 +29,19 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything below `node` but expressions, which hold no statement, and are nine tenths of a tree."""
+    todo = [node]
+    for at in todo:
+        todo += (child for child in ast.iter_child_nodes(at) if not isinstance(child, ast.expr))
+    return iter(todo)
+
+
 def scopes(node: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.AST]]:
     """Every function and class below `node` with its dotted name."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             dotted = f"{outer}.{child.name}" if outer else child.name
             yield dotted, child

@@ -6,10 +6,11 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from tests.meta.source import PACKAGE, ROOT, name, python_files, tree
+from tests.meta.source import PACKAGE, ROOT, name, python_files, statements, tree
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {re.split(r"[\[<>=~! ]", line)[0] for line in PROJECT["dependencies"]}
@@ -23,10 +24,11 @@ ADR = (ROOT / "docs" / "adr" / "0001-dependencies.md").read_text()
 DISTRIBUTIONS = packages_distributions()
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Top-level names of the third-party modules that a file imports."""
     tops: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in statements(tree(path)):
         if isinstance(node, ast.Import):
             tops.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.meta.source import PACKAGE, name, python_files, tree
+from tests.meta.source import PACKAGE, name, python_files, statements, tree
 
 HEAVY_LIBRARIES = frozenset(
     "pandas pyarrow polars duckdb numpy PIL matplotlib sklearn joblib torch pydantic pydantic_core pandera obstore "
@@ -22,10 +22,10 @@ NOT_AT_START = frozenset("grpc pandas starlette sqlalchemy numpy pydantic obstor
 
 def late_imports(path: Path) -> Iterator[tuple[str, str]]:
     """(function, module) of every import inside a function of `path`."""
-    for function in ast.walk(tree(path)):
+    for function in statements(tree(path)):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        for node in ast.walk(function):
+        for node in statements(function):
             if isinstance(node, ast.Import):
                 yield from ((function.name, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):

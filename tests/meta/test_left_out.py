@@ -18,6 +18,7 @@ def run(tmp_path: Path, body: str, *, ci: str) -> subprocess.CompletedProcess[st
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
     (tmp_path / "test_body.py").write_text(body)
     env = {"CI": ci, "ALULA_LEFT_OUT": str(tmp_path / "out" / "left-out"), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # all that is installed here, and a second of imports
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
     return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
 

@@ -41,6 +41,7 @@ from alula.engine.execution import Execution, Reference
 from alula.engine.invariants import change_faults, end_faults, index_faults, state_faults
 from alula.engine.machine import BUDGET, decide, redrive
 from alula.engine.nodes.array import together
+from alula.engine.plan import Graph
 from alula.engine.state import (
     NOTHING,
     ROOT,
@@ -227,9 +228,12 @@ class Stage:
         else:
             self._performed(redrive(self.x, self.now, budget=self.budget))
 
-    def loaded(self) -> Execution:
+    def loaded(self, graph: Graph | None = None) -> Execution:
+        """What a restart makes of the rows. `graph`: the plan of the workflow, if it need not be made again."""
         rows = [row for row in self.rows.values() if not (isinstance(row, AttemptState) and not row.open)]
-        return Execution.load("ex", self.closure, self.inputs, self.settings, rows=rows, reference=self.reference)
+        return Execution.load(
+            "ex", self.closure, self.inputs, self.settings, rows=rows, graph=graph, reference=self.reference
+        )
 
     # --- what tests look at ---
 
@@ -269,7 +273,7 @@ class Stage:
         faults = [fault for row in decision.changes for fault in change_faults(self.rows.get(row_key(row)), row)]
         self.rows.update((row_key(row), row) for row in decision.changes)
         if self.careful:
-            faults += state_faults(self.x) + index_faults(self.x, self.loaded())
+            faults += state_faults(self.x) + index_faults(self.x, self.loaded(self.x.root.graph))
         assert not faults, faults
         self.touched.append(len(decision.changes))
         self.most = max(self.most, len(self.x.holding))
