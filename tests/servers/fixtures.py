@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import needs
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
+from tests.servers.slurm import NoSlurm, Slurm, slurm_cluster
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,13 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> str:
     """A new, empty database."""
     return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Slurm]:
+    """A Slurm cluster for all tests; who stops a part of it starts that again."""
+    try:
+        with slurm_cluster() as cluster:
+            yield cluster
+    except NoSlurm as exc:
+        needs("Slurm", str(exc))
