@@ -81,7 +81,14 @@ def engine_of(
     outage: timedelta,
 ) -> tuple[Engine, Hosts]:
     objects = Objects()
-    around = Surroundings(clock=clock, rng=rng, objects=objects, secrets=Secrets(environ), rules=Rules(outage=outage))
+    around = Surroundings(
+        clock=clock,
+        rng=rng,
+        objects=objects,
+        secrets=Secrets(environ),
+        rules=Rules(outage=outage),
+        section=lambda name: settings.get(name, {}),
+    )
     hosts = Hosts(of_plugins(plugins, settings), around, inline=inline)
     engine = Engine(
         store,
@@ -104,7 +111,7 @@ async def submit(store: Store, name: str, tasks: Sequence[TaskTemplate], *, retr
         closure=closure(tasks, retries=retries),
         inputs=LiteralMap().SerializeToString(),
         fingerprint=name,
-        settings=pack_settings(Settings()),
+        settings=pack_settings(Settings(max_parallelism=0)),
     )
     record, _ = await store.create(new)
     return record

@@ -49,7 +49,7 @@ class PodSettings:
 class Pods(K8sPlugin):
     """One pod per attempt."""
 
-    info = PluginInfo("pod", TASK_TYPES, settings=PodSettings, opt_in=True)
+    info = PluginInfo("pod", TASK_TYPES, settings=PodSettings)
     api_version, kind = "v1", "Pod"
 
     def __init__(self, settings: PodSettings | None = None) -> None:
