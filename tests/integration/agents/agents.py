@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.json_format import ParseDict
 
 from alula.backends.agent.jobs import AgentJob, Agents
@@ -206,3 +207,41 @@ async def followed(plugin: Agents, task: Task, key: AgentJob) -> list[PhaseInfo]
             return seen
         time.sleep(0.02)
     raise AssertionError(f"not over after {SECONDS} s: {seen}")
+
+
+def descriptors() -> bytes:
+    """The agent service and all that it needs, as other languages load it: a FileDescriptorSet."""
+    wanted = [descriptor_pool.Default().FindFileByName("flyteidl/service/agent.proto")]  # type: ignore[no-untyped-call]
+    found: dict[str, Any] = {}
+    while wanted:
+        one = wanted.pop()
+        if one.name not in found:
+            found[one.name] = one
+            wanted += one.dependencies
+    ordered: list[Any] = []
+
+    def put(one: Any) -> None:
+        for other in one.dependencies:
+            put(other)
+        if one not in ordered:
+            ordered.append(one)
+
+    for one in found.values():
+        put(one)
+    made = descriptor_pb2.FileDescriptorSet()
+    for one in ordered:
+        one.CopyToProto(made.file.add())
+    return made.SerializeToString()
+
+
+@contextmanager
+def node_agent(modules: Path, directory: Path) -> Iterator[Agent]:
+    """The agent in JavaScript of this folder; `modules` is where its packages are."""
+    described = directory / "agent.descriptors"
+    described.write_bytes(descriptors())
+
+    def command(port: int) -> list[str]:
+        return ["node", str(modules / "agent.js"), str(port), str(described)]
+
+    with agent(command, directory, cwd=modules) as made:
+        yield made

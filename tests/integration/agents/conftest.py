@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.agents.agents import Agent, Attempts, Journal, flytekit_connectors, served
+from tests.conftest import ROOT, needs
+from tests.integration.agents.agents import HERE, Agent, Attempts, Journal, flytekit_connectors, node_agent, served
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +31,33 @@ def filejobs(tmp_path: Path) -> Iterator[Agent]:
 @pytest.fixture
 def attempts(tmp_path: Path) -> Attempts:
     return Attempts(tmp_path / "out")
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where the agent in JavaScript lies with its packages; made once, and again when its lock changes."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            needs(program, "apt-get install nodejs npm")
+    source, home = HERE / "node_agent", ROOT / ".envs" / "node-agent"
+    digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()
+    stamp = home / ".lock-sha256"
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, home)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+        if done.returncode:
+            needs("packages of Node", f"npm could not install them ({done.stderr.strip().splitlines()[-1:]})")
+        stamp.write_text(digest)
+    shutil.copy(source / "agent.js", home)
+    return home
+
+
+@pytest.fixture
+def node(node_modules: Path, tmp_path: Path) -> Iterator[Agent]:
+    """An agent in JavaScript."""
+    with node_agent(node_modules, tmp_path) as made:
+        yield made
