@@ -12,6 +12,8 @@ from alula._kits.clock import Clock
 from alula.errors import PluginError, Rejected, RemoteError, Throttled
 
 T = TypeVar("T")
+_DEAF_SECONDS = 5.0
+"""Beyond its deadline, after which a call that still goes on is said to."""
 BROKEN = (Exception, SystemExit, KeyboardInterrupt)
 """What a guest may raise. Not cancellation, which is ours."""
 
@@ -70,6 +72,8 @@ class Calls:
     timeout: float = 60.0
     numbers: dict[str, Numbers] = field(default_factory=dict)
     """By the name of the call."""
+    overdue: Callable[[asyncio.Task[Any] | None, str], None] = lambda task, what: None
+    """Told of a call that goes on though it was cancelled, and in which task."""
 
     async def make(self, name: str, call: Callable[[], Awaitable[T]], *, timeout: float | None = None) -> T:  # noqa: ASYNC109
         """What a call gives.
@@ -83,6 +87,7 @@ class Calls:
         number.calls += 1
         began = self.clock.monotonic()
         limit = asyncio.timeout(seconds if seconds > 0 else None)
+        late = self._watch(name, seconds) if seconds > 0 else None
         try:
             async with limit:
                 answer = call()
@@ -99,9 +104,17 @@ class Calls:
             what = f"no answer within {seconds:g} s" if isinstance(exc, TimeoutError) and limit.expired() else ""
             raise CallFailed(f"{self.plugin}.{name}", exc, what) from exc
         finally:
+            if late is not None:
+                late.cancel()
             took = self.clock.monotonic() - began
             number.seconds += took
             number.slowest = max(number.slowest, took)
+
+    def _watch(self, name: str, seconds: float) -> asyncio.TimerHandle:
+        """See that a call ends some time after it was told to."""
+        task = asyncio.current_task()
+        what = f"{self.plugin}.{name} goes on, though its {seconds:g} s are over and it was cancelled"
+        return asyncio.get_running_loop().call_later(seconds + _DEAF_SECONDS, lambda: self.overdue(task, what))
 
     def plainly(self, name: str, call: Callable[[], T]) -> T:
         """What a call without I/O gives. Raises Rejected, CallFailed."""
@@ -121,7 +134,7 @@ def said(exc: BaseException) -> str:
     """An exception in one line: its type counts where its text says little."""
     text = " ".join(str(exc).split())
     kind = type(exc).__name__
-    if isinstance(exc, Garbage):
+    if isinstance(exc, Garbage | CallFailed):
         return text
     if not text:
         return kind

@@ -103,6 +103,7 @@ class Guest:
         self._not_before = 0.0
         """Throttled: no call of `handle` before that."""
         self._gone = False
+        calls.overdue = self._overdue
         self._probing: asyncio.TimerHandle | None = None
         self._until = math.inf
         """The engine's word counts until then; it must speak again before anything new is done."""
@@ -147,6 +148,9 @@ class Guest:
             self._read_state(ward)
         if ward.closing is not None:
             ward.closing.done.append(done)
+            return
+        if ward.stuck:
+            self._to_engine.put(done, ward.stuck)
             return
         ward.closing = Closing(abort, reason, [done])
         ward.over = True
@@ -249,9 +253,21 @@ class Guest:
         """What a call gives. Adapters make theirs themselves."""
         return await (make() if self._adapts else self._calls.make(call, make))
 
+    def _overdue(self, task: asyncio.Task[Any] | None, what: str) -> None:
+        """A call does not end: nothing can be done for its attempt but to say so."""
+        for ward in self._wards.values():
+            if ward.call is task:
+                ward.stuck = what
+                log.warning("plugin.deaf", extra={"plugin": self.name, "attempt": ward.task.name, "what": what})
+                self._waits(ward, what)
+                if ward.closing is not None:
+                    closing, ward.closing = ward.closing, None
+                    for done in closing.done:
+                        self._to_engine.put(done, what)
+
     def _called(self, ward: Ward) -> None:
         """A call has come back."""
-        ward.call = None
+        ward.call, ward.stuck = None, ""
         ward.cancel_timer()
         if ward.closing is not None:
             self._loop.call_soon(self._kick, ward)

@@ -43,6 +43,7 @@ class Ward:
         "shown",
         "started",
         "state",
+        "stuck",
         "succeeded",
         "task",
         "timer",
@@ -66,6 +67,8 @@ class Ward:
         self.timer: asyncio.TimerHandle | None = None
         self.trouble: Trouble | None = None
         self.closing: Closing | None = None
+        self.stuck = ""
+        """A call goes on that should have ended long ago."""
         self.problem = ""
         """Why its state cannot be read."""
         self.pending = self.saving = self.started = self.over = self.succeeded = self.aborted = False

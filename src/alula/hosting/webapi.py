@@ -7,6 +7,7 @@ before is created at once; in any other case a job may be there already, and is 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +46,9 @@ class WebApiAdapter(Adapter[Any]):
         self._slots = slots
         self._writes = Gate(means.clock, self._limits.writes_per_second, slots)
         self._reads = Gate(means.clock, self._limits.reads_per_second, slots)
+        self._fetches = Gate(means.clock, math.inf, slots)
+        """Of results: nobody is polled, so there is no rate."""
+        self._fetched = type(plugin).outputs is not WebApiPlugin.outputs
         self._cache = StatusCache(plugin, means, self._reads, lambda: self._limits)
         self._doubtful: dict[str, float] = {}
         """Attempts for which a job may be there that nobody knows of, and since when it cannot be begun any more."""
@@ -74,14 +78,14 @@ class WebApiAdapter(Adapter[Any]):
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for one in (self._cache, self._writes, self._reads):
+        for one in (self._cache, self._writes, self._reads, self._fetches):
             one.close()
 
     def forget(self, task: TaskContext) -> None:
         name = task.name
         self._cache.drop(name)
         self._writes.forget(name)
-        self._reads.forget(name)
+        self._fetches.forget(name)
         self._doubtful.pop(name, None)
         for kept in (self._clear, self._removed, self._new):
             kept.discard(name)
@@ -172,9 +176,9 @@ class WebApiAdapter(Adapter[Any]):
             return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
         self._new.discard(task.name)
         info = status.info
-        if info.phase is Phase.SUCCEEDED and info.outputs is None:
+        if info.phase is Phase.SUCCEEDED and info.outputs is None and self._fetched:
             remote = status.remote
-            outputs = await self._read(task, "outputs", lambda: self._plugin.outputs(task, key, remote))
+            outputs = await self._fetch(task, "outputs", lambda: self._plugin.outputs(task, key, remote))
             if outputs is not None and not isinstance(outputs, LiteralMap):
                 raise Garbage(f"{self.info.name}.outputs gave {short(outputs)}, not a LiteralMap")
             info = replace(info, outputs=outputs)
@@ -228,19 +232,21 @@ class WebApiAdapter(Adapter[Any]):
 
     async def _write(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
         if call == "create":
-            self._queue(self._writes, task, "writes")
+            self._queue(task)
         else:
             await self._writes.turn(task.name)
         return await self._made(self._writes, call, make)
 
-    async def _read(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
-        self._queue(self._reads, task, "reads")
-        return await self._made(self._reads, call, make)
+    async def _fetch(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
+        if not self._fetches.enter(task.name, task.wake):
+            raise NotYet(f"waits for its turn: {self.info.name} makes {self._slots.most} calls at a time")
+        return await self._made(self._fetches, call, make)
 
-    def _queue(self, gate: Gate, task: TaskContext, what: str) -> None:
+    def _queue(self, task: TaskContext) -> None:
+        gate = self._writes
         if not gate.enter(task.name, task.wake):
             slow = ", slowed down by the remote" if gate.slowed else ""
-            raise NotYet(f"waits for its turn: {self.info.name} takes {gate.rate:g} {what} per second{slow}")
+            raise NotYet(f"waits for its turn: {self.info.name} takes {gate.rate:g} writes per second{slow}")
 
     async def _made(self, gate: Gate, call: str, make: Callable[[], Awaitable[T]]) -> T:
         try:
