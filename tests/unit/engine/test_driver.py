@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from alula.config import EngineConfig
 from alula.data.stores import Objects
+from alula.engine.cleanup import Stuck
 from alula.engine.codec import read_attempt, read_node, read_values
 from alula.engine.observe import Committed, Silent
 from alula.engine.state import Ref, Settings, Values
@@ -442,9 +443,13 @@ class Seen(Silent):
     def __init__(self) -> None:
         self.commits: list[tuple[int, Committed]] = []
         self.reports: list[Report] = []
+        self.quarantine: list[Stuck] = []
 
     def committed(self, execution: ExecutionRecord, commit: Committed) -> None:
         self.commits.append((execution.id, commit))
 
     def reported(self, execution: ExecutionRecord, path: str, attempt: int, report: Progressed | Waits | Shows) -> None:
         self.reports.append(report)
+
+    def quarantined(self, execution: ExecutionRecord, stuck: Stuck) -> None:
+        self.quarantine.append(stuck)
