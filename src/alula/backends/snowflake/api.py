@@ -60,13 +60,12 @@ class SqlApi:
     def __init__(self, client: httpx.AsyncClient, base: str, auth: Auth) -> None:
         self._client, self._base, self._auth = client, base.rstrip("/"), auth
 
-    async def submit(self, body: Mapping[str, Any], name: str, *, again: bool) -> Answer:
+    async def submit(self, body: Mapping[str, Any], name: str) -> Answer:
         """Start a statement. Under a name that it was started with before, nothing more is started.
 
-        Args:
-            again: It may have been submitted before.
+        Each request says `retry`, the first one too: it may be the one that arrives last.
         """
-        query = {"requestId": request_id(name), "async": "true"} | ({"retry": "true"} if again else {})
+        query = {"requestId": request_id(name), "async": "true", "retry": "true"}
         return _answer(await self._send("POST", _PATH, params=query, json=body))
 
     async def ask(self, body: Mapping[str, Any]) -> tuple[Answer, list[list[str | None]]]:

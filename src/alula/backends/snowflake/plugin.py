@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CANCELLED = "000604"
-_REMEMBERED = 10_000
 _HISTORY = "select query_id, query_tag from table(information_schema.query_history(result_limit => 10000)) where "
 _SECRETS = ("private_key", "passphrase", "token")
 
@@ -122,11 +120,10 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         self._clock = clock or SystemClock()
         self._client: httpx.AsyncClient | None = None
         self._apis: dict[tuple[object, ...], SqlApi] = {}
-        self._started: OrderedDict[str, None] = OrderedDict()
-        """Attempts whose statement may have been submitted by this process."""
+        self._fetches: dict[str, asyncio.Task[LiteralMap]] = {}
+        """Results on their way, by handle."""
         units = {"snowflake": self._settings.statements} if self._settings.statements else {}
-        # One call of `outputs` fetches a whole result; each request within it has a deadline of its own.
-        self.limits = Limits(timeout=timedelta(minutes=30), refresh=timedelta(seconds=15), pools=units)
+        self.limits = Limits(timeout=timedelta(minutes=2), refresh=timedelta(seconds=15), pools=units)
 
     async def open(self) -> None:
         httpx = library()
@@ -137,6 +134,9 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         )
 
     async def close(self) -> None:
+        for fetch in self._fetches.values():
+            fetch.cancel()
+        await asyncio.gather(*self._fetches.values(), return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
 
@@ -148,11 +148,7 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         body = await self._body(task, config)
         key = _key("", config)
         api = await self._api(key)
-        again = not task.fresh or task.name in self._started
-        self._started[task.name] = None
-        if len(self._started) > _REMEMBERED:
-            self._started.popitem(last=False)
-        answer = await api.submit(body, task.name, again=again)
+        answer = await api.submit(body, task.name)
         return _key(answer.handle, config)
 
     async def find(self, task: TaskContext) -> Statement | None:
@@ -165,6 +161,9 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         return await asyncio.gather(*map(self._status, keys))
 
     async def delete(self, key: Statement) -> None:
+        fetch = self._fetches.pop(key.handle, None)
+        if fetch is not None:
+            fetch.cancel()
         await (await self._api(key)).cancel(key.handle)
 
     def phase(self, task: TaskContext, remote: Answer) -> PhaseInfo:
@@ -183,18 +182,10 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         return self._failed(remote, links)
 
     async def outputs(self, task: TaskContext, key: Statement, remote: Answer) -> LiteralMap | None:
-        [(name, variable)] = task.template.interface.outputs.variables.items()
-        kind = StructuredDatasetType()
-        kind.CopyFrom(variable.type.structured_dataset_type)
-        kind.format = PARQUET
-        uri = uris.join(task.raw_prefix, "results")
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="alula-snowflake-"))
-        try:
-            await self._fetch(key, remote, folder / FILE, kind)
-            await task.objects.upload(folder / FILE, uris.join(uri, FILE))
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, True)
-        return LiteralMap(literals={name: literals.dataset(uri, kind)})
+        fetch = self._fetches.get(key.handle)
+        if fetch is None or (fetch.done() and (fetch.cancelled() or fetch.exception() is not None)):
+            fetch = self._fetches[key.handle] = asyncio.create_task(self._results(task, key, remote))
+        return await asyncio.shield(fetch)  # a large result takes longer than one call may, and goes on meanwhile
 
     async def owned(self) -> Sequence[Owned]:
         config = self._settings.config
@@ -285,6 +276,20 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         settings = self._settings
         host = settings.host or wire.host_of(account)
         return f"{'http' if settings.plain else 'https'}://{host}" + (f":{settings.port}" if settings.port else "")
+
+    async def _results(self, task: TaskContext, key: Statement, remote: Answer) -> LiteralMap:
+        [(name, variable)] = task.template.interface.outputs.variables.items()
+        kind = StructuredDatasetType()
+        kind.CopyFrom(variable.type.structured_dataset_type)
+        kind.format = PARQUET
+        uri = uris.join(task.raw_prefix, "results")
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="alula-snowflake-"))
+        try:
+            await self._fetch(key, remote, folder / FILE, kind)
+            await task.objects.upload(folder / FILE, uris.join(uri, FILE))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+        return LiteralMap(literals={name: literals.dataset(uri, kind)})
 
     async def _fetch(self, key: Statement, remote: Answer, path: Path, kind: StructuredDatasetType) -> None:
         """Write the rows of a statement to a file, a partition at a time."""
