@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from alula._kits.clock import Clock
+from alula._kits.crash import crash_point
 from alula.errors import PluginError, Rejected, RemoteError, Throttled
 
 T = TypeVar("T")
@@ -72,6 +73,8 @@ class Calls:
     timeout: float = 60.0
     numbers: dict[str, Numbers] = field(default_factory=dict)
     """By the name of the call."""
+    steps: int = 0
+    """Grows with every call; who looks at it sees whether anything goes on."""
     overdue: Callable[[asyncio.Task[Any] | None, str], None] = lambda task, what: None
     """Told of a call that goes on though it was cancelled, and in which task."""
 
@@ -85,9 +88,11 @@ class Calls:
         seconds = self.timeout if timeout is None else timeout
         number = self.numbers.setdefault(name, Numbers())
         number.calls += 1
+        self.steps += 1
         began = self.clock.monotonic()
         limit = asyncio.timeout(seconds if seconds > 0 else None)
         late = self._watch(name, seconds) if seconds > 0 else None
+        crash_point(f"call.{name}.before")
         try:
             async with limit:
                 answer = call()
@@ -95,7 +100,9 @@ class Calls:
                     raise Garbage(
                         f"{self.plugin}.{name} gave {short(answer)}, not something to await", fix="write `async def`"
                     )
-                return await answer
+                given = await answer
+            crash_point(f"call.{name}.after")
+            return given
         except (Rejected, Throttled, NotYet, CallFailed) as exc:
             number.errors += not isinstance(exc, NotYet)
             raise

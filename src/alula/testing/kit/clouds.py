@@ -231,7 +231,7 @@ class CloudHarness(Harness):
         return CloudPlugin(remote)
 
     def cases(self) -> Sequence[Case]:
-        return [Case("cloud_job", inputs={"x": 21}, outputs={"y": 42})]
+        return [Case("cloud_job", inputs={"x": x}, outputs={"y": 2 * x}) for x in (21, 4)]
 
 
 class KeyedHarness(CloudHarness):

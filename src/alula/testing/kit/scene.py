@@ -110,8 +110,8 @@ class Scene:
         self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=lambda: world.lent)
         self.tap.before, self.tap.away = self._before, scenario.outages
         world.plugin = lambda: tapped(self.renewed(), self.tap)
-        first = harness.cases()[0]
-        cases = [case or first] * scenario.executions
+        given = harness.cases()
+        cases = [case or given[nth % len(given)] for nth in range(scenario.executions)]
         self.runs = {f"{mark}x{nth}": _Run(f"{mark}x{nth}", one) for nth, one in enumerate(cases)}
 
     # --- the run ---
@@ -250,7 +250,8 @@ class Scene:
         self.world.say(f"job of attempt {attempt.number} of {attempt.execution} lives: {name}")
         if self.scenario.abort is Abort.RUNNING:
             self.world.at(self.scenario.lasts / 2, self._abort)
-        self.world.at(self.scenario.lasts, self._decide, name, attempt)
+        nth = list(self.runs).index(attempt.execution)
+        self.world.at(self.scenario.lasts * (1 + nth), self._decide, name, attempt)
 
     def _decide(self, name: str, attempt: Attempt) -> None:
         fate = self.scenario.fate(attempt.number)
