@@ -55,5 +55,8 @@ class Adapter(CorePlugin[StateT]):
     async def close(self) -> None:
         """Called before the plugin is closed."""
 
+    def look(self, task: TaskContext) -> None:
+        """Somebody outside says that there is something new about the attempt: what is known of it is old."""
+
     def forget(self, task: TaskContext) -> None:
         """The attempt goes on elsewhere, or not at all: keep nothing of it."""

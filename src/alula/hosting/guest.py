@@ -104,6 +104,8 @@ class Guest:
         """Throttled: no call of `handle` before that."""
         self._gone = False
         calls.overdue = self._overdue
+        self._leaving: dict[AttemptId, asyncio.Task[None]] = {}
+        """Calls under way for attempts that were forgotten."""
         self._probing: asyncio.TimerHandle | None = None
         self._until = math.inf
         """The engine's word counts until then; it must speak again before anything new is done."""
@@ -114,6 +116,8 @@ class Guest:
     # --- what the engine wants ---
 
     def start(self, job: Job) -> None:
+        if self._is_leaving(job.id, lambda: self.start(job)):
+            return
         ward = self._wards.get(job.id)
         if ward is not None and ward.closing is None and not ward.over:
             self._say_again(ward)
@@ -133,12 +137,36 @@ class Guest:
         """There is something new about an attempt. Safe from any thread."""
         self._to_guest.put(self.wake, id)
 
+    def look(self, id: AttemptId) -> None:
+        """Somebody outside says that there is something new about an attempt."""
+        ward = self._wards.get(id)
+        if ward is not None and isinstance(self._core, Adapter):
+            self._core.look(ward.task)
+        self.wake(id)
+
     def wake(self, id: AttemptId) -> None:
         ward = self._wards.get(id)
         if ward is not None and not ward.over:
             self._kick(ward)
 
+    def forget(self, id: AttemptId) -> None:
+        """The attempt is another engine's: do nothing more for it, and leave what is outside."""
+        ward = self._wards.pop(id, None)
+        if ward is None:
+            return
+        self._held.pop(id, None)
+        ward.cancel_timer()
+        ward.over, ward.closing = True, None
+        if isinstance(self._core, Adapter):
+            self._core.forget(ward.task)
+        if ward.call is not None:
+            ward.call.cancel()
+            self._leaving[id] = ward.call
+            ward.call.add_done_callback(lambda _: self._leaving.pop(id, None))
+
     def close(self, id: AttemptId, abort: bool, reason: str, done: Callable[[str], None], job: Job | None) -> None:
+        if self._is_leaving(id, lambda: self.close(id, abort, reason, done, job)):
+            return
         ward = self._wards.get(id)
         if ward is None:
             if job is None:
@@ -161,6 +189,13 @@ class Guest:
             ward.timer = self._loop.call_later(_ABORT_GRACE, ward.call.cancel)
         else:
             self._kick(ward)
+
+    def _is_leaving(self, id: AttemptId, then: Callable[[], None]) -> bool:
+        """Whether a call for an attempt that was forgotten has not come back yet; what is wanted follows when it has."""
+        leaving = self._leaving.get(id)
+        if leaving is not None:
+            leaving.add_done_callback(lambda _: then())
+        return leaving is not None
 
     def asks(self, id: AttemptId, pool: str, units: int) -> None:
         """An attempt wants units of a pool."""
@@ -229,24 +264,24 @@ class Guest:
             state = self._packed(moved.state)
         except asyncio.CancelledError:
             self._called(ward)
-            if ward.closing is None and not self._gone:
+            if ward.closing is None and not (self._gone or ward.over):
                 self._failed(ward, CallFailed(f"{self.name}.handle", asyncio.CancelledError(), "it was cancelled"))
             return
         except NotYet as exc:
             self._called(ward)
-            if ward.closing is None:
+            if ward.closing is None and not ward.over:
                 self._waits(ward, exc.reason)
                 self._later(ward, exc.after)
             return
         except BROKEN as exc:
             self._called(ward)
-            if ward.closing is None:
+            if ward.closing is None and not ward.over:
                 self._failed(ward, exc)
             return
         ward.state = moved.state  # before a close that waits: it shall know what was just made
         self._called(ward)
         self._breaker_told(ward, None)
-        if ward.closing is None:
+        if ward.closing is None and not ward.over:
             self._moved(ward, moved, state)
 
     async def _made(self, call: str, make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -401,7 +436,7 @@ class Guest:
         except BROKEN as exc:
             problem = self._censor.text(verdict.message(self.name, call, exc))
         ward.call, ward.closing = None, None
-        if not problem:
+        if not problem and self._wards.get(task.id) is ward:
             del self._wards[task.id]
         for done in closing.done:
             self._to_engine.put(done, problem)

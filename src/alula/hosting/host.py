@@ -98,6 +98,10 @@ class Host:
         self._tells: dict[AttemptId, Tell] = {}
         self._pinging: asyncio.TimerHandle | None = None
         self._ping_at: float | None = None
+        """When the plugin's loop was last asked for a word; None: it has answered."""
+        self._beat = 0.0
+        """When it last answered; the plugin's thread writes it."""
+        self._busy = -1
         self._blocked = ""
         # the plugin's side
         self._guest: Guest | None = None
@@ -168,6 +172,10 @@ class Host:
     def wake(self, id: AttemptId) -> None:
         self._to_guest.put(self._wake, id)
 
+    def forget(self, id: AttemptId) -> None:
+        self._tells.pop(id, None)
+        self._to_guest.put(self._forget, id)
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:
@@ -229,10 +237,10 @@ class Host:
         """See whether the plugin's loop still turns."""
         self._pinging = None
         now = self._around.clock.monotonic()
-        if self._ping_at is None:
-            self._ping_at = now
-            self._to_guest.put(self._to_engine.put, self._pong)
-        elif now - self._ping_at > _BLOCKED_SECONDS:
+        if self._ping_at is None or self._busy != self.calls.steps:
+            self._ping_at, self._busy = now, self.calls.steps
+            self._loop.call_soon_threadsafe(self._pong)
+        elif self._beat < self._ping_at and now - self._ping_at > _BLOCKED_SECONDS:
             where = _where(self._thread)
             blocked = f"plugin {self.name} is disabled: it blocks its event loop{where}"
             if blocked != self._blocked:
@@ -240,18 +248,20 @@ class Host:
                 self._blocked = blocked
                 for tell in list(self._tells.values()):
                     tell(Waits(blocked))
+        elif self._beat >= self._ping_at:
+            self._ping_at = None
+            if self._blocked:
+                self._blocked = ""
+                for tell in list(self._tells.values()):
+                    tell(Waits(""))
+                self._to_guest.put(self._say)
         if self._tells or self._blocked:
             self._pinging = asyncio.get_running_loop().call_later(_PING_SECONDS, self._ping)
         else:
             self._ping_at = None
 
     def _pong(self) -> None:
-        self._ping_at = None
-        if self._blocked:
-            self._blocked = ""
-            for tell in list(self._tells.values()):
-                tell(Waits(""))
-            self._to_guest.put(self._say)
+        self._beat = self._around.clock.monotonic()
 
     # --- on the plugin's loop ---
 
@@ -351,7 +361,12 @@ class Host:
 
     def _wake(self, id: AttemptId) -> None:
         if self._guest is not None:
-            self._guest.wake(id)
+            self._guest.look(id)
+
+    def _forget(self, id: AttemptId) -> None:
+        self._waiting.pop(id, None)
+        if self._guest is not None:
+            self._guest.forget(id)
 
     def _say(self) -> None:
         if self._guest is not None:

@@ -32,7 +32,7 @@ _PORTION = 50
 class Status:
     """What is known of one job."""
 
-    __slots__ = ("asked", "batch", "born", "due", "error", "gone", "info", "key", "remote", "task", "watched")
+    __slots__ = ("asked", "batch", "born", "due", "error", "gone", "info", "key", "news", "remote", "task", "watched")
 
     def __init__(self, task: TaskContext, key: Any, born: float, batch: int) -> None:
         self.task, self.key, self.born, self.batch = task, key, born, batch
@@ -46,6 +46,8 @@ class Status:
         self.due = born
         self.asked = False
         """It is being asked for now."""
+        self.news = False
+        """Somebody said meanwhile that there is something new."""
         self.watched = True
 
 
@@ -90,9 +92,13 @@ class StatusCache:
     def look(self, name: str) -> None:
         """Somebody says that there is something new about a job."""
         status = self._of.get(name)
-        if status is not None and not status.asked and not _over(status):
-            status.due = self._means.clock.monotonic()
-            self._push(status)
+        if status is None or _over(status):
+            return
+        if status.asked:
+            status.news = True
+            return
+        status.due = self._means.clock.monotonic()
+        self._push(status)
 
     def drop(self, name: str) -> None:
         """Ask for it no more."""
@@ -239,7 +245,9 @@ class StatusCache:
     def _again(self, batch: list[Status]) -> None:
         now = self._means.clock.monotonic()
         for status in batch:
-            if status.due <= now:
+            if status.news:
+                status.due, status.news = now, False
+            elif status.due <= now:
                 status.due = now + _YOUNG_SECONDS
             self._push(status)
         self._plan()  # others may have waited for this call

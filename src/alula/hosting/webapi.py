@@ -194,6 +194,9 @@ class WebApiAdapter(Adapter[Any]):
         what = f"its job is gone from the remote: {gone}"
         return Transition(PhaseInfo.failed("JobLost", what, kind=FailureKind.SYSTEM, recoverable=True), key, None)
 
+    def look(self, task: TaskContext) -> None:
+        self._cache.look(task.name)
+
     # --- the end ---
 
     async def abort(self, task: TaskContext, state: Any, reason: str) -> None:
