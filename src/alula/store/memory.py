@@ -403,6 +403,11 @@ class MemoryStore(_Engines, _Queries, _Entities, _Cache):
         """What is asked of executions and was not carried out."""
         return [command for row in self._executions.values() for command in row.inbox.values()]
 
+    def is_open(self, execution: int, path: str, number: int) -> bool:
+        """Whether an attempt is there and open."""
+        row = self._executions.get(execution)
+        return row is not None and (path, number) in row.open_attempts
+
     def open_leases(self) -> Sequence[LeaseRecord]:
         """All that have units of a pool, or wait for them."""
         return [lease for line in self._lines.values() for lease in line.values()]

@@ -103,6 +103,7 @@ class Checker:
             if isinstance(row, AttemptState) and row.open:
                 others = [nth for nth in range(row.number) if (row.path, nth) in seen.mirror.attempts]
                 self.faults += (f"attempts {nth} and {row.number} of {row.path} are both open" for nth in others)
+        self._look_at_leases()
         limit, holding = seen.mirror.settings.max_parallelism, len(seen.mirror.holding)
         if limit and holding > limit:
             self.faults.append(f"{holding} nodes of execution {claim.execution} hold a slot, and {limit} may")
@@ -116,6 +117,17 @@ class Checker:
         self._log(f"commit {claim.execution}.{claim.fence} {_told(rows, changes)}")
         if changes.execution is not None:
             self._ended(claim, seen)
+
+    def _look_at_leases(self) -> None:
+        """Nobody has more of a pool than there is, and only open attempts have anything."""
+        units = self._cluster.ledger.units
+        leases = self._store.open_leases() if units else ()
+        used = sum(lease.units for lease in leases if lease.granted)
+        if used > units:
+            self.faults.append(f"{used} units of {units} are given")
+        for lease in leases:
+            if not self._store.is_open(lease.execution, lease.path, lease.number):
+                self.faults.append(f"{lease.path}#{lease.number} of {lease.execution} is closed, and has a lease")
 
     def starts(self, job: Job, by: str) -> None:
         """A job is about to start, as an engine asked."""
@@ -199,7 +211,9 @@ class Checker:
 
     def finish(self) -> list[str]:
         """All that was ever wrong, and what is left though nothing should be."""
-        faults = [*self.faults, *self._cluster.faults]
+        faults = [*self.faults, *self._cluster.faults, *self._cluster.ledger.faults]
+        faults += [f"a lease of {lease.path} of {lease.execution} is left" for lease in self._store.open_leases()]
+        faults += [f"{one.path} of {one.execution} stays in quarantine" for one in at_once(self._store.stuck())]
         for record in at_once(self._store.executions(limit=10_000)):
             faults += (f"execution {record.id} ({record.key.name}): {fault}" for fault in self._end_of(record))
         faults += (f"command {command.kind} of {command.execution} is left" for command in self._store.open_commands())

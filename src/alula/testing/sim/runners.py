@@ -18,6 +18,7 @@ from alula.idl import TaskTemplate
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import AttemptId, Failed, Job, Progressed, Report, Started, Succeeded, Tell
 from alula.testing.sim.loop import Process, VirtualLoop
+from alula.testing.sim.prefaces import Ledger, Preface, Prefaces, Waiting, none
 
 Ts = TypeVarTuple("Ts")
 
@@ -80,6 +81,7 @@ class _Live:
     over: Report | None = None
     """How it ended."""
     said: list[Report] = field(default_factory=list)
+    preface: Preface = field(default_factory=Preface)
 
     @property
     def live(self) -> bool:
@@ -97,6 +99,9 @@ class Cluster:
 
     def __init__(self, loop: VirtualLoop, script: Script, dials: Dials, log: Callable[[str], None]) -> None:
         self.loop, self.script, self.dials, self.log = loop, script, dials, log
+        self.prefaces: Prefaces = none
+        """What attempts do before they run."""
+        self.ledger = Ledger()
         self.jobs: dict[str, list[_Live]] = {}
         """By the name of the attempt; more than one is a fault, and so are two live ones of a node."""
         self.closed: set[str] = set()
@@ -123,7 +128,11 @@ class Cluster:
     def begin(self, job: Job, owner: ScriptedRunner, tell: Tell) -> None:
         name = job.id.name
         deed = self.script(job)
-        live = _Live(job, deed, owner, tell, owner.local)
+        live = _Live(job, deed, owner, tell, owner.local, preface=self.prefaces(job))
+        if live.preface.units:
+            used = live.preface.units + sum(one.preface.units for one in self.live())
+            if used > self.ledger.units:
+                self.faults.append(f"{_text(job.id)} begins, and {used} of {self.ledger.units} units are in use")
         of_node = self._of_node.setdefault(_node(job.id), [])
         for other in of_node:
             if other.live:
@@ -196,11 +205,13 @@ class ScriptedRunner:
     def __init__(self, cluster: Cluster, process: Process, *, local: bool = True) -> None:
         self.cluster, self.process, self.local = cluster, process, local
         self._end: asyncio.TimerHandle | None = None
+        self._waiting = Waiting(process, cluster.ledger)
 
     async def open(self) -> None:
         """There is nothing to get ready."""
 
     async def aclose(self) -> None:
+        self._waiting.clear()
         self.cluster.lose(self)
 
     def keep(self, seconds: float) -> None:
@@ -210,6 +221,7 @@ class ScriptedRunner:
 
     def _unkept(self) -> None:
         """The engine was silent for too long: its own processes end, whatever it is doing."""
+        self._waiting.clear()
         for live in self.cluster.lose(self):
             self.cluster.log(f"job {_text(live.job.id)} ends, since {self.process.name} is silent")
             self.process.call_soon(live.tell, GONE)
@@ -223,6 +235,7 @@ class ScriptedRunner:
             return
         mine = [one for one in cluster.jobs.get(name, []) if not one.local or one.owner is self]
         cluster.on_start(job, self.process.name)
+        cluster.ledger.starts(job)
         if mine:
             [live] = mine
             live.owner, live.tell = self, tell
@@ -232,7 +245,7 @@ class ScriptedRunner:
         elif name in cluster.closed and not self.local:
             self.process.call_soon(tell, GONE)
         else:
-            cluster.begin(job, self, tell)
+            self._waiting.begin(job, tell, cluster.prefaces(job), lambda: cluster.begin(job, self, tell))
 
     def told(self, live: _Live, report: Report) -> None:
         """Carry a report to the engine: maybe late, maybe twice, maybe not at all."""
@@ -252,11 +265,14 @@ class ScriptedRunner:
 
     def wake(self, id: AttemptId) -> None: ...
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:
         if not self.process.alive:
             return
+        self._waiting.drop(id.name)
         dials = self.cluster.dials
         wait = dials.rng.random() * dials.slow if dials.trouble(dials.late) else 0.05
         self.cluster.log(f"close {_text(id)}{', and abort it' if abort else ''}")

@@ -24,11 +24,12 @@ from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.engine.state import Settings
 from alula.store.memory import MemoryStore
-from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
+from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution, PoolRecord
 from alula.testing.sim import faults, runners
 from alula.testing.sim.check import Checker, at_once
 from alula.testing.sim.flows import DOMAIN, PROJECT, Flow
 from alula.testing.sim.loop import Process, VirtualClock, VirtualLoop, virtual_loop
+from alula.testing.sim.prefaces import POOL, prefaces
 from alula.testing.sim.runners import Cluster, Script, ScriptedRunner
 
 DATA = "memory://data"
@@ -66,6 +67,8 @@ class Weather:
     """The death of an engine is noticed at once, as that of a process on the same machine is."""
     alone: bool = False
     """Only one engine can reach the store, as on a laptop: it goes on through an outage of the store."""
+    units: int = 0
+    """Of a pool that attempts need some of; with them they also keep and show things."""
 
     @staticmethod
     def by(rng: random.Random) -> Weather:
@@ -89,6 +92,7 @@ class Weather:
             jumps=rng.random() < 0.2,
             noticed=rng.random() < 0.3,
             alone=engines == 1 and rng.random() < 0.5,
+            units=rng.choice([0, 1, 2, 4]),
         )
 
 
@@ -130,6 +134,9 @@ class World:
         self.store_dials = faults.Dials(rng, weather.budget)
         self.runner_dials = runners.Dials(rng, weather.budget, lost=0.05 if weather.lost else 0.0)
         self.cluster = Cluster(self.loop, script, self.runner_dials, self.say)
+        if weather.units:
+            self.cluster.prefaces, self.cluster.ledger.units = prefaces(seed, weather.units), weather.units
+            at_once(self.store.set_pool(PoolRecord(POOL, weather.units)))
         self.checker = Checker(self.store, self.cluster, self.objects, self.say, traced=traced)
         self.rng = random.Random(f"{seed} world")
         self.replicas: dict[int, Replica] = {}
