@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import needs
+from tests.servers.mariadb import MariaDB, NoMariaDB, mariadb_server
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 from tests.servers.slurm import NoSlurm, Slurm, slurm_cluster
 
@@ -35,3 +36,13 @@ def slurm() -> Iterator[Slurm]:
             yield cluster
     except NoSlurm as exc:
         needs("Slurm", str(exc))
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A MariaDB for all tests, in which nothing is to be broken."""
+    try:
+        with mariadb_server() as server:
+            yield server
+    except NoMariaDB as exc:
+        needs("MariaDB", str(exc))

@@ -75,7 +75,7 @@ class Sql(CorePlugin[Begun]):
     async def handle(self, task: TaskContext, state: Begun | None) -> Transition[Begun]:
         run = self._runs.get(task.name)
         if run is None:
-            return await self._begin(task)
+            return await self._begin(task, fresh=task.fresh and state is None)
         if run.busy:
             return Transition(_running(run), Begun(), check_after=_LOOK)
         if run.failed is not None:
@@ -108,7 +108,7 @@ class Sql(CorePlugin[Begun]):
         connection = self._settings.connections[job.what.rpartition(" ")[2]]
         await asyncio.to_thread(DRIVERS[connection.kind].stop, await self._own(connection), job.name)
 
-    async def _begin(self, task: TaskContext) -> Transition[Begun]:
+    async def _begin(self, task: TaskContext, *, fresh: bool) -> Transition[Begun]:
         driver, found = self._place(task)
         order = await _order(task, driver)
         if found.pool and not await task.reserve(found.pool):
@@ -120,7 +120,7 @@ class Sql(CorePlugin[Begun]):
         self._waiting.pop(task.name, None)
         at = await self._source(task, found)
         run = self._runs[task.name] = Run(driver, at, order, told=lambda: self._told(task))
-        run.start(fresh=task.fresh)
+        run.start(fresh=fresh)
         return Transition(_running(run), Begun(), check_after=_LOOK)
 
     def _told(self, task: TaskContext) -> None:

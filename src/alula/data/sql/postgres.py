@@ -41,9 +41,7 @@ class Postgres(Driver):
         with _translated(source):
             connection = _connect(source, name)
             try:
-                connection.execute("select set_config('lock_timeout', '10s', false)")
-                connection.execute("select pg_advisory_lock(%s)", [_key(name)])
-                connection.execute("select set_config('lock_timeout', '0', false)")
+                _lock(connection, source, name)
             except BaseException:
                 connection.close()
                 raise
@@ -55,8 +53,7 @@ class Postgres(Driver):
                 "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s", [name]
             ).fetchall()
             if found or not connection.execute("select pg_try_advisory_lock(%s)", [_key(name)]).fetchall()[0][0]:
-                connection.execute("select set_config('lock_timeout', '10s', false)")
-                connection.execute("select pg_advisory_lock(%s)", [_key(name)])
+                _lock(connection, source, name)
             return bool(found)
 
     def names(self, source: Source) -> list[str]:
@@ -105,6 +102,18 @@ class _Session(Session):
     def interrupt(self) -> None:
         with suppress(Exception):  # likewise
             hang_up(self._connection.fileno())
+
+
+def _lock(connection: psycopg.Connection[Any], source: Source, name: str) -> None:
+    """Take the lock of a name, for as long as the session lives. Raises RemoteError if another session keeps it."""
+    from psycopg.errors import LockNotAvailable
+
+    connection.execute("select set_config('lock_timeout', '10s', false)")
+    try:
+        connection.execute("select pg_advisory_lock(%s)", [_key(name)])
+    except LockNotAvailable as exc:
+        raise unreachable(f"another session still has the name {name}", where=source.where) from exc
+    connection.execute("select set_config('lock_timeout', '0', false)")
 
 
 def _connect(source: Source, name: str) -> psycopg.Connection[Any]:

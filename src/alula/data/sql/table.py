@@ -209,7 +209,13 @@ class Sink:
 
 
 def storable(made: pa.RecordBatch, where: str) -> pa.RecordBatch:
-    """A batch with types that Parquet has: intervals without months as durations, what else is strange as text."""
+    """A batch whose columns have names of their own, and types that Parquet has.
+
+    Intervals without months are durations, what else is strange is text.
+    """
+    names = unique(made.schema.names)
+    if names != made.schema.names:
+        made = made.rename_columns(names)
     if not any(map(_strange, made.schema.types)):
         return made
     arrays = [

@@ -104,6 +104,8 @@ class _Lent:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._task, name)
+        if name == "wake":
+            return lambda: self._loop.post(found)
         if name in _LENT:
             return lambda *args, **more: self._loop.come_in(lambda: found(*args, **more))
         return found
