@@ -297,10 +297,14 @@ class Attempts:
             if closing.local:
                 ending.append(closing)
             else:
-                closing.cancel()
+                closing.forget()
         for flight in self.flights.values():
             flight.over = True
-            if flight.runner is not None and flight.runner.local:
+            if flight.runner is None:
+                continue
+            if not flight.runner.local:
+                flight.runner.forget(flight.id)
+            else:
                 closing = self._closing(flight.runner, flight.id, abort=True, reason="its engine has lost it")
                 closing.start()
                 ending.append(closing)

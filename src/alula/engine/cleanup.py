@@ -33,6 +33,8 @@ class Cleaner(Protocol):
     @property
     def local(self) -> bool: ...
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None: ...
@@ -146,6 +148,11 @@ class Closing:
         self._asked += 1
         if self._handle is not None:
             self._handle.cancel()
+
+    def forget(self) -> None:
+        """The same, and have the runner do nothing more about it: it is another engine's now."""
+        self.cancel()
+        self._runner.forget(self.id)
 
     def _done(self, message: str) -> None:
         self.cancel()

@@ -84,6 +84,11 @@ class Absent:
     def __init__(self, route: Callable[[], Runner | str]) -> None:
         self._route = route
 
+    def forget(self, id: AttemptId) -> None:
+        runner = self._route()
+        if not isinstance(runner, str):
+            runner.forget(id)
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
@@ -13,16 +11,19 @@ from datetime import timedelta
 from typing import Any
 
 from alula._kits.clock import Clock
-from alula.errors import AlulaError, PluginError, Rejected, Throttled
+from alula.errors import PluginError, Rejected, Throttled
 from alula.hosting import verdict
 from alula.hosting.adapter import Adapter
 from alula.hosting.breaker import Breaker
-from alula.hosting.calls import BROKEN, CallFailed, Calls, Garbage, NotYet
+from alula.hosting.calls import BROKEN, CallFailed, Calls, NotYet
+from alula.hosting.holding import Holding
 from alula.hosting.hops import Hop
+from alula.hosting.patience import Patience
 from alula.hosting.secrets import Censor
+from alula.hosting.states import States
 from alula.hosting.task import Lent, Task
-from alula.hosting.ward import Closing, Trouble, Ward
-from alula.plugin import showing, typed
+from alula.hosting.voice import Tell, Voice
+from alula.hosting.ward import Closing, Ward
 from alula.plugin.core import CorePlugin, Plugin
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.phase import Phase, PhaseInfo, Transition
@@ -32,24 +33,16 @@ from alula.plugin.runner import (
     Failed,
     Job,
     Keeps,
-    Progressed,
     Report,
-    Shows,
-    Started,
-    Waits,
 )
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE = 60.0
-_FIRST_PAUSE = 1.0
 _LEAST_PAUSE = 0.05
 """Seconds between two calls of an attempt that changed nothing."""
 _UNSURE_PAUSE = 0.5
 _ABORT_GRACE = 2.0
 """Seconds that a call may go on after somebody wants the attempt to end."""
-
-Tell = Callable[[AttemptId, Report], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +87,16 @@ class Guest:
         self._calls, self._rules, self._clock, self._rng, self._censor = calls, rules, clock, rng, censor
         self._lent = lent(self)
         self._report, self._to_engine, self._to_guest = tell, to_engine, to_guest
-        self._breaker = breaker
+        self._states, self._voice = States(plugin, core, censor), Voice(tell)
+        self._patience = Patience(clock, rng, rules.outage)
+        self._holding = Holding(breaker, clock, self.wake)
         self._loop = asyncio.get_running_loop()
         self._wards: dict[AttemptId, Ward] = {}
         self._adapts = isinstance(core, Adapter)
-        self._held: dict[AttemptId, None] = {}
-        """Attempts that the breaker holds back, in order."""
-        self._not_before = 0.0
-        """Throttled: no call of `handle` before that."""
         self._gone = False
         calls.overdue = self._overdue
         self._leaving: dict[AttemptId, asyncio.Task[None]] = {}
         """Calls under way for attempts that were forgotten."""
-        self._probing: asyncio.TimerHandle | None = None
-        self._until = math.inf
-        """The engine's word counts until then; it must speak again before anything new is done."""
 
     def __len__(self) -> int:
         return len(self._wards)
@@ -120,18 +108,26 @@ class Guest:
             return
         ward = self._wards.get(job.id)
         if ward is not None and ward.closing is None and not ward.over:
-            self._say_again(ward)
+            self._again(ward)
             return
         if ward is not None and ward.closing is not None:  # begun anew when nothing of it is left
             ward.closing.done.append(lambda problem: None if problem else self._to_guest.put(self.start, job))
             return
         ward = self._wards[job.id] = Ward(Task(self._lent, job))
-        self._read_state(ward)
+        self._states.read(ward)
         if ward.problem:
             failure = AttemptFailure("PluginStateUnreadable", ward.problem, FailureKind.SYSTEM, recoverable=True)
             self._end(ward, Failed(failure, closed=False))
             return
         self._kick(ward)
+
+    def _again(self, ward: Ward) -> None:
+        """Somebody asks for an attempt that is here already."""
+        self._voice.again(ward)
+        if ward.saving:  # whoever was asked before may never answer
+            self._keep_state(ward, timedelta(0))
+        else:
+            self._kick(ward)
 
     def woken(self, id: AttemptId) -> None:
         """There is something new about an attempt. Safe from any thread."""
@@ -154,7 +150,7 @@ class Guest:
         ward = self._wards.pop(id, None)
         if ward is None:
             return
-        self._held.pop(id, None)
+        self._holding.drop(id)
         ward.cancel_timer()
         ward.over, ward.closing = True, None
         if isinstance(self._core, Adapter):
@@ -169,11 +165,11 @@ class Guest:
             return
         ward = self._wards.get(id)
         if ward is None:
-            if job is None:
+            if job is None or job.fresh:  # nobody has handled it yet
                 self._to_engine.put(done, "")
                 return
-            ward = self._wards[id] = Ward(Task(self._lent, replace(job, fresh=False), inputs=False))
-            self._read_state(ward)
+            ward = self._wards[id] = Ward(Task(self._lent, job, inputs=False))
+            self._states.read(ward)
         if ward.closing is not None:
             ward.closing.done.append(done)
             return
@@ -184,14 +180,14 @@ class Guest:
         ward.over = True
         ward.saving = False
         ward.cancel_timer()
-        self._held.pop(id, None)
+        self._holding.drop(id)
         if ward.call is not None:
             ward.timer = self._loop.call_later(_ABORT_GRACE, ward.call.cancel)
         else:
             self._kick(ward)
 
     def _is_leaving(self, id: AttemptId, then: Callable[[], None]) -> bool:
-        """Whether a call for an attempt that was forgotten has not come back yet; what is wanted follows when it has."""
+        """Whether a call for an attempt that was forgotten has not come back yet; then what is wanted follows."""
         leaving = self._leaving.get(id)
         if leaving is not None:
             leaving.add_done_callback(lambda _: then())
@@ -209,16 +205,21 @@ class Guest:
 
     def keep(self, until: float) -> None:
         """The attempts are this engine's until then, by the monotonic clock."""
-        self._until = until
+        self._holding.keep(until)
 
     def say(self, reason: str) -> None:
         """Tell all attempts that wait why they do; empty: as it was."""
         for ward in self._wards.values():
-            self._waits(ward, reason or (verdict.waits(ward.info) if ward.info is not None else ""))
+            self._voice.waits(ward, reason or (verdict.waits(ward.info) if ward.info is not None else ""))
+
+    def release(self) -> None:
+        """Let go on who was held back, if the plugin works again."""
+        self._holding.release()
 
     async def leave(self) -> None:
         """Make no more calls, and end those that are under way."""
         self._gone = True
+        self._holding.close()
         calls = []
         for ward in self._wards.values():
             ward.cancel_timer()
@@ -241,27 +242,20 @@ class Guest:
         if ward.closing is not None:
             ward.call = self._loop.create_task(self._close(ward, ward.closing))
         elif not ward.over:
-            wait = self._not_before - self._clock.monotonic()
-            if wait > 0:
-                ward.timer = self._loop.call_later(wait, self._kick, ward)
-                return
-            if self._clock.monotonic() > self._until:
-                ward.timer = self._loop.call_later(_UNSURE_PAUSE, self._kick, ward)
-                return
-            held = self._breaker.holds(ward.task.id)
-            if held:
-                self._held[ward.task.id] = None
-                self._waits(ward, held)
-                self.release()
-                return
-            ward.call = self._loop.create_task(self._handle(ward))
+            pause = self._holding.pause()
+            if pause > 0:
+                ward.timer = self._loop.call_later(pause, self._kick, ward)
+            elif held := self._holding.holds(ward.task.id):
+                self._voice.waits(ward, held)
+            else:
+                ward.call = self._loop.create_task(self._handle(ward))
 
     async def _handle(self, ward: Ward) -> None:
         ward.pending = False
         try:
             answer = await self._made("handle", lambda: self._core.handle(ward.task, ward.state))
             moved = verdict.transition(self.name, answer)
-            state = self._packed(moved.state)
+            state = self._states.pack(moved.state)
         except asyncio.CancelledError:
             self._called(ward)
             if ward.closing is None and not (self._gone or ward.over):
@@ -270,7 +264,7 @@ class Guest:
         except NotYet as exc:
             self._called(ward)
             if ward.closing is None and not ward.over:
-                self._waits(ward, exc.reason)
+                self._voice.waits(ward, exc.reason)
                 self._later(ward, exc.after)
             return
         except BROKEN as exc:
@@ -280,7 +274,7 @@ class Guest:
             return
         ward.state = moved.state  # before a close that waits: it shall know what was just made
         self._called(ward)
-        self._breaker_told(ward, None)
+        self._holding.good()
         if ward.closing is None and not ward.over:
             self._moved(ward, moved, state)
 
@@ -294,7 +288,7 @@ class Guest:
             if ward.call is task:
                 ward.stuck = what
                 log.warning("plugin.deaf", extra={"plugin": self.name, "attempt": ward.task.name, "what": what})
-                self._waits(ward, what)
+                self._voice.waits(ward, what)
                 if ward.closing is not None:
                     closing, ward.closing = ward.closing, None
                     for done in closing.done:
@@ -316,7 +310,7 @@ class Guest:
             ward.kept = state
             ward.saving = not info.phase.terminal  # the end of an attempt is committed with its last state
             self._keep_state(ward, moved.check_after)
-        self._show(ward, info)
+        self._voice.show(ward, info)
         end = verdict.outcome(info)
         if end is not None:
             ward.succeeded = info.phase is Phase.SUCCEEDED
@@ -331,7 +325,7 @@ class Guest:
         def saved() -> None:
             self._to_guest.put(self._saved, ward, check_after)
 
-        self._report(ward.task.id, Keeps(ward.kept, self._core.info.state_version, saved))
+        self._report(ward.task.id, Keeps(ward.kept, self._states.version, saved))
 
     def _saved(self, ward: Ward, check_after: timedelta | None) -> None:
         if ward.saving and self._wards.get(ward.task.id) is ward:
@@ -354,61 +348,23 @@ class Guest:
 
     def _failed(self, ward: Ward, exc: BaseException) -> None:
         """A call for an attempt that goes on has failed."""
-        if isinstance(exc, Rejected):
-            self._breaker_told(ward, None)
-            self._end(ward, Failed(self._censor.failure(verdict.rejected(exc)), closed=False))
-            return
-        ward.pending = False
         text = self._censor.text(verdict.message(self.name, "handle", exc))
-        if isinstance(exc, Throttled):
-            self._breaker_told(ward, None)
-            wait = exc.retry_after if exc.retry_after is not None else self._pause(1)
-            if not self._adapts:
-                self._not_before = max(self._not_before, self._clock.monotonic() + wait)
-            self._waits(ward, f"the remote wants to be asked less often: {text}")
-            self._later(ward, wait)
-            return
-        self._breaker_told(ward, exc)
-        now = self._clock.monotonic()
-        former = ward.trouble
-        since, began, tries = (former.since, former.began, former.tries) if former else (self._clock.now(), now, 0)
-        ward.trouble = trouble = Trouble(since, began, tries + 1, text)
-        if now - began >= self._rules.outage.total_seconds():
-            self._end(ward, Failed(verdict.unavailable(trouble, exc, now - began), closed=False))
-            return
-        last = ward.info or PhaseInfo(Phase.QUEUED)
-        self._show(ward, replace(last, reason=str(trouble)), keep=True)
-        self._waits(ward, str(trouble))
-        self._later(ward, self._pause(trouble.tries))
-
-    def _pause(self, tries: int) -> float:
-        return float(min(_FIRST_PAUSE * 2 ** min(tries - 1, 16), _LONGEST_PAUSE) * (0.5 + self._rng.random()))
-
-    def _breaker_told(self, ward: Ward, exc: BaseException | None) -> None:
-        """Let the breaker know how a call went; those that it held back go on when it closes."""
-        if exc is None:
-            self._breaker.good()
+        if isinstance(exc, Rejected | Throttled):  # it is the task, or there is too much of it: the plugin works
+            self._holding.good()
         else:
-            self._breaker.bad(ward.task.id, self._censor.text(verdict.message(self.name, "handle", exc)))
-        self.release()
-
-    def release(self) -> None:
-        """Let attempts go on that were held back, as far as the breaker lets them now; later those that it does not."""
-        while self._held and not self._breaker.open:
-            id = next(iter(self._held))
-            del self._held[id]
-            self.wake(id)
-        if self._held and self._probing is None:
-            self._probing = self._loop.call_later(max(self._breaker.probe_in(), _LEAST_PAUSE), self._probe)
-
-    def _probe(self) -> None:
-        """Let one attempt try whether the plugin works again."""
-        self._probing = None
-        if self._held and self._breaker.probe_in() <= 0:
-            id = next(iter(self._held))
-            del self._held[id]
-            self.wake(id)
-        self.release()
+            self._holding.bad(ward.task.id, text)
+        ward.pending = False
+        answer = self._patience.judge(ward, exc, text)
+        if isinstance(answer, AttemptFailure):
+            self._end(ward, Failed(self._censor.failure(answer), closed=False))
+            return
+        if isinstance(exc, Throttled) and not self._adapts:
+            self._holding.quiet(answer.seconds)
+        if ward.trouble is not None:
+            last = ward.info or PhaseInfo(Phase.QUEUED)
+            self._voice.show(ward, replace(last, reason=answer.reason), keep=True)
+        self._voice.waits(ward, answer.reason)
+        self._later(ward, answer.seconds)
 
     # --- the end ---
 
@@ -419,6 +375,15 @@ class Guest:
         self._report(ward.task.id, report)
 
     async def _close(self, ward: Ward, closing: Closing) -> None:
+        problem = await self._cleaned(ward, closing)
+        ward.call, ward.closing = None, None
+        if not problem and self._wards.get(ward.task.id) is ward:
+            del self._wards[ward.task.id]
+        for done in closing.done:
+            self._to_engine.put(done, problem)
+
+    async def _cleaned(self, ward: Ward, closing: Closing) -> str:
+        """Abort and finalize an attempt, as far as that was not done; what went wrong."""
         task = ward.task
         call = "abort" if closing.abort and not ward.aborted else "finalize"
         try:
@@ -428,95 +393,10 @@ class Guest:
                 await self._made("abort", lambda: self._core.abort(task, ward.state, closing.reason))
                 ward.aborted, call = True, "finalize"
             await self._made("finalize", lambda: self._core.finalize(task, ward.state))
-            problem = ""
         except asyncio.CancelledError:
-            problem = f"{self.name}.{call}: it was cancelled"
+            return f"{self.name}.{call}: it was cancelled"
         except NotYet as exc:
-            problem = f"{self.name}.{call} waits: {exc.reason}"
+            return f"{self.name}.{call} waits: {exc.reason}"
         except BROKEN as exc:
-            problem = self._censor.text(verdict.message(self.name, call, exc))
-        ward.call, ward.closing = None, None
-        if not problem and self._wards.get(task.id) is ward:
-            del self._wards[task.id]
-        for done in closing.done:
-            self._to_engine.put(done, problem)
-
-    # --- what is said and kept ---
-
-    def _show(self, ward: Ward, info: PhaseInfo, *, keep: bool = False) -> None:
-        """Tell of an attempt what has changed.
-
-        Args:
-            keep: What the plugin said last still counts; this is about the calls.
-        """
-        id = ward.task.id
-        if not keep:
-            before, ward.info = ward.info, info
-            self._waits(ward, verdict.waits(info))
-            if info.phase is Phase.RUNNING and not ward.started:
-                ward.started = True
-                self._report(id, Started())
-            running = info.phase is Phase.RUNNING
-            if running and (before is None or (before.progress, before.reason) != (info.progress, info.reason)):
-                self._report(id, Progressed(info.progress, info.reason))
-        shown = showing.pack(info)
-        if shown != ward.shown:
-            ward.shown = shown
-            self._report(id, Shows(shown))
-
-    def _waits(self, ward: Ward, reason: str) -> None:
-        if reason != ward.waits:
-            ward.waits = reason
-            self._report(ward.task.id, Waits(reason))
-
-    def _say_again(self, ward: Ward) -> None:
-        """Somebody asks for an attempt that is here already."""
-        id = ward.task.id
-        if ward.started:
-            self._report(id, Started())
-        if ward.shown:
-            self._report(id, Shows(ward.shown))
-        if ward.waits:
-            self._report(id, Waits(ward.waits))
-        if ward.saving:  # whoever was asked before may never answer
-            self._keep_state(ward, timedelta(0))
-        else:
-            self._kick(ward)
-
-    def _packed(self, state: Any) -> bytes:
-        """A state as it is kept. Raises Garbage."""
-        if state is None:
-            return b""
-        try:
-            data = json.dumps(typed.shape_of(self._kind).write(state), sort_keys=True, separators=(",", ":"))
-        except (TypeError, ValueError, AttributeError, AlulaError) as exc:
-            raise Garbage(f"the state of {self.name} cannot be kept: {exc}", fix="it is a fault of the plugin") from exc
-        if self._censor.holds(data):
-            raise Garbage(f"the state of {self.name} holds a secret", fix="keep what it is for, and ask for it again")
-        return data.encode()
-
-    @property
-    def _kind(self) -> Any:
-        kind = getattr(self._core, "state_kind", None)
-        return self._core.state_type if kind is None else kind
-
-    def _read_state(self, ward: Ward) -> None:
-        job = ward.task.job
-        if not job.state:
-            return
-        version = self._core.info.state_version
-        where = f"the state of {self.name}, version {job.state_version}"
-        try:
-            document = json.loads(job.state)
-            if job.state_version > version:
-                raise PluginError(f"{where}: this is version {version} of the plugin, and cannot read later ones")
-            if job.state_version != version and isinstance(document, dict):
-                document = self._plugin.upgrade(document, job.state_version)
-            faults: list[str] = []
-            ward.state = typed.shape_of(self._kind).read(document, "state", faults)
-            if faults:
-                raise PluginError(f"{where}, cannot be read: {'; '.join(faults)}")
-        except BROKEN as exc:
-            ward.state = None
-            said = exc.what if isinstance(exc, PluginError) else f"{where}, cannot be read: {exc!r}"
-            ward.problem = self._censor.text(said)
+            return self._censor.text(verdict.message(self.name, call, exc))
+        return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from alula.hosting.guest import Guest, Rules
 from alula.hosting.hops import Hop
 from alula.hosting.secrets import Censor, Secrets
 from alula.hosting.task import Lender, Lent
+from alula.hosting.watchdog import Watchdog
 from alula.idl import TaskTemplate
 from alula.plugin.core import CorePlugin, Plugin
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Succeeded, Tell, Waits
@@ -30,9 +30,6 @@ from alula.plugin.webapi import Limits
 
 log = logging.getLogger(__name__)
 
-_PING_SECONDS = 1.0
-_BLOCKED_SECONDS = 5.0
-"""A loop that did not answer for so long is blocked."""
 _LEAVE_SECONDS = 10.0
 """For a plugin to let go, in the end."""
 _AGAIN_SECONDS = (2.0, 60.0)
@@ -96,13 +93,7 @@ class Host:
         self._censor = Censor()
         # the engine's side
         self._tells: dict[AttemptId, Tell] = {}
-        self._pinging: asyncio.TimerHandle | None = None
-        self._ping_at: float | None = None
-        """When the plugin's loop was last asked for a word; None: it has answered."""
-        self._beat = 0.0
-        """When it last answered; the plugin's thread writes it."""
-        self._busy = -1
-        self._blocked = ""
+        self._watchdog: Watchdog | None = None
         # the plugin's side
         self._guest: Guest | None = None
         self._waiting: dict[AttemptId, Job] = {}
@@ -129,14 +120,22 @@ class Host:
         if not self._inline:
             self._thread = threading.Thread(target=_serve, args=(loop,), name=f"alula-{self.name}", daemon=True)
             self._thread.start()
+            self._watchdog = Watchdog(
+                self._thread,
+                loop,
+                self._around.clock,
+                steps=lambda: self.calls.steps,
+                waits=lambda: bool(self._tells),
+                changed=self._is_blocked,
+            )
         self._loop = loop
         self._to_guest.put(self._spawn, self._begin)
 
     async def aclose(self) -> None:
         if self.state is State.NEW:
             return
-        if self._pinging is not None:
-            self._pinging.cancel()
+        if self._watchdog is not None:
+            self._watchdog.close()
         left = asyncio.Event()
         self._tells.clear()
         self._to_guest.put(self._leave, left)
@@ -164,10 +163,10 @@ class Host:
     def start(self, job: Job, tell: Tell) -> None:
         self._tells[job.id] = tell
         self._to_guest.put(self._start, job)
-        if self._pinging is None and not self._inline:
-            self._pinging = asyncio.get_running_loop().call_later(_PING_SECONDS, self._ping)
-        if self._blocked:
-            tell(Waits(self._blocked))
+        if self._watchdog is not None:
+            self._watchdog.watch()
+        if self.blocked:
+            tell(Waits(self.blocked))
 
     def wake(self, id: AttemptId) -> None:
         self._to_guest.put(self._wake, id)
@@ -180,8 +179,8 @@ class Host:
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:
         self._tells.pop(id, None)
-        if self._blocked:
-            done(self._blocked)
+        if self.blocked:
+            done(self.blocked)
             return
         self._to_guest.put(self._close, id, abort, reason, done, job)
 
@@ -199,8 +198,8 @@ class Host:
     @property
     def trouble(self) -> str:
         """Why its tasks wait; empty: it works."""
-        if self._blocked:
-            return self._blocked
+        if self.blocked:
+            return self.blocked
         if self.problem:
             return f"plugin {self.name} is disabled: {self.problem}"
         return self._breaker.reason
@@ -230,38 +229,24 @@ class Host:
             del self._tells[id]
         tell(report)
 
+    @property
+    def blocked(self) -> str:
+        """Why the plugin's loop does not turn; empty: it does."""
+        where = self._watchdog.where if self._watchdog is not None else ""
+        return f"plugin {self.name} is disabled: it blocks its event loop, {where}" if where else ""
+
+    def _is_blocked(self) -> None:
+        """The plugin's loop has stopped, or turns again."""
+        blocked = self.blocked
+        if blocked:
+            log.warning("plugin.blocked", extra={"plugin": self.name, "what": blocked})
+        for tell in list(self._tells.values()):
+            tell(Waits(blocked))
+        if not blocked:
+            self._to_guest.put(self._say)
+
     def _opened(self, state: State, problem: str) -> None:
         self.state, self.problem = state, problem
-
-    def _ping(self) -> None:
-        """See whether the plugin's loop still turns."""
-        self._pinging = None
-        now = self._around.clock.monotonic()
-        if self._ping_at is None or self._busy != self.calls.steps:
-            self._ping_at, self._busy = now, self.calls.steps
-            self._loop.call_soon_threadsafe(self._pong)
-        elif self._beat < self._ping_at and now - self._ping_at > _BLOCKED_SECONDS:
-            where = _where(self._thread)
-            blocked = f"plugin {self.name} is disabled: it blocks its event loop{where}"
-            if blocked != self._blocked:
-                log.warning("plugin.blocked", extra={"plugin": self.name, "where": where})
-                self._blocked = blocked
-                for tell in list(self._tells.values()):
-                    tell(Waits(blocked))
-        elif self._beat >= self._ping_at:
-            self._ping_at = None
-            if self._blocked:
-                self._blocked = ""
-                for tell in list(self._tells.values()):
-                    tell(Waits(""))
-                self._to_guest.put(self._say)
-        if self._tells or self._blocked:
-            self._pinging = asyncio.get_running_loop().call_later(_PING_SECONDS, self._ping)
-        else:
-            self._ping_at = None
-
-    def _pong(self) -> None:
-        self._beat = self._around.clock.monotonic()
 
     # --- on the plugin's loop ---
 
@@ -426,12 +411,3 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
-
-
-def _where(thread: threading.Thread | None) -> str:
-    """What a thread does now, for people."""
-    frame = sys._current_frames().get(thread.ident or 0) if thread is not None else None
-    if frame is None:
-        return ""
-    code = frame.f_code
-    return f", in {code.co_name} ({code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno})"

@@ -117,6 +117,12 @@ class Hosts:
         if host is not None:
             host.wake(id)
 
+    def forget(self, id: AttemptId) -> None:
+        self._lobby.pop(id, None)
+        runner = self._of.pop(id, None)
+        if runner is not None:
+            runner.forget(id)
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

@@ -193,6 +193,13 @@ class Runner(Protocol):
         """Somebody outside says that there is something new about an attempt."""
         ...
 
+    def forget(self, id: AttemptId) -> None:
+        """Of a runner that is not local: the attempt is, or may soon be, another engine's.
+
+        Nothing more is done for it, here, and what is outside stays as it is. It may be started again.
+        """
+        ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

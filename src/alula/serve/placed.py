@@ -60,6 +60,9 @@ class Placed(Silent):
     def wake(self, id: AttemptId) -> None:
         self._hosts.wake(id)
 
+    def forget(self, id: AttemptId) -> None:
+        self._hosts.forget(id)
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

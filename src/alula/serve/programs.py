@@ -130,6 +130,8 @@ class Programs(Silent):
 
     def wake(self, id: AttemptId) -> None: ...
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

@@ -144,6 +144,8 @@ class FakeRunner:
 
     def wake(self, id: AttemptId) -> None: ...
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

@@ -28,6 +28,8 @@ class Remote(FakeRunner):
         self.jobs: list[Job | None] = []
         self.woken: list[AttemptId] = []
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def wake(self, id: AttemptId) -> None:
         self.woken.append(id)
 

@@ -44,6 +44,8 @@ class Workers:
 
     def wake(self, id: AttemptId) -> None: ...
 
+    def forget(self, id: AttemptId) -> None: ...
+
     def close(
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:

@@ -1,0 +1,60 @@
+"""What the engine is told of attempts: only what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alula.hosting import verdict
+from alula.hosting.ward import Ward
+from alula.plugin import showing
+from alula.plugin.phase import Phase, PhaseInfo
+from alula.plugin.runner import AttemptId, Progressed, Report, Shows, Started, Waits
+
+Tell = Callable[[AttemptId, Report], None]
+
+
+class Voice:
+    """Tells of attempts.
+
+    Args:
+        report: Takes reports to the engine.
+    """
+
+    def __init__(self, report: Tell) -> None:
+        self._report = report
+
+    def show(self, ward: Ward, info: PhaseInfo, *, keep: bool = False) -> None:
+        """Tell of an attempt what has changed.
+
+        Args:
+            keep: What the plugin said last still counts; this is about the calls.
+        """
+        id = ward.task.id
+        if not keep:
+            before, ward.info = ward.info, info
+            self.waits(ward, verdict.waits(info))
+            if info.phase is Phase.RUNNING and not ward.started:
+                ward.started = True
+                self._report(id, Started())
+            running = info.phase is Phase.RUNNING
+            if running and (before is None or (before.progress, before.reason) != (info.progress, info.reason)):
+                self._report(id, Progressed(info.progress, info.reason))
+        shown = showing.pack(info)
+        if shown != ward.shown:
+            ward.shown = shown
+            self._report(id, Shows(shown))
+
+    def waits(self, ward: Ward, reason: str) -> None:
+        if reason != ward.waits:
+            ward.waits = reason
+            self._report(ward.task.id, Waits(reason))
+
+    def again(self, ward: Ward) -> None:
+        """Somebody asks for an attempt that is here already."""
+        id = ward.task.id
+        if ward.started:
+            self._report(id, Started())
+        if ward.shown:
+            self._report(id, Shows(ward.shown))
+        if ward.waits:
+            self._report(id, Waits(ward.waits))
