@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from google.protobuf.json_format import MessageToDict
+
 from alula._kits.aio import gather
 from alula._kits.clock import Clock, SystemClock
 from alula.backends.agent import requests
@@ -215,8 +217,6 @@ class Agents(WebApiPlugin[AgentJob, Told]):
         self, key: AgentJob, queries: Sequence[str], *, start: datetime, end: datetime, step: timedelta
     ) -> tuple[Mapping[str, Json], str]:
         """What an agent measured of a job, as JSON by the name of the metric; and why there is nothing, if so."""
-        from google.protobuf.json_format import MessageToDict
-
         peer = self._directory.peer(key.agent, key.address)
         request = GetTaskMetricsRequest(
             task_type=key.type, resource_meta=_meta(key), queries=queries, task_category=_category(key)
