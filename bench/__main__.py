@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import durable
+from bench import durable, plugins
 from bench.environments import python_with
 
 HERE = Path(__file__).resolve().parent
@@ -141,14 +141,18 @@ def frames(rounds: int, rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--short", action="store_true", help="fewer rounds and rows, for CI")
-    names = "import import2 chain list literal dataclass frame run; of the engine: steps sizes recovery hello"
+    names = "import import2 chain list literal dataclass frame run; of the engine: steps sizes recovery hello; plugins"
     parser.add_argument("cases", nargs="*", help=f"{names}; default: all")
     chosen = parser.parse_args()
-    if not chosen.cases or not set(chosen.cases) <= set(durable.PARTS):
-        local([case for case in chosen.cases if case not in durable.PARTS], short=chosen.short)
+    others = {*durable.PARTS, *plugins.PARTS, "plugins"}
+    if not chosen.cases or not set(chosen.cases) <= others:
+        local([case for case in chosen.cases if case not in others], short=chosen.short)
     engine = [part for part in durable.PARTS if part in chosen.cases or not chosen.cases]
     if engine:
         durable.measure(engine, short=chosen.short)
+    wanted = [part for part in plugins.PARTS if not chosen.cases or part in chosen.cases or "plugins" in chosen.cases]
+    if wanted:
+        plugins.measure(wanted, short=chosen.short)
 
 
 def local(cases: list[str], *, short: bool) -> None:

@@ -24,9 +24,10 @@ class PluginConformance:
     """How many pairs of faults are tried."""
 
     @pytest.fixture(scope="class")
-    def report(self) -> Report:
+    @classmethod
+    def report(cls) -> Report:
         """What the verification came to; made once for all tests of the class."""
-        return verify(self.harness(), seed=self.seed, pairs=self.pairs)
+        return verify(cls.harness(), seed=cls.seed, pairs=cls.pairs)
 
     def test_it_keeps_its_promises_whatever_goes_wrong(self, report: Report) -> None:
         assert report.ok, report.text()
