@@ -23,6 +23,8 @@ _FIRST_ROWS = 500
 _MOST_ROWS = 20_000
 _AIM_BYTES = 8 << 20
 """Of one batch."""
+_EXACT = 2**53
+"""Whole numbers up to here are floats without loss."""
 _GROUP_ROWS = 128 << 10
 _GROUP_BYTES = 32 << 20
 """Rows are written when so many have come together, or so many bytes."""
@@ -81,7 +83,8 @@ def guessed(values: Iterable[Any]) -> pa.DataType:
     if kinds <= {int, bool}:
         return pa.int64() if all(-(2**63) <= one < 2**63 for one in present) else pa.string()
     if kinds <= {int, bool, float}:
-        return pa.float64()
+        exact = all(abs(one) <= _EXACT for one in present if isinstance(one, int))
+        return pa.float64() if exact else pa.string()
     if kinds == {Decimal}:
         return _decimal_for(present)
     return pa.binary() if kinds == {bytes} else pa.string()
@@ -270,13 +273,21 @@ def _common(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 def _cast(made: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if made.schema == schema:
         return made
-    cast = [
-        column(array.to_pylist(), one.type, one.name, "")
-        if pa.types.is_string(one.type)
-        else array.cast(one.type, safe=False)
-        for array, one in zip(made.columns, schema, strict=True)
-    ]
+    cast = [_widened(array, one) for array, one in zip(made.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(cast, schema=schema)
+
+
+def _widened(array: pa.Array, to: pa.Field) -> pa.Array:
+    if pa.types.is_string(to.type):
+        return column(array.to_pylist(), to.type, to.name, "")
+    try:
+        return array.cast(to.type)
+    except pa.ArrowInvalid as exc:
+        raise Rejected(
+            f"column '{to.name}' has values of {array.type} that {to.type}, which it has further down, cannot hold",
+            fix=f"cast it in the statement: cast({to.name} as ...)",
+            code="ColumnUnfit",
+        ) from exc
 
 
 def _fits(found: pa.DataType, wanted: LiteralType) -> bool:

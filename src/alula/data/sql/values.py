@@ -96,7 +96,7 @@ def _value(lit: Literal) -> Any:
         case "map":
             return json.dumps({key: _value(one) for key, one in lit.map.literals.items()}, default=str)
         case "generic":
-            return json.dumps(literals_of(lit), ensure_ascii=False)
+            return json.dumps(_plain(lit.scalar.generic), ensure_ascii=False, sort_keys=True)
         case "binary" if lit.scalar.binary.tag == "msgpack":
             value = msgpack.unpackb(lit.scalar.binary.value, strict_map_key=False)
             return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, dict) else value
@@ -104,12 +104,8 @@ def _value(lit: Literal) -> Any:
             raise _Unfit(f"a value of kind {other or 'nothing'}")
 
 
-def literals_of(lit: Literal) -> Any:
-    """A Struct as plain data, whole numbers as ints."""
-    return _plain(lit.scalar.generic)
-
-
 def _plain(value: Any) -> Any:
+    """A Struct as plain data, whole numbers as ints."""
     if hasattr(value, "fields"):
         return {key: _plain(one) for key, one in value.fields.items()}
     match value.WhichOneof("kind"):
