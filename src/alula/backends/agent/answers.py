@@ -96,7 +96,8 @@ class Gathered:
         """
         kind = part.WhichOneof("res")
         if kind == "header" and self.resource is None:
-            self.resource = part.header.resource
+            self.resource = Resource()
+            self.resource.CopyFrom(part.header.resource)
             self._count(self.resource.outputs)
         elif kind == "outputs" and self.resource is not None:
             self._count(part.outputs)
