@@ -16,11 +16,11 @@ from alula._kits.units import duration
 from alula.config import Config
 from alula.data.objects import ObjectStore
 from alula.errors import StoreError
-from alula.hosting.guest import Rules
 from alula.hosting.host import Surroundings
 from alula.hosting.hosts import Hosts
 from alula.hosting.registry import Backends
 from alula.hosting.secrets import Secrets
+from alula.hosting.steps import Rules
 from alula.plugin.runner import AttemptId, Runner
 from alula.plugin.webapi import Limits
 from alula.store.store import Store

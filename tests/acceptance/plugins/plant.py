@@ -21,10 +21,10 @@ from alula.engine.codec import pack_settings, read_node
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.engine.state import ROOT, Failure, Settings
-from alula.hosting.guest import Rules
 from alula.hosting.host import Surroundings
 from alula.hosting.hosts import Hosts, of_plugins
 from alula.hosting.secrets import Secrets
+from alula.hosting.steps import Rules
 from alula.idl import (
     Identifier,
     LiteralMap,

@@ -11,9 +11,9 @@ from typing import Any
 
 from alula.data.stores import Objects
 from alula.errors import RemoteNotFound
-from alula.hosting.guest import Rules
 from alula.hosting.host import Host, Surroundings
 from alula.hosting.secrets import Secrets
+from alula.hosting.steps import Rules
 from alula.idl import TaskTemplate
 from alula.plugin.context import TaskContext
 from alula.plugin.core import Plugin, PluginInfo
