@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from alula.engine.crash import POINTS
+from tests.chaos import jobs
 from tests.chaos.arena import Arena
 from tests.chaos.cycles import again, labels, storm
 from tests.servers.postgres import NoPostgres, postgres_server
@@ -21,15 +22,17 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=200, help="kills in all, at random moments")
     parser.add_argument("--seed", type=int, default=0, help="what the random moments follow from")
     parser.add_argument("--short", action="store_true", help="about a minute: few cycles, and each fourth label")
-    parser.add_argument("--only", choices=["sqlite", "postgres"], help="one of the two databases")
+    parser.add_argument("--only", choices=["sqlite", "postgres", "jobs"], help="one of the parts")
     given = parser.parse_args()
     if given.short:
         given.cycles = 20
     faults = []
     wanted = POINTS[::4] if given.short else POINTS
-    if given.only != "postgres":
+    if given.only in (None, "jobs"):
+        faults += _jobs(given.short)
+    if given.only in (None, "sqlite"):
         faults += asyncio.run(_sqlite(given.cycles, wanted, random.Random(given.seed)))
-    if given.only != "sqlite":
+    if given.only in (None, "postgres"):
         try:
             with postgres_server() as server:
                 faults += asyncio.run(_postgres(server.database, given.cycles, wanted, random.Random(given.seed)))
@@ -52,6 +55,17 @@ async def _sqlite(cycles: int, wanted: tuple[str, ...], rng: random.Random) -> l
         _say(f"sqlite: {kills} runs of a command line killed and begun again", began)
         faults += await labels(Arena(_made(home, "labels")), wanted)
         _say(f"sqlite: {len(wanted)} labelled points", began)
+    return faults
+
+
+def _jobs(short: bool) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="alula-chaos-") as home:
+        began = time.monotonic()
+        labels, aborted = (jobs.ALL[::4], jobs.ABORTED[::2]) if short else (jobs.ALL, jobs.ABORTED)
+        faults = jobs.runs(Arena(_made(home, "runs")), labels)
+        _say(f"jobs in a cloud: alula run killed at {len(labels)} labelled points", began)
+        faults += asyncio.run(jobs.aborts(Arena(_made(home, "aborts")), aborted))
+        _say(f"jobs in a cloud: engines killed at {len(aborted)} labelled points while somebody aborts", began)
     return faults
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from alula.engine.crash import POINTS
+from tests.chaos import jobs
 from tests.chaos.arena import Arena
 from tests.chaos.cycles import again, labels, storm
 
@@ -33,6 +34,14 @@ def test_replicas_on_postgres_are_killed_at_random_moments(home: Path, postgres_
 def test_a_command_line_is_killed_and_begun_again(home: Path) -> None:
     faults, kills = asyncio.run(again(Arena(home), 2, random.Random(3)))
     assert (faults, kills > 0) == ([], True)
+
+
+def test_no_job_is_left_or_made_twice_when_a_run_kills_itself_around_a_call_to_a_cloud(home: Path) -> None:
+    assert jobs.runs(Arena(home), ("call.create.before", "call.create.after", "call.delete.before")) == []
+
+
+def test_no_job_is_left_when_an_engine_kills_itself_while_somebody_aborts(home: Path) -> None:
+    assert asyncio.run(jobs.aborts(Arena(home), ("call.find.after", "call.delete.before"))) == []
 
 
 def test_an_engine_kills_itself_at_labelled_points(home: Path) -> None:

@@ -27,6 +27,7 @@ from alula.client.follow import Follower
 from alula.client.run import AsyncRun
 from alula.client.submission import Submission, solo
 from alula.config import Config, Durability
+from alula.engine.driver import Engine
 from alula.engine.state import NodePhase
 from alula.errors import RequestError
 from alula.idl import CompiledWorkflowClosure, Literal
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0
 """Seconds to show the end of an execution that has ended."""
+_CLEAN_UP = 15.0
+"""Seconds to wait for the clean-up after one that has ended: jobs elsewhere are deleted."""
 _NOTICED = 0.3
 """Seconds after which an execution that is not ours by now is taken to be another engine's."""
 
@@ -170,6 +173,7 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
             with suppress(TimeoutError):  # the store may tell of the end before it was shown
                 async with asyncio.timeout(_PATIENCE):
                     await watch.over.wait()
+            await _cleaned_up(run, engine)
     except asyncio.CancelledError:
         watch.end()
         if watch.note:
@@ -187,6 +191,16 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
         restore()
     watch.end()
     return True
+
+
+async def _cleaned_up(run: AsyncRun, engine: Engine) -> None:
+    """Wait until nothing is left of what ran outside; not for ever."""
+    try:
+        async with asyncio.timeout(_CLEAN_UP):
+            await engine.until_idle()
+    except TimeoutError:
+        what = f"execution {run.name} has ended, but something of it is not cleaned up yet"
+        click.echo(f"{what}: `alula leaks` shows it, and the next engine goes on", err=True)
 
 
 async def tell_end(client: AsyncClient, run: AsyncRun, show: Show) -> int:
