@@ -44,7 +44,7 @@ MUTANTS = [
     ),
     _hosted(
         "failures are counted over the whole life of a task",
-        "guest.py",
+        "steps.py",
         "        ward.trouble = None\n        info = self._censor.info(moved.info)",
         "        info = self._censor.info(moved.info)",
         defect="D2",
@@ -65,16 +65,16 @@ MUTANTS = [
     ),
     _hosted(
         "attempts are not finalized",
-        "guest.py",
+        "steps.py",
         '            await self._made("finalize", lambda: self._core.finalize(task, ward.state))\n',
         "",
         harness="CoreHarness",
     ),
     _hosted(
         "a clean-up that fails counts as done",
-        "guest.py",
-        "            problem = self._censor.text(verdict.message(self.name, call, exc))\n        ward.call",
-        '            problem = ""\n        ward.call',
+        "steps.py",
+        "            return self._censor.text(verdict.message(self.name, call, exc))\n        return",
+        '            return ""\n        return',
     ),
     _hosted(
         "a create that is late is not waited for",
@@ -120,8 +120,8 @@ MUTANTS = [
     ),
     _hosted(
         "nobody handles an attempt again once a call has failed",
-        "guest.py",
-        "        self._later(ward, self._pause(trouble.tries))\n",
+        "steps.py",
+        "        self._later(ward, answer.seconds)\n",
         "",
     ),
 ]
