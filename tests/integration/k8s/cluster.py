@@ -93,6 +93,7 @@ async def engine(
     store: MemoryStore | None = None,
     outage: timedelta = timedelta(minutes=10),
     sections: Mapping[str, Any] | None = None,
+    data: str = "memory://works",
     **cluster: Any,
 ) -> AsyncIterator[Works]:
     """The real engine with Kubernetes plugins, talking to a server."""
@@ -104,7 +105,7 @@ async def engine(
         plugins,
         clock=SystemClock(),
         rng=random.Random(1),
-        data="memory://works",
+        data=data,
         inline=False,
         settings=settings,
         environ={},

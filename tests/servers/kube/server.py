@@ -76,6 +76,7 @@ class KubeServer:
         self._watching: set[asyncio.Event] = set()
         self._streams: set[asyncio.Task[Any]] = set()
         self._counts: defaultdict[str, int] = defaultdict(int)
+        self._doom: list[Any] = []
 
     # For tests.
 
@@ -96,6 +97,15 @@ class KubeServer:
     def compact(self) -> None:
         """Forget all history: watches from earlier versions are over."""
         self.store.compacted = self.store.version
+
+    def kill_at(self, number: int, kill: Callable[[], None], *, after: bool) -> threading.Event:
+        """Have the client killed when it makes so many more requests: before, or after the last one is done.
+
+        Gives what is set then. Watches do not count.
+        """
+        self._doom = [number, kill, after, threading.Event()]
+        done: threading.Event = self._doom[3]
+        return done
 
     def cut_watches(self) -> None:
         """Break all watches that are under way."""
@@ -227,7 +237,9 @@ class KubeServer:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         assert self._loop is not None
         self.requests.append((self._loop.time(), request.method, request.path))
-        if self.down:
+        doomed = self._doomed(request)
+        if self.down or (doomed and not self._doom[2]):
+            self._end(doomed)
             _break(request)
         fault = next((one for one in self.faults if one.method == request.method and one.part in request.path), None)
         if fault is not None:
@@ -243,9 +255,21 @@ class KubeServer:
             found = await self._routed(request)
         except Refusal as exc:
             found = self._json(exc.code, exc.body)
-        if fault is not None:
+        if fault is not None or doomed:
+            self._end(doomed)
             _break(request)
         return found
+
+    def _doomed(self, request: web.Request) -> bool:
+        if not self._doom or "watch" in request.query:
+            return False
+        self._doom[0] -= 1
+        return bool(self._doom[0] == 0)
+
+    def _end(self, doomed: bool) -> None:
+        if doomed:
+            self._doom[1]()
+            self._doom[3].set()
 
     async def _routed(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != f"Bearer {self.token}":

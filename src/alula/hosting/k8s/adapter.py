@@ -33,6 +33,8 @@ _YOUNG, _STEADY = timedelta(seconds=15), timedelta(minutes=1)
 """How often an object is read again whatever the watch says: while it comes up, since patience ends, and later."""
 _UNWATCHED = timedelta(seconds=5)
 """The same while the watch is down."""
+_QUIET = timedelta(seconds=5)
+"""An object that says nothing for so long may have its reasons in events."""
 _SOON = timedelta(milliseconds=200)
 _FIRST_LOOK, _LAST_LOOK = 0.05, 2.0
 """Seconds between looks for the end of an object that is being deleted: they grow."""
@@ -161,7 +163,7 @@ class K8sAdapter(Adapter[Applied]):
         check = _STEADY
         if info.phase in (Phase.QUEUED, Phase.STARTING):
             check = _YOUNG
-            if not info.reason:
+            if not info.reason and objects.age(resource, self.cluster.now()) > _QUIET:
                 info = replace(info, reason=await logs.warnings(self.cluster, resource))
         return Transition(info, state, check if watch.live else _UNWATCHED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import datetime, timedelta
 from random import Random
 
 from alula.hosting.k8s.answers import Refused
@@ -60,6 +61,12 @@ def what(resource: Manifest) -> str:
     return f"{resource.get('kind', 'object')} {resource['metadata'].get('namespace', '')}/{name(resource)}"
 
 
+def age(resource: Manifest, now: datetime) -> timedelta:
+    """How long ago it was made, by the API server's clock."""
+    made = resource["metadata"].get("creationTimestamp")
+    return now - datetime.fromisoformat(str(made)) if made else timedelta(0)
+
+
 def disrupted(resource: Manifest) -> bool:
     """Whether a pod is deleted because its node is drained, preempted or lost."""
     conditions = (resource.get("status") or {}).get("conditions") or ()
@@ -74,7 +81,8 @@ async def delete(cluster: Cluster, kind: Kind, resource: Manifest, random: Rando
         body: Manifest = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "gracePeriodSeconds": int(cluster.settings.grace.total_seconds()),
+            # 0 would take the object away without waiting for its containers to end.
+            "gracePeriodSeconds": max(1, int(cluster.settings.grace.total_seconds())),
             "propagationPolicy": "Background",
             "preconditions": {"uid": metadata["uid"]},
         }
