@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
@@ -19,6 +19,7 @@ from alula.engine.codec import read_node
 from alula.engine.state import ROOT, Failure, NodeState
 from alula.errors import AlulaError, CallError, TaskFailure, Unknown
 from alula.idl import Literal
+from alula.plugin.core import Plugin
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.sdk.compiler import Compilation, SerializationSettings, reference
 from alula.sdk.graph import Entity
@@ -52,6 +53,8 @@ class Simulation:
         seed: What all that is random follows from.
         engines: How many engines share the store.
         weather: How often things go wrong: `CALM`, `STORM`, or one of your own.
+        plugins: Classes of backend plugins, or functions that make one. They run the types of task that they claim, for
+            real; what they call must be in this process, and live in virtual time.
 
     Example:
         with Simulation() as sim:
@@ -61,10 +64,19 @@ class Simulation:
             assert run.result() == "good"
     """
 
-    def __init__(self, seed: int = 0, *, engines: int = 1, weather: Weather = CALM) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        engines: int = 1,
+        weather: Weather = CALM,
+        plugins: Sequence[type[Plugin] | Callable[[], Plugin]] = (),
+    ) -> None:
         objects = Objects()
         self._programs = Programs(objects, self._time)
-        self._world = World(f"simulation {seed}", weather, self._programs.deed, objects=objects, traced=False)
+        self._world = World(
+            f"simulation {seed}", weather, self._programs.deed, objects=objects, traced=False, plugins=plugins
+        )
         self._engines = engines
         self._stack = ExitStack()
         self._names = 0

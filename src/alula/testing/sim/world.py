@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +23,11 @@ from alula.engine.codec import pack_settings
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.engine.state import Settings
+from alula.hosting.host import Surroundings
+from alula.hosting.hosts import Hosts, of_plugins
+from alula.hosting.secrets import Secrets
+from alula.plugin.core import Plugin
+from alula.plugin.runner import Runner
 from alula.store.memory import MemoryStore
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution, PoolRecord
 from alula.testing.sim import faults, runners
@@ -119,12 +124,21 @@ class World:
         script: What attempts do.
         objects: Where files are; in memory if it is not given.
         traced: Values of tasks say which run they are from (`flows.script`), so that the checker can follow them.
+        plugins: Classes of plugins, or what makes one: they run the types of task that they claim, on the engine's own
+            loop; each engine has its own.
     """
 
     def __init__(
-        self, seed: str, weather: Weather, script: Script, *, objects: ObjectStore | None = None, traced: bool = True
+        self,
+        seed: str,
+        weather: Weather,
+        script: Script,
+        *,
+        objects: ObjectStore | None = None,
+        traced: bool = True,
+        plugins: Sequence[type[Plugin] | Callable[[], Plugin]] = (),
     ) -> None:
-        self.seed, self.weather = seed, weather
+        self.seed, self.weather, self._plugins = seed, weather, plugins
         self.loop = virtual_loop()
         self.log: list[str] = []
         self.clock = VirtualClock(self.loop)
@@ -173,7 +187,7 @@ class World:
         engine = Engine(
             store,
             owner=name,
-            runners=[runner],
+            runners=self._runners(runner, clock, rng),
             objects=objects,
             memo=Memo(store, objects, clock, CacheConfig(), data=DATA),
             data_prefix=DATA,
@@ -187,6 +201,17 @@ class World:
         self.say(f"{name} starts")
         replica.task = process.spawn(engine.run())
         return replica
+
+    def _runners(self, runner: ScriptedRunner, clock: VirtualClock, rng: random.Random) -> list[Runner]:
+        """What one engine runs attempts with: plugins run what they claim."""
+        if not self._plugins:
+            return [runner]
+        around = Surroundings(clock=clock, rng=rng, objects=self.objects, secrets=Secrets({}), pools=self._make_pools)
+        return [Hosts(of_plugins(self._plugins, {}), around, workers=runner, inline=True), runner]
+
+    def _make_pools(self, pools: Mapping[str, int]) -> None:
+        for name, units in pools.items():
+            at_once(self.store.ensure_pool(name, units))
 
     def kill(self, slot: int, why: str, *, again_after: float | None = None) -> None:
         """End an engine as SIGKILL does. Called by itself, this does not return."""
