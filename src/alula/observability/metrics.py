@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from alula._kits.clock import Clock, SystemClock
+from alula.engine.cleanup import Stuck
 from alula.engine.observe import Committed, PlanOf, Silent
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptState, CacheStatus, NodePhase, NodeState
@@ -126,6 +127,9 @@ class Metrics(Silent):
             "alula_attempt_run_seconds", "From running to outcome.", ["kind"], registry=of, buckets=_SPANS
         )
         self._retries = Counter("alula_retries", "Attempts that follow a failure.", ["charged"], registry=of)
+        self._quarantined = Counter(
+            "alula_attempts_quarantined", "Attempts whose clean-up keeps failing.", ["project"], registry=of
+        )
         self._backoff = Histogram("alula_backoff_seconds", "Waits before retries.", registry=of, buckets=_SPANS)
         self._lookups = Counter("alula_cache_lookups", "Look-ups in the cache.", ["result"], registry=of)
         self._puts = Counter("alula_cache_puts", "Outputs offered to the cache.", ["result"], registry=of)
@@ -158,6 +162,9 @@ class Metrics(Silent):
         for row in commit.rows:
             if isinstance(row, NodeState) and row.phase is NodePhase.BACKOFF and row.wake_at is not None:
                 self._backoff.observe(max(0.0, _seconds(commit.at, row.wake_at)))
+
+    def quarantined(self, execution: ExecutionRecord, stuck: Stuck) -> None:
+        self._quarantined.labels(execution.key.project).inc()
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._left.labels(why or "closed").inc()

@@ -14,7 +14,7 @@ from alula.admin.values import outputs
 from alula.compiler.launching import Intake
 from alula.data.stores import Objects
 from alula.engine.codec import read_settings
-from alula.errors import NameTaken, RequestError, Unknown
+from alula.errors import Busy, NameTaken, RequestError, Unknown
 from alula.idl import LiteralMap, literals
 from alula.plugin.failure import AttemptFailure
 from alula.plugin.runner import Failed
@@ -130,6 +130,17 @@ async def test_inputs_with_the_same_files_are_the_same_inputs(tmp_path: Path) ->
     assert not await order("b")
     with pytest.raises(NameTaken):
         await order("c")
+
+
+async def test_beyond_the_backlog_nothing_new_is_created_and_what_is_there_is_found() -> None:
+    at = replace(desk(), backlog=2)
+    first = await start(at, name="a")
+    await start(at, name="b")
+    with pytest.raises(Busy, match="2 executions are open"):
+        await start(at, name="c")
+    assert (await start(at, name="a")).record.id == first.record.id
+    await office.run(at, first)
+    assert (await start(at, name="c")).new
 
 
 async def test_options_go_over_those_of_the_launch_plan() -> None:

@@ -25,6 +25,7 @@ from tests.unit.engine.drive import FakeRunner, after, clock, create, ended, eng
 DONE = after(1, Succeeded(outputs(o0=1)))
 BOOM = after(1, Failed(AttemptFailure("USER:Boom", "it broke", recoverable=True)))
 LOST = after(1, Failed(AttemptFailure("Lost", "it is gone", FailureKind.SYSTEM, recoverable=True)))
+OPEN = after(1, Failed(AttemptFailure("USER:Boom", "it broke"), closed=False))
 FAST = Settings(user_backoff=timedelta(seconds=1), system_backoff=timedelta(seconds=1))
 
 
@@ -73,6 +74,12 @@ async def test_retries_are_counted_by_who_pays_and_their_waits_are_timed() -> No
     assert value(metrics, "alula_attempts_ended_total", kind="task", phase="failed", failure="system") == 1
     assert value(metrics, "alula_backoff_seconds_count") == 2
     assert value(metrics, "alula_backoff_seconds_sum") == pytest.approx(2.5, abs=0.6)
+
+
+@virtual
+async def test_attempts_in_quarantine_are_counted() -> None:
+    metrics = await watched(FakeRunner(OPEN, broken=5), step("n0"))
+    assert value(metrics, "alula_attempts_quarantined_total", project="p") == 1
 
 
 @virtual
