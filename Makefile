@@ -19,6 +19,8 @@ PY := $(BIN)/python
 LEFT_OUT := .cache/left-out
 CODE = $(wildcard src tests examples bench)
 SLOW_TESTS = $(wildcard tests/integration tests/acceptance tests/conformance tests/sim tests/typing)
+TESTS = $(PY) -m pytest -n $(JOBS) --dist loadfile
+JOBS := 2
 PIP = $(PY) -m pip --disable-pip-version-check install -qq --no-compile
 
 
@@ -62,10 +64,10 @@ check: $(VENV)/.all
 	$(BIN)/ruff check --quiet --output-format concise $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
-	ALULA_LEFT_OUT=$(LEFT_OUT) $(PY) -m pytest $(wildcard tests/unit) tests/meta
+	ALULA_LEFT_OUT=$(LEFT_OUT) $(TESTS) $(wildcard tests/unit) tests/meta
 
 test: check
-	ALULA_LEFT_OUT=$(LEFT_OUT) $(PY) -m pytest $(SLOW_TESTS)
+	ALULA_LEFT_OUT=$(LEFT_OUT) $(TESTS) $(SLOW_TESTS)
 	@if test -s $(LEFT_OUT); then echo "Could not run here, and why:"; sort -u $(LEFT_OUT); \
 	  else echo "Everything ran; nothing was left out."; fi
 

@@ -7,6 +7,7 @@ they fail it. A test that needs something a machine may lack asks through `needs
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import inspect
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,15 +48,16 @@ def flytekit_python() -> Path:
     home = ROOT / ".envs" / "flytekit"
     python, stamp = home / "bin" / "python", home / ".lock-sha256"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
-        shutil.rmtree(home, ignore_errors=True)
-        install = [str(python), "-m", "pip", "install", "-qq", "--no-compile", "-r", str(lock)]
-        for command in ([sys.executable, "-m", "venv", str(home)], install):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-                needs("real flytekit", f"pip could not install requirements-flytekit.lock ({' '.join(last)})")
-        stamp.write_text(digest)
+    with alone(home):
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(home, ignore_errors=True)
+            install = [str(python), "-m", "pip", "install", "-qq", "--no-compile", "-r", str(lock)]
+            for command in ([sys.executable, "-m", "venv", str(home)], install):
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+                    needs("real flytekit", f"pip could not install requirements-flytekit.lock ({' '.join(last)})")
+            stamp.write_text(digest)
     return python
 
 
@@ -130,7 +133,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Inside the block nobody else makes what lies at `home`: tests may run in several processes."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # of several processes: the first one, which runs none itself, keeps the list
+        return
     report = os.environ.get("ALULA_LEFT_OUT")
     strict = os.environ.get("CI", "").lower() in {"1", "true"}
     config.pluginmanager.register(LeftOut(strict=strict, report=Path(report) if report else None), "left-out")

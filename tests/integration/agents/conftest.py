@@ -41,19 +41,25 @@ def node_modules() -> Path:
             needs(program, "apt-get install nodejs npm")
     source, home = HERE / "node_agent", ROOT / ".envs" / "node-agent"
     digest = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()
-    stamp = home / ".lock-sha256"
-    if not stamp.exists() or stamp.read_text() != digest:
-        shutil.rmtree(home, ignore_errors=True)
-        home.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(source / name, home)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
-        if done.returncode:
-            needs("packages of Node", f"npm could not install them ({done.stderr.strip().splitlines()[-1:]})")
-        stamp.write_text(digest)
-    shutil.copy(source / "agent.js", home)
+    with alone(home):
+        _install(source, home, digest)
+        shutil.copy(source / "agent.js", home)
     return home
+
+
+def _install(source: Path, home: Path, digest: str) -> None:
+    stamp = home / ".lock-sha256"
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(source / name, home)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    if done.returncode:
+        needs("packages of Node", f"npm could not install them ({done.stderr.strip().splitlines()[-1:]})")
+    stamp.write_text(digest)
 
 
 @pytest.fixture
