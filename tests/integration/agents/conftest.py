@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, needs
+from tests.conftest import ROOT, alone, needs
 from tests.integration.agents.agents import HERE, Agent, Attempts, Journal, flytekit_connectors, node_agent, served
 
 
