@@ -126,6 +126,10 @@ class Cloud:
         """Names of jobs that nobody has deleted."""
         return [job["name"] for job in self._jobs() if not job["deleted"]]
 
+    def live(self) -> list[str]:
+        """Names of jobs that run."""
+        return [job["name"] for job in self._jobs() if not job["deleted"] and _state(job) == "running"]
+
     def doubled(self) -> list[str]:
         """Names that more than one job was made under."""
         return [name for name, count in Counter(job["name"] for job in self._jobs()).items() if count > 1]

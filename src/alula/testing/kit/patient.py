@@ -7,6 +7,7 @@ a real server takes five seconds for an engine at pace 10, and no deadline runs 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import threading
 import time
@@ -32,6 +33,7 @@ class PatientLoop(VirtualLoop):
     def __init__(self, pace: float) -> None:
         super().__init__()
         self._pace = pace
+        self._nobody = contextvars.copy_context()
         self._posted: queue.SimpleQueue[_Call] = queue.SimpleQueue()
         self._away = 0
         """Calls under way outside."""
@@ -72,7 +74,8 @@ class PatientLoop(VirtualLoop):
             return await work()
 
         self._away += 1
-        under_way = asyncio.run_coroutine_threadsafe(run(), self.outside)
+        # In no engine's context: what is under way goes on when its engine is killed.
+        under_way = self._nobody.copy().run(asyncio.run_coroutine_threadsafe, run(), self.outside)
         # Also if whoever waits for it is killed.
         under_way.add_done_callback(lambda _: self.post(self._back))
         return await asyncio.wrap_future(under_way, loop=self)

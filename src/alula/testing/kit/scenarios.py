@@ -65,6 +65,8 @@ def scenarios_of(harness: Harness, remote: Remote) -> list[Scenario]:
             continue
         if "hang" in scenario.fates and harness.ends_by_itself and scenario.abort is not Abort.AT_ONCE:
             continue
+        if scenario.outages and harness.pace:
+            continue
         if isinstance(remote, Nowhere) and (
             scenario.timeout or scenario.outages or scenario.abort in (Abort.RUNNING, Abort.ENDING)
         ):

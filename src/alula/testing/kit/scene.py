@@ -22,12 +22,14 @@ from alula.testing.kit.patient import PatientLoop, outside
 from alula.testing.kit.scenarios import Abort, Scenario
 from alula.testing.kit.tap import Tap, tapped
 from alula.testing.kit.watch import Attempt, Breach, Promise, Watch
-from alula.testing.kit.world import World
+from alula.testing.kit.world import Running, World
 from alula.testing.sim import runners
 from alula.testing.sim.check import Checker, at_once
 from alula.testing.sim.loop import Stuck
 
 _STEP = 5.0
+_SMALL_STEP = 1.0
+"""Where time is not for nothing."""
 _GIVE_UP = 4 * 3_600.0
 _ATTEMPTS = 12
 """So many attempts a node may have before their names are not known."""
@@ -162,10 +164,10 @@ class Scene:
             self._abort()
 
     def _live(self) -> None:
-        step = _STEP
+        step = self._step
         while any(one.open for one in at_once(self.world.store.executions(limit=1_000))) or self.world.late:
             self.world.loop.advance(step)
-            step = min(step * 1.2, 300.0)
+            step = min(step * 1.2, 60 * self._step)
             if self.world.loop.time() > _GIVE_UP:
                 for run in self.runs.values():
                     if run.name not in self.watch.closed:
@@ -174,10 +176,12 @@ class Scene:
                 return
 
     def _end(self) -> None:
-        self.world.loop.advance(_STEP)
+        self.world.loop.advance(self._step)
         if self.world.alive is not None:
             self.world.halt(again=False)
-        self.world.loop.advance(_WAIT)
+        until = self.world.loop.time() + _WAIT
+        while self.world.loop.time() < until and not all(one.task.done() for one in self._unkilled()):
+            self.world.loop.advance(self._step)
         for one in self.world.engines:
             if one.process.alive and not one.task.done():
                 self.watch.broken(Promise.ENGINE, "an engine does not stop")
@@ -193,6 +197,14 @@ class Scene:
                 self.watch.broken(Promise.NONE, f"job {name!r} lives after the end")
         for fault in [*self.checker.finish(), *self.world.loop.mishaps]:
             self.watch.broken(Promise.ENGINE, fault)
+
+    @property
+    def _step(self) -> float:
+        """Seconds between two looks at whether all is over."""
+        return _STEP if not self.harness.pace else _SMALL_STEP
+
+    def _unkilled(self) -> list[Running]:
+        return [one for one in self.world.engines if one.process.alive]
 
     # --- what must have come of it ---
 
