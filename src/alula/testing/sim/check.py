@@ -32,8 +32,9 @@ from alula.testing.sim.runners import Cluster
 
 T = TypeVar("T")
 
-_FORGOTTEN = timedelta(seconds=45)
-"""After so long a reservation must have run out, even if whoever had it died."""
+_FORGOTTEN = timedelta(seconds=85)
+"""After so long a reservation must have run out, even if whoever had it died; or was paused, and extended it once more
+before it knew (seed 4775): the longest pause, and a lease."""
 _PORTION = 200
 """Rows from which on a decision may be made in portions, between which not all of the invariants hold."""
 
