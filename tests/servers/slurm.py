@@ -54,7 +54,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
-SchedulerParameters=sched_interval=1,bf_interval=2,batch_sched_delay=0
+SchedulerParameters=sched_interval=1,sched_min_interval=20000,bf_interval=2,batch_sched_delay=0
 MailProg=/bin/true
 MinJobAge={forget_after}
 KillWait=2

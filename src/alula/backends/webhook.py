@@ -81,8 +81,10 @@ class Webhook(SyncPlugin):
 
     info = PluginInfo("webhook", frozenset({"webhook"}), WebhookJob, WebhookSettings)
 
-    def __init__(self, settings: WebhookSettings | None = None) -> None:
-        self._settings = settings or WebhookSettings()
+    def __init__(
+        self, settings: WebhookSettings | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._settings, self._transport = settings or WebhookSettings(), transport
         self.timeout_seconds = self._settings.longest.total_seconds() + 5
         self._client: httpx.AsyncClient | None = None
 
@@ -90,7 +92,11 @@ class Webhook(SyncPlugin):
         import httpx
 
         self._client = httpx.AsyncClient(
-            follow_redirects=False, trust_env=False, proxy=self._settings.proxy or None, timeout=None
+            follow_redirects=False,
+            trust_env=False,
+            proxy=self._settings.proxy or None,
+            timeout=None,
+            transport=self._transport,
         )
 
     async def close(self) -> None:
@@ -168,13 +174,7 @@ class Webhook(SyncPlugin):
             raise _refused(host)
         if settings.proxy:
             return url, request.headers, {}
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, url.port or (443 if url.scheme == "https" else 80), type=socket.SOCK_STREAM
-            )
-        except OSError as exc:
-            raise RemoteError(f"the host {host} is not found: {exc}", where=request.shown) from exc
-        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+        addresses = await _addresses(host, url.port or (443 if url.scheme == "https" else 80))
         if not (named or settings.private) and not all(ipaddress.ip_address(one).is_global for one in addresses):
             raise _refused(host, addresses)
         headers = {**request.headers, "Host": url.netloc.decode("ascii")}
@@ -314,6 +314,19 @@ def _retry_after(text: str) -> float | None:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Where a host is. Raises RemoteError."""
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        pass  # a name, or a number that resolvers take for an address
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise RemoteError(f"the host {host} is not found: {exc}", where=host) from exc
+    return [str(entry[4][0]).partition("%")[0] for entry in found]
 
 
 def _refused(host: str, addresses: Sequence[str] = ()) -> Rejected:

@@ -54,6 +54,9 @@ class SlurmSettings:
     """The directory of `sbatch`, `squeue` and the others; empty: they are on the `PATH`."""
     conf: str = ""
     """Slurm's own configuration file; empty: where Slurm looks for it."""
+    directory: str = ""
+    """A directory on the cluster's shared file system for the scripts, outputs and logs of jobs while they run; what is
+    to stay is then copied to where data lies. Empty: they lie with the data, which must be on such a file system."""
     path: str = ""
     """The `PATH` of jobs; empty: that of the engine, with its Python first."""
     partition: str = ""

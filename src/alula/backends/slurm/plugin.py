@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,6 +18,8 @@ from alula.backends.slurm.config import SlurmJob, SlurmSettings
 from alula.backends.slurm.rest import Rest
 from alula.backends.slurm.states import SlurmView
 from alula.backends.slurm.transport import SlurmState, Transport
+from alula.data.layout import Attempt
+from alula.data.stores import Objects
 from alula.errors import Rejected, RemoteError, RemoteNotFound
 from alula.idl import LiteralMap
 from alula.plugin.context import TaskContext
@@ -29,6 +32,7 @@ _POOL = "slurm"
 _ENDING_SECONDS = 10.0
 """How long a job that was cancelled is given to be gone, within one call."""
 _LOG_BYTES = 64 * 1024
+_LOG = "log.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,9 @@ class SlurmKey:
     """A job, and the directory with its files."""
 
     job_id: int
-    home: str
+    home: str = ""
+    log: str = ""
+    """Where its log goes in the end; empty: it is there."""
 
 
 class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
@@ -59,6 +65,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         if self._settings.jobs:
             self.limits = replace(self.limits, pools={_POOL: self._settings.jobs})
         self._transport: Transport | None = None
+        self._objects = Objects()
 
     async def open(self) -> None:
         settings = self._settings
@@ -74,10 +81,11 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         return _POOL if self._settings.jobs else None
 
     async def create(self, task: TaskContext) -> SlurmKey:
-        home = _home(task)
+        key = self._key(task, 0)
+        home = Path(key.home)
         made, text = await script.prepared(task, task.custom(SlurmJob), self._settings, home)
         await to_thread(_lay_out, home, text)
-        return SlurmKey(await self._cluster.submit(made), str(home))
+        return replace(key, job_id=await self._cluster.submit(made))
 
     async def find(self, task: TaskContext) -> SlurmKey | None:
         """The first job of that name; should a lost answer ever have made another one, that is cancelled."""
@@ -88,7 +96,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         others = {job.id for job in found if job.id != first and job.live}
         if others:
             await self._cluster.cancel(sorted(others))
-        return SlurmKey(first, str(_home(task)))
+        return self._key(task, first)
 
     async def get(self, keys: Sequence[SlurmKey]) -> Sequence[SlurmView | RemoteNotFound]:
         rows: dict[int, list[SlurmState]] = {}
@@ -106,7 +114,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         while True:
             live = [job for job in await self._cluster.states([key.job_id]) if job.live]
             if not live:
-                return
+                break
             if cancelled and loop.time() > end:
                 raise RemoteError(f"Slurm job {key.job_id} is still {live[0].state.lower()} after it was cancelled")
             if not cancelled:
@@ -114,6 +122,9 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
                 cancelled = True
             await asyncio.sleep(pause)
             pause = min(2 * pause, 1.0)
+        if key.log:
+            await self._keep_log(key)
+            await to_thread(shutil.rmtree, key.home, ignore_errors=True)
 
     def phase(self, task: TaskContext, remote: SlurmView) -> PhaseInfo:
         return states.phase_of(remote)
@@ -128,7 +139,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         )
 
     async def logs(self, task: TaskContext, key: SlurmKey, token: str = "") -> LogPage:
-        return await to_thread(_page, Path(key.home) / "log.txt", int(token or 0))
+        return await to_thread(_page, Path(key.home) / _LOG, int(token or 0))
 
     async def owned(self) -> Sequence[Owned]:
         found = {(job.name, job.id) for job in await self._cluster.live() if _OURS.fullmatch(job.name)}
@@ -137,25 +148,32 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
     async def reclaim(self, job: Owned) -> None:
         live = {row.id for row in await self._cluster.named(job.name) if row.live}
         for id in sorted(live):
-            await self.delete(SlurmKey(id, ""))
+            await self.delete(SlurmKey(id))
+
+    async def _keep_log(self, key: SlurmKey) -> None:
+        here = Path(key.home) / _LOG
+        if await to_thread(here.exists):
+            await self._objects.upload(here, key.log)
+
+    def _key(self, task: TaskContext, job_id: int) -> SlurmKey:
+        """A job, and where its files are: a directory that the nodes of the cluster see. Raises Rejected."""
+        if self._settings.directory:
+            home = Path(self._settings.directory) / task.name
+            return SlurmKey(job_id, str(home), Attempt(task.output_prefix).log)
+        here = task.objects.local_path(task.output_prefix)
+        if here is None:
+            raise Rejected(
+                f"the files of tasks lie in {task.output_prefix}, where scripts on Slurm cannot write",
+                fix="name a directory on the cluster's shared file system: `directory` in [backends.slurm]",
+                code="NoSharedFiles",
+            )
+        return SlurmKey(job_id, str(here))
 
     @property
     def _cluster(self) -> Transport:
         if self._transport is None:
             raise RemoteError("the plugin is not open")
         return self._transport
-
-
-def _home(task: TaskContext) -> Path:
-    """The directory of the attempt, which the nodes of the cluster have to see. Raises Rejected."""
-    here = task.objects.local_path(task.output_prefix)
-    if here is None:
-        raise Rejected(
-            f"the files of tasks lie in {task.output_prefix}, where jobs of Slurm cannot write",
-            fix="name a directory on the cluster's shared file system as `data` in alula.toml",
-            code="NoSharedFiles",
-        )
-    return here
 
 
 def _lay_out(home: Path, text: str) -> None:
