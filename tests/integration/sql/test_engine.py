@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+import pymysql
 import pytest
 
 from alula.data.sql.driver import Source
@@ -124,7 +126,7 @@ class Desk:
     def killed_in_the_middle(self) -> Iterator[tuple[str, str]]:
         """The execution and the statement of an engine that was killed while the statement ran, and runs on."""
         with self.started("run", "flow.py", "long") as process:
-            until(lambda: len(self.running()) == 1)
+            until(lambda: session_of(self) is not None)
             process.send_signal(signal.SIGKILL)
             printed, _ = process.communicate()
         found = re.search(r"execution ([a-z0-9-]+)", printed)
@@ -180,8 +182,8 @@ def test_a_statement_of_an_engine_that_was_killed_is_gone_after_abort(desk: Desk
 
 def test_the_next_engine_stops_it_before_it_sends_it_again_and_abort_ends_that(desk: Desk) -> None:
     with desk.killed_in_the_middle() as (execution, name), desk.started("serve"):
-        first = session_of(desk, name)
-        until(lambda: session_of(desk, name) not in (None, first))
+        first = session_of(desk)
+        until(lambda: session_of(desk) not in (None, first))
         assert desk.running() == [name]
         assert desk.alula("abort", execution).returncode == 0
         until(lambda: not desk.running())
@@ -198,25 +200,20 @@ def test_leaks_are_found_by_name_and_passwords_are_nowhere(desk: Desk) -> None:
     assert not [path for path in kept if PASSWORD.encode() in path.read_bytes()]
 
 
-def session_of(desk: Desk, name: str) -> int | None:
-    """The database's own number of the session that runs the statement of that name."""
+def session_of(desk: Desk) -> int | None:
+    """The database's own number of the session in which the long statement runs."""
     source = desk.source
     if source.kind == "postgres":
-        import psycopg
-
+        asked = (
+            "select pid from pg_stat_activity"
+            " where state = 'active' and query = 'select pg_sleep($1)' and datname = current_database()"
+        )
         with psycopg.connect(host=source.host, port=source.port, user=source.user, dbname=source.database) as one:
-            row = one.execute(
-                "select pid from pg_stat_activity where application_name = %s and state = 'active'"
-                " and query like '%%pg_sleep%%'",
-                [name],
-            ).fetchone()
+            row = one.execute(asked).fetchone()
             return row[0] if row else None
-    import pymysql
-
-    with (
-        pymysql.connect(host=source.host, port=source.port, user=source.user, password=source.password) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("select id from information_schema.processlist where info like %s", [f"/* {name} */%"])
+    asked = "select id from information_schema.processlist where info like '%%select sleep(%%' and db = %s"
+    login = {"host": source.host, "port": source.port, "user": source.user, "password": source.password}
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:  # type: ignore[arg-type]
+        cursor.execute(asked, [source.database])
         found = cursor.fetchone()
         return found[0] if found else None
