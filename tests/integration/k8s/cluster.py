@@ -121,7 +121,7 @@ async def engine(
             await kept.aclose()
 
 
-async def until(what: Callable[[], object], within: float = 15.0) -> None:
+async def until(what: Callable[[], object], within: float = 30.0) -> None:
     """Wait for something to be so."""
     ends = time.monotonic() + within
     while not what():
