@@ -71,6 +71,12 @@ def info_of(resource: Resource, *, where: str) -> PhaseInfo:
     return PhaseInfo(phase, resource.message, links=links, custom=custom, outputs=outputs)
 
 
+def said(details: str) -> str:
+    """What an agent's own code raised, the message first: connectors of flytekit put it after the traceback."""
+    trace, found, message = details.rpartition("\nMessage:\n")
+    return f"{message.strip()}\n{trace.strip()}" if found and message.strip() else details
+
+
 def links_of(resource: Resource) -> tuple[LogLink, ...]:
     return tuple(LogLink(link.name or link.uri, link.uri) for link in resource.log_links if link.uri)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alula._kits.clock import Clock, SystemClock
 from alula.backends.agent import requests
-from alula.backends.agent.answers import FAILED_CODE, Gathered, info_of
+from alula.backends.agent.answers import FAILED_CODE, Gathered, info_of, said
 from alula.backends.agent.channels import CallFailed, Channels, Peer
 from alula.backends.agent.directory import Directory
 from alula.backends.agent.routes import Category
@@ -84,7 +84,7 @@ class AgentCalls(SyncPlugin):
         if exc.refused:
             raise Rejected(exc.details, where=peer.named, code=FAILED_CODE) from exc
         if exc.raised:
-            return PhaseInfo.failed(FAILED_CODE, exc.details, kind=FailureKind.USER, recoverable=True)
+            return PhaseInfo.failed(FAILED_CODE, said(exc.details), kind=FailureKind.USER, recoverable=True)
         if exc.status in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
             raise RemoteError(self._directory.silent(peer, exc.what)) from exc
         raise exc

@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from alula._kits.aio import gather
 from alula._kits.clock import Clock, SystemClock
 from alula.backends.agent import requests
-from alula.backends.agent.answers import FAILED_CODE, info_of
+from alula.backends.agent.answers import FAILED_CODE, info_of, said
 from alula.backends.agent.channels import CallFailed, Channels, Peer
 from alula.backends.agent.directory import Directory
 from alula.backends.agent.routes import Category, Route
@@ -245,19 +245,19 @@ class Agents(WebApiPlugin[AgentJob, Told]):
 
     def _uncreated(self, task: TaskContext, route: Route, job: AgentJob, exc: CallFailed) -> AgentJob:
         """What follows from a create that failed: another try, only where no second job can come of it."""
-        peer, said = self._directory.peer(job.agent), exc.details or exc.what
+        peer, told = self._directory.peer(job.agent), said(exc.details) or exc.what
         if not exc.sent or exc.status in _UNDONE or exc.status == "RESOURCE_EXHAUSTED":
             self._uncertain.discard(task.name)
-            if "larger than max" in said:
-                raise Rejected(f"the inputs are too large for {peer.named}: {said}", code="InputSizeExceeded") from exc
+            if "larger than max" in told:
+                raise Rejected(f"the inputs are too large for {peer.named}: {told}", code="InputSizeExceeded") from exc
             raise self._unanswered(peer, exc) from exc
         if exc.refused:
             self._uncertain.discard(task.name)
-            raise Rejected(said, where=peer.named, code=FAILED_CODE) from exc
+            raise Rejected(told, where=peer.named, code=FAILED_CODE) from exc
         if exc.raised:
             if FINDS not in _conventions(route):
                 self._uncertain.discard(task.name)
-            return _with(job, refused=said[:_SAID_CHARS])
+            return _with(job, refused=told[:_SAID_CHARS])
         if FINDS in _conventions(route):
             raise self._unanswered(peer, exc) from exc
         self._uncertain.discard(task.name)

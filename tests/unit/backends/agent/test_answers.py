@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alula.backends.agent.answers import Gathered, info_of
+from alula.backends.agent.answers import Gathered, info_of, said
 from alula.errors import Rejected, RemoteError
 from alula.idl import ExecutionError, TaskExecution, literals
 from alula.idl.agent import AgentError, ExecuteTaskSyncResponse, ExecuteTaskSyncResponseHeader, Resource, State, TaskLog
@@ -118,3 +118,8 @@ def test_parts_that_have_no_place_are_the_agents_fault(parts: list[ExecuteTaskSy
 def test_no_answer_is_the_agents_fault() -> None:
     with pytest.raises(RemoteError, match="before it gave one"):
         Gathered(limit=1).done()
+
+
+def test_what_a_connector_of_flytekit_raised_comes_first() -> None:
+    assert said("failed\nTrace:\n  line 1\nMessage:\n\n    ValueError: no.").startswith("ValueError: no.\nfailed")
+    assert said("plain") == "plain"
