@@ -18,12 +18,15 @@ import click
 
 from alula._kits import lazy
 from alula.cli.card import FAILED, SERVER
+from alula.cli.plugin_list import plugins
 from alula.cli.width import without_password
 from alula.client.asynchronous import AsyncClient
 from alula.config import Config, file_for, home, load
 from alula.errors import AlulaError, ConfigError, PluginError
+from alula.hosting.registry import Backends
 from alula.store.records import ExecutionFilter
 
+_BACKENDS = "alula.backends"
 _GROUPS = {
     "alula.types": "types",
     "alula.tasks": "kinds of task",
@@ -47,13 +50,34 @@ class Plugin:
     value: str
     distribution: str
     state: str
-    """`ok`, `missing` (what it serves is not installed) or `broken`."""
+    """`ok`, `missing` (what it serves is not installed), `off` (no settings name it) or `broken`."""
     note: str = ""
 
 
 def examined() -> list[Plugin]:
     """Every plugin of the groups above, loaded if what it serves is installed."""
-    return [_examine(group, point) for group in _GROUPS for point in sorted(lazy.installed(group), key=str)]
+    found = [_examine(group, point) for group in _GROUPS for point in sorted(lazy.installed(group), key=str)]
+    return [*_backends(), *found]
+
+
+def _backends() -> list[Plugin]:
+    """What runs tasks, as the settings have it."""
+    try:
+        backends = Backends.of(load().backends)
+    except ConfigError as exc:
+        return [Plugin(_BACKENDS, "settings", "", "alula.toml", "broken", exc.what)]
+    states = {"ready": "ok", "disabled": "broken"}
+    return [
+        Plugin(
+            _BACKENDS,
+            one.name,
+            backends.offers[one.name].value,
+            one.distribution,
+            states.get(one.state, one.state),
+            one.note or f"runs {', '.join(one.task_types)}",
+        )
+        for one in plugins(backends)
+    ]
 
 
 def _examine(group: str, point: Any) -> Plugin:
@@ -87,7 +111,7 @@ def doctor(output: str) -> None:
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
     variables = {key: without_password(v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
-    plugins = examined()
+    found = examined()
     store = looked_at()
     if output == "json":
         facts = {
@@ -96,14 +120,14 @@ def doctor(output: str) -> None:
             "home": str(home()),
             "environment": variables,
             "store": asdict(store),
-            "plugins": [asdict(plugin) for plugin in plugins],
+            "plugins": [asdict(plugin) for plugin in found],
         }
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(versions, variables, plugins, store)
+        _print(versions, variables, found, store)
     if store.trouble:
         raise click.exceptions.Exit(SERVER)
-    if any(plugin.state == "broken" for plugin in plugins):
+    if any(plugin.state == "broken" for plugin in found):
         raise click.exceptions.Exit(FAILED)
 
 
@@ -150,7 +174,7 @@ async def _looked_at(config: Config, found: StoreState) -> StoreState:
         return replace(found, engines=engines, open=len(waiting))
 
 
-def _print(versions: dict[str, str], variables: dict[str, str], plugins: list[Plugin], store: StoreState) -> None:
+def _print(versions: dict[str, str], variables: dict[str, str], found: list[Plugin], store: StoreState) -> None:
     _section("versions", [(name, version, "") for name, version in versions.items()])
     engines = f"{len(store.engines)} alive" if store.engines else "none alive"
     rows = [
@@ -164,8 +188,8 @@ def _print(versions: dict[str, str], variables: dict[str, str], plugins: list[Pl
     _section("store", rows)
     _section("places", [("python", sys.executable, ""), ("home", str(home()), "")])
     _section("environment", [(name, value, "") for name, value in variables.items()])
-    for group, title in _GROUPS.items():
-        shown = [p for p in plugins if p.group == group and (p.state != "ok" or not p.name.startswith("_"))]
+    for group, title in {_BACKENDS: "plugins that run tasks", **_GROUPS}.items():
+        shown = [p for p in found if p.group == group and (p.state != "ok" or not p.name.startswith("_"))]
         rows = [(p.name, p.state, "; ".join(filter(None, [p.note, f"from {p.distribution}"]))) for p in shown]
         _section(f"{title} ({group})", rows)
 
@@ -175,7 +199,7 @@ def _section(title: str, rows: list[tuple[str, str, str]]) -> None:
         return
     click.echo(click.style(title, bold=True))
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    colors = {"ok": "green", "missing": "yellow", "broken": "red"}
+    colors = {"ok": "green", "missing": "yellow", "off": "yellow", "broken": "red"}
     for name, value, note in rows:
         shown = click.style(f"{value:<{widths[1]}}" if note else value, fg=colors.get(value))
         click.echo(f"  {name:<{widths[0]}}  {shown}" + (f"  {click.style(note, dim=True)}" if note else ""))

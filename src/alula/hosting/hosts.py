@@ -187,6 +187,9 @@ class Hosts:
         if unsure:
             what = f"nothing that works here runs tasks of type {template.type!r}, and who may does not: "
             return _Nobody(what + "; ".join(unsure), yet=True)
+        reasons += [
+            f"plugin {one.name} would run it: {self.backends.how(one)}" for one in self.backends.idle(template.type)
+        ]
         return _Nobody("; ".join([refusal, *reasons]), yet=False)
 
     def _dynamic(self) -> list[Host]:

@@ -166,6 +166,18 @@ class Backends:
             return named or CLUSTER in self.sections
         return named or not (known.info.opt_in or known.dynamic)
 
+    def how(self, known: Known) -> str:
+        """How a plugin is put to work that no settings name."""
+        own = self._section_name(known)
+        if known.kind == "k8s" and known.info is not None and not known.info.opt_in:
+            return f"write [backends.{CLUSTER}] in alula.toml, or [backends.{own}]"
+        return f"write [backends.{own}] in alula.toml, or a line below [backends.routes]"
+
+    def idle(self, type: str) -> list[Known]:
+        """Plugins that would run a type of task if settings named them."""
+        found = [known for known in self.everything() if known.info is not None and not self.active(known)]
+        return [known for known in found if known.info is not None and type in known.info.task_types]
+
     def broken(self) -> list[Known]:
         """Plugins that cannot be used, so that nobody knows what they would take."""
         return [known for known in self.everything() if known.problem]

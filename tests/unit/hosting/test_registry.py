@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from alula.errors import ConfigError
+from alula.hosting import registry
+from alula.hosting.hosts import of_plugins
+from alula.hosting.registry import Backends, Offer
+from alula.plugin.context import TaskContext
+from alula.plugin.core import PluginInfo, SyncPlugin
+from alula.plugin.phase import PhaseInfo
+
+
+@dataclass(frozen=True)
+class Nested:
+    host: str = "localhost"
+    port: int = 1
+
+
+@dataclass(frozen=True)
+class LeftSettings:
+    jobs: int = 3
+    strict: bool = False
+    every: timedelta = timedelta(seconds=5)
+    names: tuple[str, ...] = ()
+    places: dict[str, Nested] | None = None
+
+
+class Left(SyncPlugin):
+    info = PluginInfo("left", frozenset({"shared", "only-left"}), settings=LeftSettings)
+
+    def __init__(self, settings: LeftSettings) -> None:
+        self.settings = settings
+
+    async def do(self, task: TaskContext) -> PhaseInfo:
+        return PhaseInfo.succeeded()
+
+
+class Right(SyncPlugin):
+    info = PluginInfo("right", frozenset({"shared", "only-right"}))
+
+    async def do(self, task: TaskContext) -> PhaseInfo:
+        return PhaseInfo.succeeded()
+
+
+class Shy(Right):
+    info = PluginInfo("shy", frozenset({"only-right"}), opt_in=True)
+
+
+def offer(plugin: Any, distribution: str = "acme 1.0") -> Offer:
+    return Offer(plugin.info.name, f"acme:{plugin.__name__}", distribution, lambda: plugin)
+
+
+def backends(**sections: Any) -> Backends:
+    return Backends.of(sections, [offer(Left, "left-dist 1.0"), offer(Right, "right-dist 2.0")])
+
+
+def test_a_type_goes_to_the_one_plugin_that_claims_it() -> None:
+    assert backends().verdict("only-left").plugin == "left"
+    assert backends().verdict("only-right").plugin == "right"
+    assert backends().verdict("nobodys") == registry.Verdict()
+
+
+def test_two_claims_without_a_route_name_both_distributions_and_the_line_to_add() -> None:
+    problem = backends().verdict("shared").problem
+    assert "left (left-dist 1.0) and right (right-dist 2.0)" in problem
+    assert 'add `shared = "left"` or `shared = "right"` below [backends.routes]' in problem
+    with pytest.raises(ConfigError, match="tasks of type 'shared' are claimed by left"):
+        backends().check()
+
+
+def test_a_route_decides() -> None:
+    routed = backends(routes={"shared": "right"})
+    assert routed.verdict("shared").plugin == "right"
+    routed.check()
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"routes": {"shared": "rigth"}}, "there is no plugin 'rigth'; did you mean 'right'?"),
+        ({"routes": 3}, "takes lines such as"),
+        ({"left": 3}, "[backends] left is 3: write [backends.left] and its keys below"),
+    ],
+)
+def test_settings_that_name_nothing_are_refused(sections: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        backends(**sections)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({"jbos": 3}, "[backends.left] has no key 'jbos'; did you mean 'jobs'?"),
+        ({"jobs": "many"}, "[backends.left].jobs is 'many', and must be a whole number"),
+        ({"places": {"a": {"port": "x"}}}, "[backends.left].places"),
+    ],
+)
+def test_a_section_that_does_not_fit_says_which_key_and_what_it_takes(section: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        backends(left=section, routes={"shared": "left"}).check()
+    assert says in str(refused.value)
+
+
+def test_a_section_for_nobody_is_refused_when_everything_is_looked_at() -> None:
+    with pytest.raises(ConfigError, match=r"\[backends.lefd\]: there is no such plugin; did you mean 'left'\?"):
+        backends(lefd={}, routes={"shared": "left"}).check()
+
+
+def test_a_plugin_is_made_with_its_settings() -> None:
+    found = backends(left={"jobs": 7, "every": "2m", "names": ["a"], "places": {"a": {"port": 2}}}).make("left")
+    assert isinstance(found, Left)
+    assert found.settings == LeftSettings(7, False, timedelta(minutes=2), ("a",), {"a": Nested(port=2)})
+
+
+def test_text_from_environment_variables_is_read_as_what_is_declared() -> None:
+    found = backends(left={"jobs": "7", "strict": "yes", "names": "a, b", "every": "3s"}).make("left")
+    assert isinstance(found, Left)
+    assert found.settings == LeftSettings(7, True, timedelta(seconds=3), ("a", "b"))
+
+
+def test_one_that_must_be_named_takes_nothing_until_it_is() -> None:
+    offers = [offer(Right), offer(Shy)]
+    assert Backends.of({}, offers).verdict("only-right").plugin == "right"
+    assert "claimed by" in Backends.of({"shy": {}}, offers).verdict("only-right").problem
+    assert Backends.of({"routes": {"only-right": "shy"}}, offers).verdict("only-right").plugin == "shy"
+
+
+def test_one_that_cannot_be_imported_is_said_to_be_broken_and_hurts_nobody() -> None:
+    def load() -> Any:
+        raise ImportError("no module named acme")
+
+    found = Backends.of({}, [offer(Right), Offer("bad", "acme:Bad", "acme 1.0", load)])
+    assert [(one.name, one.problem) for one in found.broken()] == [("bad", "ImportError: no module named acme")]
+    assert found.verdict("only-right").plugin == "right"
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (3, "is 3, not a class"),
+        (object, "has no `info`"),
+        (type("Other", (Right,), {"info": PluginInfo("other", frozenset())}), "calls itself 'other'"),
+        (type("None_", (), {"info": PluginInfo("bad", frozenset())}), "is no plugin of a known kind"),
+    ],
+)
+def test_what_is_no_plugin_is_named_with_what_is_wrong(made: Any, says: str) -> None:
+    found = Backends.of({}, [Offer("bad", "acme:Bad", "acme 1.0", lambda: made)]).known("bad")
+    assert says in found.problem
+
+
+def test_an_import_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_IMPORT_SECONDS", 0.05)
+    let_go = threading.Event()
+
+    def load() -> Any:
+        let_go.wait(10)
+        return Right
+
+    found = Backends.of({}, [Offer("bad", "acme:Bad", "acme 1.0", load), offer(Right)])
+    assert found.known("right").problem == ""
+    assert "its import has not ended within 0.05 s" in found.known("bad").problem
+    let_go.set()
+
+
+def test_ours_are_offered_by_entry_points_like_those_of_others() -> None:
+    names = {one.name for one in registry.installed()}
+    assert {"workers", "slurm", "agent", "pod", "sql"} <= names
+    found = Backends.of({})
+    assert found.known("workers").kind == registry.RUNNER
+    found.check()
+
+
+def test_plugins_that_are_given_stand_for_themselves() -> None:
+    given = of_plugins([Right, lambda: Left(LeftSettings(9))], {"routes": {"shared": "right"}})
+    assert given.verdict("shared").plugin == "right"
+    assert given.known("left").kind == "sync"
