@@ -68,7 +68,7 @@ class WebhookSettings:
     """Hosts that may not, whatever `allow` says."""
     private: bool = False
     """Whether addresses of this machine and of private networks may be called that `allow` does not name."""
-    longest: timedelta = timedelta(minutes=5)
+    longest: timedelta = timedelta(minutes=1)
     """The longest that one request may take, whatever its task says."""
     response_bytes: int = 1 << 20
     """The largest answer that is taken."""
