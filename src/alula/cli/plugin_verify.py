@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import click
@@ -23,6 +24,8 @@ def verify(package: str, seed: int, pairs: int, only: str, output: str) -> None:
 
     PACKAGE is a distribution, a module, a plugin's name, or module:Class. Exit code 1: it breaks a promise.
     """
+    if os.getcwd() not in sys.path:  # modules of the folder, as for `python -m`
+        sys.path.insert(0, os.getcwd())
     try:
         harnesses = [one for one in harnesses_of(package) if only in ("", one.name)]
     except AlulaError as exc:
