@@ -181,3 +181,13 @@ def test_plugins_that_are_given_stand_for_themselves() -> None:
     given = of_plugins([Right, lambda: Left(LeftSettings(9))], {"routes": {"shared": "right"}})
     assert given.verdict("shared").plugin == "right"
     assert given.known("left").kind == "sync"
+
+
+@pytest.mark.parametrize("exc", [SystemExit(3), KeyboardInterrupt()])
+def test_one_that_wants_to_end_the_process_when_it_is_imported_is_broken_at_once(exc: BaseException) -> None:
+    def load() -> Any:
+        raise exc
+
+    found = Backends.of({}, [Offer("bad", "acme:Bad", "acme 1.0", load), offer(Right)])
+    assert type(exc).__name__ in found.known("bad").problem
+    assert found.known("right").problem == ""
