@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from alula._kits.sqltext import SNOWFLAKE, Dialect
+from alula.data.sql import table
 from alula.data.sql.driver import Driver, Session, Source, absent, conflict, refused, unreachable
 from alula.data.sql.places import SecretName
 from alula.errors import Rejected, RemoteError
@@ -176,9 +177,16 @@ def connect(source: Source, name: str) -> Any:
 def rows(cursor: Any) -> Iterator[pa.RecordBatch]:
     """What a cursor of the connector has found, as Arrow; at least one batch, perhaps empty."""
     import pyarrow as pa
+    from snowflake.connector.errors import NotSupportedError
 
     empty = True
-    for found in cursor.fetch_arrow_batches():
+    try:
+        batches = cursor.fetch_arrow_batches()
+    except NotSupportedError:  # statements that change something, and `show`, answer in JSON alone
+        columns = [(one.name, None) for one in cursor.description]
+        yield from table.batches(lambda wanted: list(cursor.fetchmany(wanted)), columns, "Snowflake")
+        return
+    for found in batches:
         for batch in found.to_batches():
             empty = False
             yield batch.replace_schema_metadata(None)
