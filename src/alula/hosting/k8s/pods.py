@@ -64,7 +64,7 @@ def primary_name(template: TaskTemplate) -> str:
     if named:
         return named
     found = plain(template.k8s_pod.pod_spec).get("containers") or [{}]
-    return str(found[0].get("name") or _CONTAINER) if len(found) == 1 else _CONTAINER
+    return str(found[0].get("name") or _CONTAINER)
 
 
 def asks(pod_spec: Mapping[str, Any]) -> dict[str, str]:
@@ -188,14 +188,17 @@ def _metadata(task: TaskContext, settings: ClusterSettings, pod: Manifest, prima
     given, asked = pod.get("metadata") or {}, task.template.metadata.metadata
     labels = {**settings.labels, **(given.get("labels") or {}), **asked.labels, **task.labels}
     annotations = {**settings.annotations, **(given.get("annotations") or {}), **asked.annotations}
-    alone = len(pod["spec"]["containers"]) == 1
-    if task.template.type != _RAW and (alone or task.template.type == _SIDECAR or _names_primary(task.template)):
+    if task.template.type != _RAW and _one_is_the_task(task.template):
         annotations[PRIMARY] = primary
     pod["metadata"] = {"labels": labels, "annotations": annotations}
 
 
-def _names_primary(template: TaskTemplate) -> bool:
-    return bool(template.config.get(PRIMARY, "") or template.k8s_pod.primary_container_name)
+def _one_is_the_task(template: TaskTemplate) -> bool:
+    """Whether the task is over when one container is, whatever else is in the pod. If not, all of them must end."""
+    if template.WhichOneof("target") != "k8s_pod" or template.type == _SIDECAR:
+        return True
+    named = template.config.get(PRIMARY, "") or template.k8s_pod.primary_container_name
+    return bool(named) or len(plain(template.k8s_pod.pod_spec).get("containers") or ()) <= 1
 
 
 def _named(spec: Manifest, name: str) -> Manifest:

@@ -83,7 +83,7 @@ def test_lists_are_merged_by_what_tells_their_items_apart() -> None:
     }
     over = {"env": [{"name": "B", "value": "2"}], "args": ["y"], "tolerations": [{"key": "b"}, {"key": "a"}]}
     assert merging.merged(under, over) == {
-        "env": [first, {"name": "B", "value": "2"}],
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
         "args": ["y"],
         "tolerations": [{"key": "a"}, {"key": "b"}],
     }
