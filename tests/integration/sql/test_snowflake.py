@@ -51,17 +51,16 @@ def run(query: str, output: Any = None, **inputs: Any) -> Any:
 
 
 def test_values_are_bound_and_rows_come_back_with_their_types() -> None:
-    run("create or replace table x (n int, t timestamp_tz, d number(10, 2), s varchar, b binary)")
+    run("create or replace table x (n int, t timestamp_tz, d number(10, 2), s varchar)")
     run(
-        "insert into x select {{ .inputs.n }}, {{ .inputs.t }}, 1.5, {{ .inputs.s }}, {{ .inputs.b }}",
+        "insert into x select {{ .inputs.n }}, {{ .inputs.t }}, 1.5, {{ .inputs.s }}",
         n=7,
         t=WHEN,
         s="it's; {{ .inputs.n }}",
-        b=b"\0\xff",
     )
     found = run("select * from x where s in {{ .inputs.l }}", pd.DataFrame, l=["it's; {{ .inputs.n }}", "'"])
     [row] = found.to_dict("records")
-    assert (row["N"], row["S"], row["B"], str(row["D"])) == (7, "it's; {{ .inputs.n }}", b"\0\xff", "1.50")
+    assert (row["N"], row["S"], str(row["D"])) == (7, "it's; {{ .inputs.n }}", "1.50")
     assert row["T"] == WHEN
 
 
