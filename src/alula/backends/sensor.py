@@ -129,6 +129,8 @@ class FileSensor(CorePlugin[Watch]):
                 f"{path} is not looked for: sensors look in {', '.join(self._settings.schemes)}",
                 fix="have the operator add it to `schemes` in [backends.sensor]",
             )
+        if scheme == "file" and not path.removeprefix("file://").startswith("/"):
+            raise Rejected(f"{path!r} is a relative path, which means nothing to an engine", fix="give it from / on")
         if self._settings.under and not any(_below(path, one) for one in self._settings.under):
             raise Rejected(
                 f"{path} is not looked for: sensors look under {', '.join(self._settings.under)}",

@@ -8,9 +8,12 @@ import typing
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from alula._kits import bridge
+from alula._kits.aio import to_thread
+from alula.data import uris
 from alula.data.workspace import workspace
 from alula.errors import SignatureError, TaskFailure
 from alula.idl import TaskTemplate
@@ -109,9 +112,8 @@ class FileSensor(BaseSensor):
 
     async def poke(self, path: str) -> bool:
         objects = workspace().objects
-        here = objects.local_path(path)
-        if here is not None:
-            return here.exists()
+        if not uris.is_remote(path):
+            return await to_thread(Path(path.removeprefix("file://")).exists)
         if await objects.exists(path):
             return True
         async for _ in objects.list(path):
