@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
 """Between two looks for somebody who takes the attempts in the lobby."""
+_IMPORTING = "plugins are being imported, to find out who runs it"
 PLAIN = "python-task"
 """The type that is the workers' without a look at any plugin, as long as no settings name one."""
 
@@ -65,6 +68,8 @@ class Hosts:
         self._of: dict[AttemptId, Runner] = {}
         self._lobby: dict[AttemptId, _Visitor] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._importing: asyncio.Future[None] | None = None
+        """Done when all plugins are imported, in a thread: some take long, and nobody else should wait for them."""
         self._gone = False
 
     # --- Runner ---
@@ -108,7 +113,10 @@ class Hosts:
         found = self._where(job.template)
         if isinstance(found, _Nobody):
             self._lobby[job.id] = _Visitor(job, tell)
-            self._settle()
+            if found.reason == _IMPORTING:  # seldom for long enough to be told
+                self._come_back()
+            else:
+                self._settle()
         else:
             self._start(found, job, tell)
 
@@ -132,6 +140,11 @@ class Hosts:
         runner = self._of.get(id)
         if runner is None and job is not None and not job.fresh:
             found = self._where(job.template)
+            if self._importing is not None and not self._importing.done():
+                self._importing.add_done_callback(
+                    lambda _: self.close(id, abort=abort, reason=reason, done=done, job=job)
+                )
+                return
             if isinstance(found, _Nobody):
                 done(f"nobody can clean up after it: {found.reason}")
                 return
@@ -162,12 +175,30 @@ class Hosts:
     def _where(self, template: TaskTemplate) -> Runner | _Nobody:
         """Who runs a task."""
         type, backends = template.type, self.backends
+        if not backends.imported and not self._inline and type not in backends.routes:
+            self._import()
+            return _Nobody(_IMPORTING, yet=True)
         verdict = backends.verdict(type)
         if verdict.problem:
             return _Nobody(verdict.problem, yet=False)
         if verdict.plugin and verdict.plugin != WORKERS:
             return self._host(verdict.plugin)
         return self._learned(template)
+
+    def _import(self) -> None:
+        """Begin to import all plugins. The thread is a daemon: an import that hangs keeps nobody from leaving."""
+        if self._importing is not None:
+            return
+        loop = asyncio.get_running_loop()
+        importing = self._importing = loop.create_future()
+
+        def run() -> None:
+            self.backends.everything()
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(importing.set_result, None)
+
+        importing.add_done_callback(lambda _: None if self._gone else self._settle())
+        threading.Thread(target=run, name="alula-imports", daemon=True).start()
 
     def _learned(self, template: TaskTemplate) -> Runner | _Nobody:
         """The host of a plugin that learned that it runs such tasks, or the workers."""
@@ -185,7 +216,7 @@ class Hosts:
             return self._workers
         unsure += [f"plugin {one.name} is disabled: {one.problem}" for one in self.backends.broken()]
         if unsure:
-            what = f"nothing that works here runs tasks of type {template.type!r}, and who may does not: "
+            what = f"no plugin that works runs tasks of type {template.type!r}; one of these may, once it does: "
             return _Nobody(what + "; ".join(unsure), yet=True)
         reasons += [
             f"plugin {one.name} would run it: {self.backends.how(one)}" for one in self.backends.idle(template.type)
@@ -243,7 +274,10 @@ class Hosts:
             else:
                 visitor.tell(Waits(""))
                 self._start(found, visitor.job, visitor.tell)
-        if self._lobby and not self._gone:
+        self._come_back()
+
+    def _come_back(self) -> None:
+        if self._lobby and not self._gone and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._settle)
 
     # --- for people ---
@@ -251,6 +285,10 @@ class Hosts:
     def numbers(self) -> Mapping[str, Mapping[str, float]]:
         """How much each plugin has to do; for metrics."""
         return {name: host.numbers() for name, host in sorted(self.hosts.items())}
+
+    def calls(self) -> Mapping[str, Mapping[str, tuple[int, int, float]]]:
+        """How the calls of each plugin go: how many, how many of them failed, the seconds that they took."""
+        return {name: host.calls.figures() for name, host in sorted(self.hosts.items())}
 
     def trouble(self, name: str) -> str:
         """Why the tasks of a plugin wait; empty: they do not."""

@@ -12,6 +12,7 @@ from typing import Any
 from alula._kits import lazy
 from alula.errors import AlulaError, ConfigError, PluginError
 from alula.hosting.adapting import CLUSTER, KINDS, kind_of
+from alula.hosting.calls import BROKEN
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
 from alula.idl import TaskTemplate
@@ -118,6 +119,11 @@ class Backends:
         if faults:
             raise ConfigError("; ".join(faults), fix="`alula plugin list` shows what is installed")
         return cls(found, sections, dict(routes))
+
+    @property
+    def imported(self) -> bool:
+        """Whether all plugins are, so that nothing here takes long any more."""
+        return len(self._known) >= len(self.offers)
 
     def known(self, name: str) -> Known:
         """A plugin by name; imports it. Never raises: what is wrong with it is said in `problem`."""
@@ -287,7 +293,7 @@ def _examined(offer: Offer) -> Known:
         if not kind and not hasattr(made, "start"):
             kinds = ", ".join(name for _, name in KINDS)
             raise PluginError(f"{offer.value} is no plugin of a known kind: derive it from one of {kinds}")
-    except Exception as exc:  # noqa: BLE001 - the border to someone else's module, which may raise anything
+    except BROKEN as exc:  # the border to someone else's module, which may raise anything
         what = exc.what if isinstance(exc, AlulaError) else f"{type(exc).__name__}: {exc}"
         return Known(offer, problem=what)
     return Known(offer, kind or RUNNER, made if kind else None, info)
