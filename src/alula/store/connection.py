@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from alula.errors import AlulaError
+from alula.store.records import PoolRecord
 from alula.store.rows import Row
 from alula.store.sql import CHUNK, Statement, Statements
 
@@ -30,6 +31,10 @@ class Raw(Protocol):
     def close(self) -> None: ...
 
 
+Use = tuple[PoolRecord | None, Mapping[str, int]]
+"""A pool, and the units that projects have of it."""
+
+
 class News:
     """What a transaction does that others want to know of."""
 
@@ -41,6 +46,8 @@ class News:
         """Pools in which units may have become free, or are asked for."""
         self.asked: set[int] = set()
         """Leases whose owners hear of a grant as the answer to what they ask just now."""
+        self.uses: dict[str, Use] = {}
+        """Pools as the transaction leaves them, once units were granted."""
 
     def __bool__(self) -> bool:
         return self.any or bool(self.executions)

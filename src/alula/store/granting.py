@@ -17,6 +17,10 @@ AHEAD = 64
 """How much further than the free units a project's line is looked at: those in front of it may all not fit."""
 
 
+MANY = 1_000
+"""Of those before somebody in the line no more are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What has changed in a pool."""
@@ -51,11 +55,11 @@ def shortage(pool: PoolRecord | None, name: str, held: Mapping[str, int], lease:
     """Why somebody waits, in a sentence.
 
     Args:
-        before: How many are before it in the line.
+        before: How many are before it in the line, counted no further than `MANY`.
     """
     if pool is None:
         return f"quota {name}: there is no such pool; make it: alula pool set {name} UNITS"
-    cap, ahead = pool.per_project, f", {before} before it"
+    cap, ahead = pool.per_project, f", {before} before it" if before < MANY else f", {MANY:,} or more before it"
     if lease.units > pool.units:
         return f"quota {name}: it needs {lease.units} units and the pool has {pool.units}: alula pool set {name} UNITS"
     if cap and lease.units > cap:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from alula.store import tables as t
+from alula.store.granting import MANY
 
 Named = Iterator[tuple[str, ClauseElement]]
 _TRUE, _FALSE = literal_column("true", Boolean()), literal_column("false", Boolean())
@@ -88,7 +89,8 @@ def lease_statements(
     first = or_(
         q.c.priority > bindparam("priority"), and_(q.c.priority == bindparam("priority"), q.c.id < bindparam("id"))
     )
-    yield "lease_before", select(func.count()).select_from(q).where(mine, not_(there), first)
+    some = select(q.c.id).where(mine, not_(there), first).limit(literal_column(str(MANY))).subquery()
+    yield "lease_before", select(func.count()).select_from(some)
     yield "lease_grant", update(q).where(among(q.c.id, "ids")).values(granted=_TRUE)
     yield "lease_passed", update(q).where(q.c.id == bindparam("at")).values(bypassed=bindparam("count"))
     k = t.knobs

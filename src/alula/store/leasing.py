@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alula.store.connection import Connection
+from alula.store.connection import Connection, Use
 from alula.store.granting import grant, look, shortage
 from alula.store.records import LeaseRecord, Place, PoolRecord
 from alula.store.rows import lease_record, pool_record
@@ -34,15 +34,22 @@ def place(connection: Connection, execution: int, path: str, number: int, pool: 
     if row is None:
         return None
     lease = lease_record(row)
-    return Place(True) if lease.granted else Place(False, waits(connection, lease))
+    return Place(True) if lease.granted else Place(False, waits(connection, lease, connection.news.uses))
 
 
-def waits(connection: Connection, lease: LeaseRecord) -> str:
-    """What a lease waits for, in a sentence."""
-    found = connection.one("pool", pool=lease.pool)
+def waits(connection: Connection, lease: LeaseRecord, uses: dict[str, Use]) -> str:
+    """What a lease waits for, in a sentence.
+
+    Args:
+        uses: What is known of pools by now.
+    """
+    use = uses.get(lease.pool)
+    if use is None:
+        found = connection.one("pool", pool=lease.pool)
+        pool = pool_record(found) if found is not None else None
+        use = uses[lease.pool] = pool, held(connection, lease.pool)
     ((before,),) = connection.rows("lease_before", pool=lease.pool, priority=lease.priority, id=lease.id)
-    pool = pool_record(found) if found is not None else None
-    return shortage(pool, lease.pool, held(connection, lease.pool), lease, before)
+    return shortage(use[0], lease.pool, use[1], lease, before)
 
 
 def held(connection: Connection, pool: str) -> Mapping[str, int]:

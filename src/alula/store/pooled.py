@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from alula.errors import Unknown
 from alula.store.access import Access
 from alula.store.commits import check_fence
-from alula.store.connection import Connection, Later
+from alula.store.connection import Connection, Later, Use
 from alula.store.leasing import place, waits
 from alula.store.records import Claim, JobRecord, LeaseRecord, Place, PoolRecord, PoolUse, StuckRecord
 from alula.store.rows import job_record, lease_record, pool_record, pool_row, stuck_record
@@ -75,7 +75,8 @@ class Pools(Access):
     async def leases(self, execution: int) -> Sequence[tuple[LeaseRecord, str]]:
         def work(connection: Connection) -> list[tuple[LeaseRecord, str]]:
             rows = map(lease_record, connection.rows("leases_of", execution=execution))
-            return [(lease, "" if lease.granted else waits(connection, lease)) for lease in rows]
+            uses: dict[str, Use] = {}
+            return [(lease, "" if lease.granted else waits(connection, lease, uses)) for lease in rows]
 
         return await self._read(work)
 

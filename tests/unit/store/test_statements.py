@@ -47,6 +47,7 @@ WHOLE = {
     "entity_names": "for a message about what is not there",
     "execution_names": "for a message about what is not there",
     "pools": "all are wanted",
+    "lease_before": "what is scanned was found by an index, as far as the limit",
     "open_count": "as far as the limit, in an index of open ones",
     "lease_pools": "for a list of all pools",
     "knobs": "all are wanted",
