@@ -74,6 +74,8 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
         async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
             if numbers is not None:
                 numbers.read(engine, workers)
+                if house.plugins is not None:
+                    numbers.read_plugins(house.plugins.hosts)
             click.echo(
                 f"engine {engine.owner} drives {without_password(house.config.store_url)}; Ctrl-C stops it", err=True
             )

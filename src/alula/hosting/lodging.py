@@ -115,6 +115,7 @@ class Lodging:
             "attempts": len(guest) if guest is not None else len(self._waiting),
             "tracked": getattr(core, "tracked", 0),
             "queued": getattr(core, "queued", 0),
+            "disabled": float(bool(self.trouble)),
         }
 
     def _tell(self, id: AttemptId, report: Report) -> None:

@@ -22,6 +22,8 @@ from alula.engine.observe import Committed, PlanOf, Silent
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptState, CacheStatus, NodePhase, NodeState
 from alula.observability.ledger import AttemptBegan, AttemptEnded, CacheAnswered, Change, Ledger, NodeEnded, Retried
+from alula.observability.plugins import Numbered as HostNumbers
+from alula.observability.plugins import PluginMetrics
 from alula.store.records import ExecutionRecord
 
 _COMMITS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
@@ -143,6 +145,10 @@ class Metrics(Silent):
     def read(self, *sources: Numbered) -> None:
         """Show what engines and runners say of themselves. To be called on their loop, which is asked from then on."""
         self.registry.register(_Reader(sources, asyncio.get_running_loop()))
+
+    def read_plugins(self, hosts: HostNumbers) -> None:
+        """Show how the plugins of an engine do. To be called on its loop."""
+        self.registry.register(PluginMetrics(hosts))
 
     # --- the observer ---
 
