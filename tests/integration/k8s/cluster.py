@@ -50,9 +50,8 @@ class Kubelet:
         if change.what == "ADDED":
             self.made.append(change.key[2])
             self.server._later(lambda: self.life(self, change.resource))
-        elif change.resource["metadata"].get("deletionTimestamp") and change.what == "MODIFIED" and self.kills:
-            if change.before is not None and not change.before["metadata"].get("deletionTimestamp"):
-                self.server._later(lambda: self._gone(change.resource))
+        elif self.kills and change.what == "MODIFIED" and _deleted(change.resource) and not _deleted(change.before):
+            self.server._later(lambda: self._gone(change.resource))
 
     def _gone(self, pod: Manifest) -> None:
         try:
@@ -79,6 +78,10 @@ class Kubelet:
         one = {"name": pod["spec"]["containers"][0]["name"], "image": "x", "imageID": "", "state": state}
         status = {"phase": phase, "containerStatuses": [one], **more}
         self.server.status(*change_key(pod), status)
+
+
+def _deleted(pod: Manifest | None) -> bool:
+    return pod is not None and bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def change_key(pod: Manifest) -> tuple[str, str]:

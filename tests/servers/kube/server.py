@@ -77,6 +77,8 @@ class KubeServer(Controllers):
         self._streams: set[asyncio.Task[Any]] = set()
         self._events = 0
         self._doom: list[Any] = []
+        self.before: Callable[[], None] = lambda: None
+        """Called before each request is served."""
 
     # For tests.
 
@@ -119,6 +121,7 @@ class KubeServer(Controllers):
     async def answer(self, request: web.Request) -> web.StreamResponse:
         assert self._loop is not None
         self.requests.append((self._loop.time(), request.method, request.path))
+        self.before()
         doomed = self._doomed(request)
         if self.down or (doomed and not self._doom[2]):
             self._end(doomed)

@@ -48,7 +48,7 @@ class Store:
         self.resources = list(BUILT_IN)
         self.version = 200
         self.compacted = 0
-        """Versions up to this one are too old to watch from."""
+        """Versions before this one are too old to watch or to list from."""
         self.objects: dict[Key, Manifest] = {}
         self.changes: list[Change] = []
         self.listeners: list[Callable[[Change], None]] = []
@@ -77,7 +77,7 @@ class Store:
             if token:
                 found = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
                 version, start = found["rv"], found["start"].rstrip("\0")
-                if version <= self.compacted:
+                if version < self.compacted:
                     raise expired("The provided continue parameter is too old")
             items = []
             for key in sorted(self.objects):
