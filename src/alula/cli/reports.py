@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import click
 
 from alula.cli.card import FAILED, SERVER, USAGE, card
-from alula.errors import AlulaError, AuthoringError, ConfigError, DataError, RequestError, StoreError
+from alula.errors import AlulaError, AuthoringError, Busy, ConfigError, DataError, RequestError, StoreError
 
 
 @contextmanager
 def reported(what: str, *, verbose: bool = False) -> Iterator[None]:
-    """Show what the block raises of ours: trouble of the store is 5, what was asked for wrongly 2, all else 1."""
+    """Show what the block raises of ours: trouble of the store, or too much to do there, is 5, what was asked for wrongly 2, all else 1."""
     try:
         yield
     except AlulaError as exc:
@@ -23,7 +23,7 @@ def reported(what: str, *, verbose: bool = False) -> Iterator[None]:
 
 def code_of(exc: AlulaError) -> int:
     """The exit code for an error of ours."""
-    if isinstance(exc, StoreError | DataError):
+    if isinstance(exc, StoreError | DataError | Busy):
         return SERVER
     if isinstance(exc, RequestError | ConfigError) and not isinstance(exc, AuthoringError):
         return USAGE

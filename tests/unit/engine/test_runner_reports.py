@@ -10,7 +10,7 @@ from alula.plugin.runner import Asks, AttemptId, Failed, Job, Keeps, Shows, Star
 from alula.store.memory import MemoryStore
 from alula.store.records import Changes, Claim, PoolRecord
 from tests.unit.compiler.build import ref
-from tests.unit.engine.build import made, step
+from tests.unit.engine.build import made, step, tuned
 from tests.unit.engine.drive import FakeRunner, clock, create, ended, engine, hang, outputs, running, until, virtual
 from tests.unit.engine.test_driver import BOOM, Seen
 from tests.unit.idl.build import INT
@@ -335,3 +335,16 @@ async def test_what_an_absent_runner_has_started_is_not_forgotten() -> None:
         second.there = True
         await ended(store, record.id)
     assert [(id.path, abort) for id, abort in second.closed] != []
+
+
+@virtual
+async def test_the_wait_for_a_pool_counts_for_the_deadline_of_the_queue() -> None:
+    """M14."""
+    store = MemoryStore(clock())
+    await store.set_pool(PoolRecord("pg", 0))
+    record = await create(store, made([tuned(step("n0"), queued=5)]))
+    async with running(engine(store, FakeRunner(default=in_line(1)))):
+        record = await ended(store, record.id, within=6)
+    assert record.phase == "failed"
+    assert "QueuedTimeout" in record.error
+    assert store.open_leases() == []
