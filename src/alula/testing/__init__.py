@@ -15,10 +15,30 @@ from alula.testing.answers import gates
 from alula.testing.mocks import patch, task_mock
 
 if TYPE_CHECKING:
+    from alula.testing.kit import Case, Grade, Harness, Nowhere, Remote, Report, verify
     from alula.testing.simulation import CALM, STORM, SimulatedRun, Simulation
 
-__all__ = ["CALM", "STORM", "SimulatedRun", "Simulation", "gates", "patch", "task_mock"]
+__all__ = [
+    "CALM",
+    "STORM",
+    "Case",
+    "Grade",
+    "Harness",
+    "Nowhere",
+    "Remote",
+    "Report",
+    "SimulatedRun",
+    "Simulation",
+    "gates",
+    "patch",
+    "task_mock",
+    "verify",
+]
 
 # They bring the engine along, which tests that call functions do without.
 _LATE = "CALM STORM SimulatedRun Simulation"
-__getattr__, __dir__ = exports(__name__, dict.fromkeys(_LATE.split(), "alula.testing.simulation"))
+_KIT = "Case Grade Harness Nowhere Remote Report verify"
+__getattr__, __dir__ = exports(
+    __name__,
+    dict.fromkeys(_LATE.split(), "alula.testing.simulation") | dict.fromkeys(_KIT.split(), "alula.testing.kit"),
+)
