@@ -36,6 +36,7 @@ def build(task: TaskContext, settings: ClusterSettings, template: Manifest | Non
     Raises:
         Rejected: The task has no container, or asks for more than it may.
     """
+    _refuse_files(task.template)
     primary = primary_name(task.template)
     pod = _of_target(task, primary)
     pod = merging.pods(template or {}, pod, primary)
@@ -94,6 +95,22 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _refuse_files(template: TaskTemplate) -> None:
+    """A container that knows nothing of Alula needs somebody beside it for its files, and there is nobody yet."""
+    in_pod = template.WhichOneof("target") == "k8s_pod"
+    files = template.k8s_pod.data_config if in_pod else template.container.data_config
+    inputs = template.interface.inputs.variables if files.input_path else {}
+    outputs = template.interface.outputs.variables
+    if not files.enabled or not (inputs or outputs):
+        return
+    names = ", ".join(sorted([*inputs, *outputs]))
+    raise Rejected(
+        f"container task '{template.id.name}' has inputs or outputs as files ({names}), which pods do not carry yet",
+        where=template.id.name,
+        fix="take inputs from the command line ({{.inputs.x}}), and make it a Python task if it has outputs",
+    )
 
 
 def _of_target(task: TaskContext, primary: str) -> Manifest:

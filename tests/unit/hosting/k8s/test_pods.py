@@ -11,7 +11,7 @@ from alula.backends.k8s.pod import Pods
 from alula.errors import Rejected
 from alula.hosting.k8s import objects, pods
 from alula.hosting.k8s.settings import ClusterSettings
-from alula.idl import Container, Identifier, Resources, Secret, TaskNodeOverrides, TaskTemplate
+from alula.idl import Container, Identifier, Resources, Secret, SimpleType, TaskNodeOverrides, TaskTemplate
 from alula.plugin.context import TaskContext
 from alula.plugin.k8s import K8sPlugin, Manifest
 from tests.unit.backends.k8s.lending import attempt
@@ -264,6 +264,16 @@ def test_labels_of_the_task_never_hide_whose_pod_it_is() -> None:
 def test_a_task_without_a_container_is_no_pod() -> None:
     with pytest.raises(Rejected, match="has no container"):
         built(TaskTemplate(id=Identifier(name="q"), type="sql_task"))
+
+
+def test_files_of_containers_that_know_nothing_of_us_are_refused() -> None:
+    template = container("raw-container")
+    template.container.data_config.enabled = True
+    template.container.data_config.output_path = "/out"
+    assert built(template)
+    template.interface.outputs.variables["rows"].type.simple = SimpleType.INTEGER
+    with pytest.raises(Rejected, match=r"inputs or outputs as files \(rows\)"):
+        built(template)
 
 
 def test_what_a_pod_asks_of_a_quota() -> None:
