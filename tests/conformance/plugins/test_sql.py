@@ -10,8 +10,8 @@ import pytest
 
 from alula.backends.sql.plugin import Sql, SqlSettings
 from alula.data.sql.places import Connection
+from alula.idl import LiteralMap, TaskTemplate
 from alula.idl import Sql as Statement
-from alula.idl import TaskTemplate
 from alula.testing.kit import Case, Grade, Harness, Remote, verify
 from tests.servers.postgres import Postgres
 
@@ -94,4 +94,31 @@ def gates(postgres: Postgres) -> str:
 def test_no_fault_leaves_a_statement_running_or_sends_it_twice_at_a_time(gates: str) -> None:
     PostgresConformance.url = gates
     report = verify(PostgresConformance())
+    assert report.grade is Grade.A, report.text()
+
+
+class DuckDBConformance(Harness):
+    """Statements in the engine's own process, with a result."""
+
+    pace = 20.0
+    seconds = 30.0
+    ends_by_itself = True
+
+    def plugin(self, remote: Any) -> Sql:
+        return Sql()
+
+    def cases(self) -> Sequence[Case]:
+        template = TaskTemplate(type="sql-duckdb", sql=Statement(statement="select 'x' as a"))
+        template.interface.outputs.variables["results"].type.structured_dataset_type.SetInParent()
+        return [Case(template=template, outputs=_is_a_table)]
+
+
+def _is_a_table(found: LiteralMap) -> bool:
+    stored = found.literals["results"].scalar.structured_dataset
+    return stored.uri.endswith("/raw/results") and stored.metadata.structured_dataset_type.format == "parquet"
+
+
+@pytest.mark.timeout(240)
+def test_no_fault_loses_a_result() -> None:
+    report = verify(DuckDBConformance())
     assert report.grade is Grade.A, report.text()

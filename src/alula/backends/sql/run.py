@@ -15,6 +15,10 @@ from alula.data.sql.driver import Driver, Session, Source
 from alula.data.sql.work import FILE, Order, Outcome, perform
 from alula.errors import AlulaError, RemoteError
 
+_PAUSE_SECONDS = 0.05
+_TRIES = 200
+"""How often a statement is told to end before that counts as failed."""
+
 
 class Run:
     """A statement, from connecting to the upload of its result.
@@ -63,23 +67,26 @@ class Run:
         Raises:
             RemoteError: The database does not answer, so that it may go on.
         """
-        with self._lock:
-            self._cancelled = True
-            session = self._session
-        if session is not None:
-            session.interrupt()
+        self._cancelled = True
+        self._interrupt()
         if self.driver.remote and self.outcome is None:
             self.driver.stop(self.source, self.order.name)
         thread = self._thread
-        if thread is not None:
-            thread.join(10)
-            if thread.is_alive() and session is not None:
-                session.interrupt()
-                raise RemoteError("the statement was cancelled, and has not ended yet", where=self.source.where)
+        for _ in range(_TRIES):
+            if thread is None or not thread.is_alive():
+                return
+            thread.join(_PAUSE_SECONDS)
+            self._interrupt()  # again: the first may have come just before the statement was begun
+        raise RemoteError("the statement was cancelled, and has not ended yet", where=self.source.where)
 
     def remove(self) -> None:
         """Forget the result here."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._session is not None:
+                self._session.interrupt()
 
     def _begin(self, work: Callable[[], None]) -> None:
         def body() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from alula._kits.sqltext import DUCKDB, Dialect
@@ -67,7 +67,10 @@ class _Session(Session):
         self._connection.close()
 
     def interrupt(self) -> None:
-        self._connection.interrupt()
+        import duckdb
+
+        with suppress(duckdb.Error):  # it is closed already
+            self._connection.interrupt()
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

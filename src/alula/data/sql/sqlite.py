@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -60,7 +60,8 @@ class _Session(Session):
         self._connection.close()
 
     def interrupt(self) -> None:
-        self._connection.interrupt()
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            self._connection.interrupt()
 
 
 @contextmanager
