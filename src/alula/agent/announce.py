@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from alula.errors import ConfigError, RemoteError
 from alula.idl.agent import DELETES_SUCCEEDED, FINDS
 from alula.plugin.announcing import Announcement, is_loopback, put
 from alula.plugin.core import Plugin, SyncPlugin
-
-log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 _TIMES = 4
@@ -73,14 +70,16 @@ class Announcer:
         except (URLError, OSError) as exc:
             raise RemoteError(f"the announcement did not arrive: {exc}", where=self._to) from exc
 
-    async def keep(self, say: Any, *, lease: timedelta = LEASE) -> None:
-        """Announce what `say` gives, for as long as it runs. A failure is logged, and tried again soon."""
+    async def keep(
+        self, say: Callable[[], Announcement], *, complain: Callable[[str], None], lease: timedelta = LEASE
+    ) -> None:
+        """Announce what `say` gives, for as long as it runs. A failure is told, and it is tried again soon."""
         while True:
             pause = lease.total_seconds() / _TIMES
             try:
                 await self.say(say())
             except RemoteError as exc:
-                log.warning("agent.unannounced", extra={"why": str(exc)})
+                complain(str(exc))
                 pause = min(pause, 2.0)
             await asyncio.sleep(pause)
 

@@ -92,7 +92,7 @@ async def _serve(
             def said() -> Any:
                 return announcement(name, where, services.plugins, clock=clock, plaintext=listening.plaintext)
 
-            keeping = group.create_task(announcer.keep(said))
+            keeping = group.create_task(announcer.keep(said, complain=lambda why: click.echo(why, err=True)))
         await stop.wait()
         if keeping is not None:
             keeping.cancel()

@@ -31,6 +31,7 @@ from alula.serve.callbacks import Callbacks
 from alula.serve.callbacks import callbacks as callbacks_of
 from alula.serve.placed import Placed
 from alula.serve.plugins import Plugins
+from alula.serve.registering import agent_routes
 from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
@@ -122,7 +123,8 @@ class House:
         async with AsyncExitStack() as stack:
             if callbacks is not None and everything:
                 host, port = config.callbacks.address
-                await stack.enter_async_context(web.serving(web.callback_routes(callbacks), host, port))
+                routes = [*web.callback_routes(callbacks), *agent_routes(config.backends, self.clock)]
+                await stack.enter_async_context(web.serving(routes, host, port))
             async with self._at_work(engine, plugins):
                 yield engine
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.agents.agents import HERE, SECONDS, Agent, Journal, flytekit_connectors
+from tests.integration.agents.agents import HERE, SECONDS, Agent, Journal, flytekit_connectors, free_port, served
 
 CONFIG = """
 [engine]
@@ -76,10 +76,7 @@ class Desk:
         return out
 
     def until(self, what: Callable[[], bool], why: str) -> None:
-        deadline = time.monotonic() + SECONDS
-        while not what():
-            assert time.monotonic() < deadline, why
-            time.sleep(0.05)
+        _until(what, why)
 
     def jobs(self, what: str) -> list[str]:
         return [one["job"] for one in self.journal.read(what)]
@@ -155,3 +152,32 @@ def test_an_engine_that_is_killed_finds_its_job_again(desk: Desk) -> None:
         engine.send_signal(signal.SIGTERM)
         engine.communicate(timeout=SECONDS)
     assert len(desk.jobs("create")) == 1
+
+
+def test_an_agent_announces_itself_to_an_engine_over_http(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "tokens").write_text("right-token\n")
+    (tmp_path / "alula.toml").write_text(
+        f'[callbacks]\nlisten = "127.0.0.1:{port}"\n[backends.agent]\nannounce_token_file = "{tmp_path / "tokens"}"\n'
+    )
+    engine = Agent([sys.executable, "-m", "alula.cli.main", "serve"], port, tmp_path, {}, tmp_path / "serve.log")
+    engine.environ = {"ALULA_HOME": str(tmp_path / "alula"), "NO_COLOR": "1"}
+    known = tmp_path / "alula" / "agents" / "files.agent.json"
+    try:
+        engine.start()
+        options = ("--register", f"http://127.0.0.1:{port}", "--name", "files", "--register-token")
+        with served(tmp_path, *options, "wrong-token") as agent:
+            _until(lambda: "401 a valid token is missing" in agent.log.read_text())
+        assert not known.exists()
+        with served(tmp_path, *options, "right-token") as agent:
+            _until(known.exists)
+            assert agent.address in known.read_text()
+    finally:
+        engine.kill(signal.SIGTERM)
+
+
+def _until(what: Callable[[], bool], why: str = "it did not come to pass") -> None:
+    deadline = time.monotonic() + SECONDS
+    while not what():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.05)

@@ -78,6 +78,9 @@ class Settings:
     only to this machine, unless it says `plaintext`."""
     register: str = ""
     """Directory in which agents announce themselves; empty: `agents` in the home directory."""
+    announce_token_file: str = ""
+    """File with tokens, one a line: agents that carry one may announce themselves at the address of `[callbacks]`, too
+    (`PUT /agents/<name>`). Empty: they cannot."""
     refresh: timedelta = timedelta(seconds=10)
     """How often agents are asked what they serve."""
     forget: timedelta = timedelta(days=7)
