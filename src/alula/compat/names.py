@@ -20,11 +20,11 @@ INSTEAD = {
     "flytekit.clis": "use the command `alula`",
     "flytekit.interaction": "use the command `alula run`",
     "flytekit.interactive": "use a debugger on a local run",
-    "flytekit.sensor": "poll in a @task with retries",
     "flytekit.bin": "use the command `alula-execute`",
     "flytekit.extend.backend": "write a backend plugin for Alula",
     "flytekit.FlyteRemote": "use the client of Alula, which comes with a later version",
-    "flytekit.SensorEngine": "poll in a @task with retries",
+    "flytekit.SensorEngine": "derive sensors from flytekit.sensor.BaseSensor; no engine of their own runs them",
+    "flytekit.sensor.sensor_engine": "derive sensors from flytekit.sensor.BaseSensor; no engine of their own runs them",
 }
 """By the start of a path: what to do in Alula instead."""
 

@@ -1,0 +1,5 @@
+"""HTTP requests as tasks."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.tasks.webhook": "WebhookTask"})

@@ -1,0 +1,5 @@
+"""The sensor for files."""
+
+from alula.compat.names import mirror
+
+__getattr__, __dir__ = mirror(__name__, {"alula.tasks.sensor": "FileSensor"})
