@@ -47,7 +47,7 @@ class MySQL(Driver):
 
     def open(self, source: Source, name: str) -> Session:
         with _translated(source):
-            connection = _connect(source)
+            connection = _connect(source, name)
             try:
                 if _one(connection, f"select get_lock({_text(name)}, {_WAIT_SECONDS})") != 1:
                     raise unreachable(f"another session still has the name {name}", where=source.where)
@@ -73,8 +73,14 @@ class MySQL(Driver):
     def names(self, source: Source) -> list[str]:
         with _translated(source), _connect(source) as connection, connection.cursor() as cursor:
             cursor.execute("select info from information_schema.processlist where info is not null")
-            found = (_NAMED.search(str(row[0])) for row in cursor.fetchall())
-            return sorted({one[1] for one in found if one})
+            texts = [str(row[0]) for row in cursor.fetchall()]
+            with suppress(_library().err.MySQLError):  # MariaDB has it only if it is told to
+                cursor.execute(
+                    "select concat('/* ', attr_value, ' */') from performance_schema.session_connect_attrs"
+                    " where attr_name = 'program_name'"
+                )
+                texts += [str(row[0]) for row in cursor.fetchall()]
+            return sorted({found[1] for found in map(_NAMED.search, texts) if found})
 
 
 class _Session(Session):
@@ -157,7 +163,7 @@ def _library() -> Any:
     return pymysql
 
 
-def _connect(source: Source) -> pymysql.Connection[Any]:
+def _connect(source: Source, name: str = "alula") -> pymysql.Connection[Any]:
     made: pymysql.Connection[Any] = _library().connect(
         host=source.host,
         port=source.port or 3306,
@@ -167,7 +173,7 @@ def _connect(source: Source) -> pymysql.Connection[Any]:
         charset="utf8mb4",
         connect_timeout=10,
         autocommit=True,
-        program_name="alula",
+        program_name=name,
         **source.options,
     )
     with made.cursor() as cursor:
