@@ -173,3 +173,16 @@ def test_the_end_of_a_job_is_noticed_within_a_second_whoever_is_called(service: 
         assert service.asked_after(last, 1) - last < 1
         assert service.deleted.wait(1), "the end was not noticed"
         assert post(url) == 204  # later, and again: harmless
+
+
+def test_a_run_takes_calls_too_if_it_is_told_where(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(PROGRAM)
+    port = free_port()
+    command = [sys.executable, "-m", "alula.cli.main", "run", "flow.py", "wf"]
+    env = environ(tmp_path, service, port)
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+    service.asked_after(0, 30)
+    service.jobs = dict.fromkeys(service.jobs, "done")
+    assert post(service.callbacks[0]) == 204
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
