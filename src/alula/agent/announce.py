@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from alula._kits.aio import to_thread
@@ -54,7 +55,7 @@ class Announcer:
     def __init__(self, to: str, *, token: str = "") -> None:
         self._to, self._token = to, token
         self._url = to.rstrip("/") if to.startswith(("http://", "https://")) else ""
-        if self._url.startswith("http://") and token and not is_loopback(self._url.removeprefix("http://") + ":80"):
+        if self._url.startswith("http://") and token and not is_loopback(f"{urlsplit(self._url).hostname}:0"):
             raise ConfigError(f"the token would go in plain text to {to}", fix="announce the agent over https")
 
     async def say(self, said: Announcement) -> None:

@@ -8,7 +8,7 @@ from alula.tasks.agent import AgentTask
 first = AgentTask("first", "probe_job", inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
 second = AgentTask("second", "probe_job", version=1, inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
 call = AgentTask("call", "probe_call", inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
-slow = AgentTask("slow", "probe_job", config={"seconds": 4}, inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
+slow = AgentTask("slow", "probe_job", config={"mode": "gated"}, inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
 endless = AgentTask("endless", "probe_job", config={"seconds": 600}, inputs=kwtypes(a=int), outputs=kwtypes(o0=int))
 watch = AgentTask(
     "watch",

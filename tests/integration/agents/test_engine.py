@@ -109,6 +109,7 @@ def test_a_connector_that_is_killed_while_its_job_runs_costs_nothing(desk: Desk)
     desk.agent.kill()
     desk.until(lambda: "does not answer since" in desk.say("why", "outage"), "nobody says why it goes no further")
     assert running.poll() is None
+    desk.journal.path.with_suffix(".gate").touch()
     desk.agent.start()
     out, _ = running.communicate(timeout=SECONDS)
     assert running.returncode == 0, out
@@ -145,6 +146,7 @@ def test_an_engine_that_is_killed_finds_its_job_again(desk: Desk) -> None:
     desk.until(lambda: "probe.example" in desk.say("get", "attempts", "resumed"), "the job's link is not shown")
     running.send_signal(signal.SIGKILL)
     running.wait(SECONDS)
+    desk.journal.path.with_suffix(".gate").touch()
     engine = desk.begin("serve")
     try:
         desk.until(lambda: "succeeded" in desk.say("get", "executions"), "it did not go on")
