@@ -35,6 +35,8 @@ class Means:
     """What settings say below `[backends.<name>]`."""
     settled: Callable[[BaseException | None], None]
     """Told how a call went that no attempt waited for: a `get` of many, a watch."""
+    cluster: Callable[[Any, Clock], Any] | None = None
+    """Makes the way to a Kubernetes cluster, in place of a connection to an API server."""
 
 
 class Adapter(CorePlugin[StateT]):

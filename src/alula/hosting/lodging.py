@@ -60,6 +60,8 @@ class Surroundings:
     """What settings say below `[backends.<name>]`."""
     callback: Callable[[AttemptId], str | None] = lambda id: None
     """The signed URL that wakes an attempt."""
+    cluster: Callable[[Any, Clock], Any] | None = None
+    """Makes the way to a Kubernetes cluster, in place of a connection to an API server: for tests without one."""
 
 
 _Close = tuple[AttemptId, bool, str, Callable[[str], None], Job | None]
@@ -175,6 +177,7 @@ class Lodging:
             around.pools,
             around.section,
             self._settled,
+            around.cluster,
         )
         core = adapt(plugin, means)
         await self.calls.make("open", plugin.open)

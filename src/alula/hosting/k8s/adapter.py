@@ -58,7 +58,7 @@ class K8sAdapter(Adapter[Applied]):
 
     def __init__(self, plugin: K8sPlugin, means: Means, settings: ClusterSettings) -> None:
         self.plugin, self.settings, self.info = plugin, settings, plugin.info
-        self.cluster = Cluster(settings, means.clock)
+        self.cluster: Cluster = (means.cluster or Cluster)(settings, means.clock)
         self._means = means
         self._watches: dict[str, Watch] = {}
         self._tasks: dict[str, TaskContext] = {}

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from alula.plugin.core import Plugin
-from alula.plugin.k8s import K8sPlugin
 from alula.testing.kit.faults import EFFECTS, Fault, Kind, kinds_of
 from alula.testing.kit.harness import Harness, Nowhere, Remote
 from alula.testing.kit.report import Grade, Report
@@ -73,7 +72,7 @@ class _Verification:
         self.report = Report(harness.name, plugin.info.name, contract)
         self.scenarios = scenarios_of(harness, remote)
         self.report.scenarios = tuple(scenario.name for scenario in self.scenarios)
-        self.report.deferred = deferred(harness, plugin, remote)
+        self.report.deferred = deferred(harness, remote)
         remote.close()
         self._bad: list[Outcome] = []
         self._leaky: list[Outcome] = []
@@ -191,7 +190,7 @@ def _grouped(leaky: Sequence[Outcome]) -> list[str]:
     return [f"{what} (in {count} {'run' if count == 1 else 'runs'})" for what, count in lines]
 
 
-def deferred(harness: Harness, plugin: Plugin, remote: Remote) -> tuple[str, ...]:
+def deferred(harness: Harness, remote: Remote) -> tuple[str, ...]:
     """What this harness does not let the kit try, in words."""
     found = []
     if type(remote).fail is Remote.fail and not isinstance(remote, Nowhere):
@@ -200,6 +199,4 @@ def deferred(harness: Harness, plugin: Plugin, remote: Remote) -> tuple[str, ...
         found.append("jobs that go on until they are stopped")
     if harness.pace:
         found.append("time-outs, garbage, throttling and outages: a real server takes real time")
-    if isinstance(plugin, K8sPlugin):
-        found.append("the calls of the API server are the host's own: tests of the host cover them")
     return tuple(found)

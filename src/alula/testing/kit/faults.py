@@ -46,7 +46,7 @@ class Fault:
         return f"{self.call} #{self.nth} {self.kind}"
 
 
-_NO_IO = (Kind.RAISES, Kind.GARBAGE, Kind.TWICE, Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.RENEWED)
+_NO_IO = (Kind.RAISES, Kind.GARBAGE, Kind.TWICE, Kind.KILLED_BEFORE, Kind.KILLED_AFTER)
 _ANY = (
     Kind.BEFORE,
     Kind.LOST,
@@ -63,6 +63,7 @@ _ANY = (
     Kind.KILLED_BEFORE,
     Kind.KILLED_AFTER,
 )
+_SERVER = tuple(kind for kind in _ANY if kind not in (Kind.GARBAGE, Kind.RAISES, Kind.RENEWED))
 _OPEN = (Kind.BEFORE, Kind.HANGS, Kind.SLOW, Kind.RAISES, Kind.KILLED_BEFORE, Kind.KILLED_AFTER)
 KINDS: dict[str, tuple[Kind, ...]] = {
     "open": _OPEN,
@@ -80,11 +81,18 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "do": (*_ANY, Kind.TWICE, Kind.REJECTED),
     # without any I/O
     "phase": _NO_IO,
-    "build": (*_NO_IO, Kind.REJECTED),
+    "build": (Kind.TWICE, Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.REJECTED),
+    # the requests that a K8sPlugin has made for it
+    "apply": (*_SERVER, Kind.LATE, Kind.KILLED_LATE),
+    "remove": (*_SERVER, Kind.LATE),
+    "patch": _SERVER,
+    "look": _SERVER,
+    "list": _SERVER,
+    "watch": _SERVER,
 }
 """What can happen at each call. `create` is made twice only where the plugin says that this is harmless."""
 
-EFFECTS = ("create", "delete", "handle", "abort", "finalize", "do")
+EFFECTS = ("create", "delete", "handle", "abort", "finalize", "do", "apply", "remove")
 """Calls that change something at the remote: what goes wrong there is tried together with a second fault."""
 DEADLY = (Kind.STOPPED, Kind.KILLED_BEFORE, Kind.KILLED_AFTER, Kind.KILLED_LATE)
 """After these another engine goes on."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from alula.engine.codec import pack_settings, read_attempt, read_values
 from alula.engine.state import Settings
+from alula.hosting.k8s.settings import ClusterSettings
 from alula.idl import LiteralMap
 from alula.plugin.core import Plugin
 from alula.plugin.failure import FailureKind
@@ -18,6 +19,7 @@ from alula.store.records import Changes, Claim, ExecutionKey, ExecutionRecord, N
 from alula.testing.kit.faults import Fault, Kind
 from alula.testing.kit.flow import closure_of
 from alula.testing.kit.harness import DOMAIN, PROJECT, Case, Harness
+from alula.testing.kit.kube import Kube, KubeCluster
 from alula.testing.kit.patient import PatientLoop, outside
 from alula.testing.kit.scenarios import Abort, Scenario
 from alula.testing.kit.tap import Tap, tapped
@@ -93,11 +95,13 @@ class Scene:
         crash_at: tuple[str, int] | None = None,
     ) -> None:
         self.harness, self.scenario, self.faults = harness, scenario, tuple(faults)
+        self._over = False
+        """What the dead still say on their way out does not count."""
         self.world = world = World(
             harness,
             f"{mark} {scenario.name}",
             committed=self._committed,
-            complained=lambda what: self.watch.broken(Promise.ENGINE, what),
+            complained=self._complained,
             leaked=self._leaked,
             crash_at=crash_at,
         )
@@ -111,6 +115,10 @@ class Scene:
         settle = plugin.limits.settle.total_seconds() if isinstance(plugin, WebApiPlugin) else 0.0
         self.tap = Tap(self, faults, settle=settle, say=world.say, secrets=lambda: world.lent)
         self.tap.before, self.tap.away = self._before, scenario.outages
+        remote = self.remote
+        if isinstance(remote, Kube):
+            self.tap.settle = ClusterSettings().settle.total_seconds()
+            world.cluster = lambda settings, clock: KubeCluster(remote, settings, clock, self.tap)
         world.plugin = lambda: tapped(self.renewed(), self.tap)
         given = harness.cases()
         cases = [case or given[nth % len(given)] for nth in range(scenario.executions)]
@@ -129,7 +137,8 @@ class Scene:
                 self._end()
             except Stuck as exc:
                 self.watch.broken(Promise.ENDS, f"nothing goes on: {exc}")
-        world.bury()
+            self._over = True
+            world.bury()
         self.remote.close()
         return Outcome(
             self.scenario,
@@ -330,6 +339,10 @@ class Scene:
             for name, keys in self.tap.begun.items():
                 if self.watch.execution_of(name) == run.name and keys - self.tap.cleaned:
                     self.watch.broken(Promise.CLEANED, f"nobody cleaned up after {name} of {run.name}")
+
+    def _complained(self, what: str) -> None:
+        if not self._over:
+            self.watch.broken(Promise.ENGINE, what)
 
     def _leaked(self, text: str, where: str) -> None:
         for secret in self.world.secrets:

@@ -128,7 +128,7 @@ class Watch:
 class Ears(logging.Handler):
     """Hears every log line while a run goes on: secrets in it, and complaints of the engine about itself."""
 
-    def __init__(self, leaked: Callable[[str, str], None], complained: Callable[[str], None]) -> None:
+    def __init__(self, leaked: Callable[[str, str], None], complained: Callable[[str], object]) -> None:
         super().__init__(logging.DEBUG)
         self._leaked, self._complained = leaked, complained
         self._form = logging.Formatter()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from alula._kits.clock import Clock
 from alula.config import CacheConfig, EngineConfig
 from alula.data.stores import Objects
 from alula.engine import crash
@@ -62,7 +63,7 @@ class World:
         mark: str,
         *,
         committed: Callable[[Claim, Changes], None],
-        complained: Callable[[str], None],
+        complained: Callable[[str], object],
         leaked: Callable[[str, str], None],
         crash_at: tuple[str, int] | None = None,
     ) -> None:
@@ -77,6 +78,8 @@ class World:
         self.rng = random.Random(mark)
         self.plugin: Callable[[], Plugin]
         """Makes the plugin as an engine is to see it. Set before the first engine starts."""
+        self.cluster: Callable[[Any, Clock], Any] | None = None
+        """The way to a cluster in memory."""
         self.secrets: list[str] = []
         """Those that were given out."""
         self.lent: list[str] = []
@@ -151,7 +154,7 @@ class World:
     def _host(self, rng: random.Random) -> Host:
         self.lent = []
         canaries = Canaries(self.harness, self.secrets, self.lent)
-        around = Surroundings(clock=self.clock, rng=rng, objects=self.objects, secrets=canaries)
+        around = Surroundings(clock=self.clock, rng=rng, objects=self.objects, secrets=canaries, cluster=self.cluster)
         types = frozenset(case.task("").type for case in self.harness.cases())
         return Host("kit", self.plugin, around, task_types=types, inline=True)
 
