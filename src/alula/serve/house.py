@@ -31,14 +31,14 @@ from alula.serve.callbacks import Callbacks
 from alula.serve.callbacks import callbacks as callbacks_of
 from alula.serve.placed import Placed
 from alula.serve.plugins import Plugins
-from alula.serve.registering import agent_routes
 from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
 
 if TYPE_CHECKING:
-    from alula.serve import web
+    from alula.serve import registering, web
 else:
+    registering = lazy.module("alula.serve.registering")
     web = lazy.module("alula.serve.web")  # an HTTP server, for those who want to be called back
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class House:
         async with AsyncExitStack() as stack:
             if callbacks is not None and everything:
                 host, port = config.callbacks.address
-                routes = [*web.callback_routes(callbacks), *agent_routes(config.backends, self.clock)]
+                routes = [*web.callback_routes(callbacks), *registering.agent_routes(config.backends, self.clock)]
                 await stack.enter_async_context(web.serving(routes, host, port))
             async with self._at_work(engine, plugins):
                 yield engine
