@@ -106,6 +106,9 @@ class Hosts:
             return ""
         if type == PLAIN and not backends.sections:
             return "the workers run it"
+        if not backends.imported and not self._inline:
+            self._import()
+            return ""  # it may be a plugin's; if not, the workers get it from here
         claimed = [known for known in backends.claimants(type) if known.kind != RUNNER]
         return "" if claimed or (type != PLAIN and self._dynamic()) else "the workers run it"
 
@@ -208,7 +211,7 @@ class Hosts:
             if answer == "":
                 return host
             if answer is None:
-                unsure.append(host.trouble or f"plugin {host.name} is being opened")
+                unsure.append(host.unsure or host.trouble or f"plugin {host.name} is being opened")
             else:
                 reasons.append(answer)
         refusal = self._refusal(template)
