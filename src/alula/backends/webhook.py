@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgpack
 
-from alula.errors import ConversionError, Rejected, RemoteError, Throttled
+from alula.errors import ConversionError, PluginError, Rejected, RemoteError, Throttled
 from alula.idl import Literal, literals
 from alula.plugin.context import TaskContext
 from alula.plugin.core import PluginInfo, SyncPlugin
@@ -89,7 +89,10 @@ class Webhook(SyncPlugin):
         self._client: httpx.AsyncClient | None = None
 
     async def open(self) -> None:
-        import httpx
+        try:
+            import httpx
+        except ModuleNotFoundError as exc:
+            raise PluginError("webhooks need httpx, which is not installed", fix="pip install 'alula[http]'") from exc
 
         self._client = httpx.AsyncClient(
             follow_redirects=False,

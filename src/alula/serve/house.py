@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 else:
     registering = lazy.module("alula.serve.registering")
     web = lazy.module("alula.serve.web")  # an HTTP server, for those who want to be called back
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -121,10 +124,8 @@ class House:
         )
         self.engine = engine
         async with AsyncExitStack() as stack:
-            if callbacks is not None and everything:
-                host, port = config.callbacks.address
-                routes = [*web.callback_routes(callbacks), *registering.agent_routes(config.backends, self.clock)]
-                await stack.enter_async_context(web.serving(routes, host, port))
+            if callbacks is not None and (everything or config.callbacks.listen):
+                await self._be_called(callbacks, stack, must=everything)
             async with self._at_work(engine, plugins):
                 yield engine
 
@@ -143,6 +144,23 @@ class House:
             await plugins.aclose()
             if not running.cancelled() and (problem := running.exception()) is not None:
                 raise problem
+
+    async def _be_called(self, callbacks: Callbacks, stack: AsyncExitStack, *, must: bool) -> None:
+        """Take calls until the stack ends; where it need not be, another process may do it."""
+        host, port = self.config.callbacks.address
+        try:
+            routes = [*web.callback_routes(callbacks), *registering.agent_routes(self.config.backends, self.clock)]
+            await stack.enter_async_context(web.serving(routes, host, port))
+        except ModuleNotFoundError as exc:
+            raise ConfigError(
+                f"callbacks need {exc.name}, which is not installed",
+                where="[callbacks]",
+                fix="pip install 'alula[server]'",
+            ) from exc
+        except ConfigError as exc:
+            if must:
+                raise
+            log.info("callbacks.taken_elsewhere", extra={"why": exc.what})
 
     def _callbacks(self) -> Callbacks | None:
         return callbacks_of(self.config.callbacks, self.store, self.clock, home=self.config.home, shared=not self.local)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alula.backends.slurm.config import SlurmSettings
 from alula.backends.slurm.transport import SlurmState, Submission, refused
-from alula.errors import RemoteError, Throttled
+from alula.errors import PluginError, RemoteError, Throttled
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +39,12 @@ class Rest:
     """
 
     def __init__(self, settings: SlurmSettings, token: Callable[[], Awaitable[str]]) -> None:
-        import httpx
+        try:
+            import httpx
+        except ModuleNotFoundError as exc:
+            raise PluginError(
+                "slurmrestd needs httpx, which is not installed", fix="pip install 'alula[http]'"
+            ) from exc
 
         self._settings, self._token = settings, token
         self._base = f"{settings.url.rstrip('/')}/slurm/{settings.api}"
