@@ -16,6 +16,7 @@ from alula.agent import plugins
 from alula.agent.announce import Announcer, announcement
 from alula.agent.server import Listening, Running, serving
 from alula.agent.services import Services
+from alula.cli.noted import log_to_stderr
 from alula.cli.reports import reported
 from alula.config import load
 from alula.data.stores import Objects
@@ -63,7 +64,7 @@ def serve(
     A PLUGIN is the name of an installed one, of a package that has some, or of a module. Settings come from
     [backends.<name>] of alula.toml.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr(logging.WARNING)
     with reported("serving the agent"):
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())

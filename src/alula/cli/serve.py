@@ -17,6 +17,7 @@ from alula._kits import lazy
 from alula.admin.executions import ended
 from alula.cli.card import OK
 from alula.cli.desk import store_option
+from alula.cli.noted import log_to_stderr
 from alula.cli.reports import reported
 from alula.cli.width import without_password
 from alula.client.ending import until_ended
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 else:
     exposition = lazy.module("alula.observability.exposition")  # needs an extra, and only --metrics comes there
 
-_LOG = "%(asctime)s %(levelname)s %(name)s %(message)s"
-
 
 @click.command()
 @store_option
@@ -48,7 +47,7 @@ def serve(store: str, metrics: str, workers: float | None, verbose: bool) -> Non
 
     Several may run side by side on Postgres; what one leaves, another takes up.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format=_LOG)
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
     with reported("serving"), ExitStack() as stack:
         config = load()
         if store:
@@ -89,7 +88,7 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
 @click.argument("execution")
 def drive(execution: str) -> None:
     """Drive one execution to its end."""
-    logging.basicConfig(level=logging.INFO, format=_LOG)
+    log_to_stderr(logging.INFO)
     with reported(f"driving {execution}"):
         config = load()
         asyncio.run(_drive(furnish(config), config, execution))

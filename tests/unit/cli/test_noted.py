@@ -35,3 +35,15 @@ def test_each_kind_of_trouble_is_told_once_and_kept_each_time(tmp_path: Path) ->
     logging.getLogger("alula.engine").info("nobody hears this")
     assert len(said) == 1
     assert path.read_text().count(" is slow") == 2
+
+
+def test_trouble_is_told_with_its_facts_once_of_each_plugin(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    said: list[str] = []
+    restore = keep_log(path, said.append)
+    for name in ("acme", "acme", "other"):
+        logging.getLogger("alula.hosting").warning("plugin.blocked", extra={"plugin": name, "what": "it\nhangs"})
+    restore()
+    assert ["acme, it hangs" in said[0], "other, it hangs" in said[1]] == [True, True]
+    assert len(said) == 2
+    assert path.read_text().count("plugin.blocked plugin=acme what='it\\nhangs'") == 2
