@@ -41,6 +41,8 @@ class CallFailed(Exception):
         self.what = what or said(cause)
 
     def __str__(self) -> str:
+        if isinstance(self.cause, Garbage) and self.cause.what == self.what.partition("; ")[0]:
+            return self.what  # it names the call that gave it
         return f"{self.call}: {self.what}"
 
 
@@ -143,7 +145,7 @@ class Calls:
 
 def said(exc: BaseException) -> str:
     """An exception in one line: its type counts where its text says little."""
-    text = " ".join(str(exc).split())
+    text = "; ".join(" ".join(line.split()) for line in str(exc).splitlines() if line.strip())
     kind = type(exc).__name__
     if isinstance(exc, Garbage | CallFailed):
         return text
