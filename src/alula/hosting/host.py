@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from alula.errors import RemoteError
 from alula.hosting.calls import BROKEN, said
 from alula.hosting.hops import Hop
 from alula.hosting.lodging import LEAVE_SECONDS, Lodging
@@ -41,6 +42,8 @@ class Host(Lodging):
     ) -> None:
         super().__init__(name, make, around or Surroundings(), inline=inline)
         self.task_types = task_types
+        self.unsure = ""
+        """Why it was not known who takes the task that was last asked about."""
         self._tells: dict[AttemptId, Tell] = {}
         self._watchdog: Watchdog | None = None
         self._thread: threading.Thread | None = None
@@ -126,12 +129,16 @@ class Host(Lodging):
         self._to_guest.put(self._close, id, abort, reason, done, job)
 
     def asked(self, template: TaskTemplate) -> str | None:
-        """Of a plugin that learns its task types: why it does not take a task; empty: it does; None: it is not open."""
-        plugin = self._plugin
+        """Of a plugin that learns its task types: why it does not take a task; empty: it does; None: nobody knows yet,
+        and `unsure` says why, unless it is that the plugin is not open."""
+        plugin, self.unsure = self._plugin, ""
         if plugin is None or self.state is not State.OPEN:
             return None
         try:
             return plugin.accepts(template)
+        except RemoteError as exc:
+            self.unsure = exc.what
+            return None
         except BROKEN as exc:
             return f"plugin {self.name}.accepts: {said(exc)}"
 

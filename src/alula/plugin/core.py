@@ -61,6 +61,9 @@ class Plugin:
         sentence with a way out; empty if it does. None: `info.task_types` says it all.
 
         Asked from the engine's thread, often: it looks at what the plugin has at hand, and waits for nothing.
+
+        Raises:
+            RemoteError: It cannot be known yet; the task waits, and is told why.
         """
         return None
 

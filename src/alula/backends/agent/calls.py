@@ -39,7 +39,7 @@ class AgentCalls(SyncPlugin):
         wanted, routes = Category(template.type, template.task_type_version), self._directory.routes
         route = routes.to(wanted, self._clock.now())
         if route is None:
-            return routes.unserved(wanted)
+            return routes.unsure(wanted, template)
         return "" if route.sync else f"{route.known.named} starts jobs for tasks of type {wanted}"
 
     async def do(self, task: TaskContext) -> PhaseInfo:

@@ -112,9 +112,7 @@ class Agents(WebApiPlugin[AgentJob, Told]):
         route = routes.to(wanted, self._clock.now())
         if route is not None:
             return f"{route.known.named} answers tasks of type {wanted} at once" if route.sync else ""
-        if routes.silent() and template.WhichOneof("target") is None:
-            return ""  # one that was never heard of may serve it: the task waits for that
-        return routes.unserved(wanted)
+        return routes.unsure(wanted, template)
 
     async def create(self, task: TaskContext) -> AgentJob:
         route = self._route(task)

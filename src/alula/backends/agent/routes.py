@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 
+from alula.errors import RemoteError
+from alula.idl import TaskTemplate
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Category:
@@ -127,6 +130,15 @@ class Routes:
         hint = f"did you mean {close[0]}?" if close else f"agents serve {', '.join(every) or 'nothing yet'}"
         silent = "".join(f"; {known.named} has not answered yet" for known in self.silent())
         return f"no agent serves tasks of type {wanted}: {hint}{silent}"
+
+    def unsure(self, wanted: Category, template: TaskTemplate) -> str:
+        """Why nobody serves a task; one without a container cannot run elsewhere, so it waits for agents that were
+        never heard of. Raises RemoteError for that."""
+        silent = self.silent()
+        if silent and template.WhichOneof("target") is None:
+            waits = "; ".join(f"{known.named} was not heard of yet: {known.problem}" for known in silent)
+            raise RemoteError(f"no agent that answers serves tasks of type {wanted}; {waits}")
+        return self.unserved(wanted)
 
     @staticmethod
     def _rank(known: Known, wanted: Category, now: datetime) -> int:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.backends.agent.routes import Category, Known, Offer, Routes
+from alula.errors import RemoteError
+from alula.idl import TaskTemplate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -120,3 +122,12 @@ def test_routes_do_not_depend_on_order_or_on_who_answers(
 def test_what_is_no_category_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         Category.read(text)
+
+
+def test_a_task_that_can_run_nowhere_else_waits_for_agents_that_were_never_heard_of() -> None:
+    routes = Routes.of([Known("mute", "host:7", problem="refused")])
+    with pytest.raises(RemoteError, match="agent mute at host:7 was not heard of yet: refused"):
+        routes.unsure(Category("x"), TaskTemplate(type="x"))
+    elsewhere = TaskTemplate(type="python-task")
+    elsewhere.container.args.append("x")
+    assert "no agent serves" in routes.unsure(Category("python-task"), elsewhere)
