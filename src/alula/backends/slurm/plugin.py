@@ -40,6 +40,8 @@ class SlurmKey:
     """A job, and the directory with its files."""
 
     job_id: int
+    name: str
+    """Numbers are given anew by a controller that has lost its state; names are not."""
     home: str = ""
     log: str = ""
     """Where its log goes in the end; empty: it is there."""
@@ -99,20 +101,20 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         return self._key(task, first)
 
     async def get(self, keys: Sequence[SlurmKey]) -> Sequence[SlurmView | RemoteNotFound]:
-        rows: dict[int, list[SlurmState]] = {}
+        rows: dict[tuple[int, str], list[SlurmState]] = {}
         for job in await self._cluster.states([key.job_id for key in keys]):
-            rows.setdefault(job.id, []).append(job)
-        return [
-            SlurmView(tuple(rows[key.job_id])) if key.job_id in rows else await to_thread(_forgotten, key)
-            for key in keys
-        ]
+            rows.setdefault((job.id, job.name), []).append(job)
+        found = [rows.get((key.job_id, key.name)) for key in keys]
+        pairs = zip(keys, found, strict=True)
+        return [SlurmView(tuple(own)) if own else await to_thread(_forgotten, key) for key, own in pairs]
 
     async def delete(self, key: SlurmKey) -> None:
         """Cancel the job, and return when it is over."""
         cancelled, pause, loop = False, 0.05, asyncio.get_running_loop()
         end = loop.time() + _ENDING_SECONDS
         while True:
-            live = [job for job in await self._cluster.states([key.job_id]) if job.live]
+            there = await self._cluster.states([key.job_id])
+            live = [job for job in there if job.live and job.name == key.name]
             if not live:
                 break
             if cancelled and loop.time() > end:
@@ -148,7 +150,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
     async def reclaim(self, job: Owned) -> None:
         live = {row.id for row in await self._cluster.named(job.name) if row.live}
         for id in sorted(live):
-            await self.delete(SlurmKey(id))
+            await self.delete(SlurmKey(id, job.name))
 
     async def _keep_log(self, key: SlurmKey) -> None:
         here = Path(key.home) / _LOG
@@ -159,7 +161,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
         """A job, and where its files are: a directory that the nodes of the cluster see. Raises Rejected."""
         if self._settings.directory:
             home = Path(self._settings.directory) / task.name
-            return SlurmKey(job_id, str(home), Attempt(task.output_prefix).log)
+            return SlurmKey(job_id, task.name, str(home), Attempt(task.output_prefix).log)
         here = task.objects.local_path(task.output_prefix)
         if here is None:
             raise Rejected(
@@ -167,7 +169,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
                 fix="name a directory on the cluster's shared file system: `directory` in [backends.slurm]",
                 code="NoSharedFiles",
             )
-        return SlurmKey(job_id, str(here))
+        return SlurmKey(job_id, task.name, str(here))
 
     @property
     def _cluster(self) -> Transport:
