@@ -17,6 +17,7 @@ from tests.conformance.mutants.hosting import Hosted, hunt
 from tests.conformance.mutants.plugins import PLANTED, Planted, harness_of
 from tests.sim.mutants import PACKAGE, plant
 
+pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -33,7 +34,6 @@ def test_a_bug_to_plant_still_has_its_place(hosted: Hosted) -> None:
     assert (PACKAGE / hosted.mutant.file).read_text().count(hosted.mutant.old) == 1
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("hosted", hosting.MUTANTS, ids=lambda hosted: hosted.name)
 def test_a_bug_of_hosting_is_found_with_a_good_plugin(hosted: Hosted) -> None:
     assert hunt(hosted)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from alula.backends.k8s.pod import Pods
 from alula.idl import Container, TaskTemplate
 from alula.testing.kit import Case, Harness
 from alula.testing.kit.kube import Kube
 from alula.testing.suites.plugins import PluginConformance
+
+pytestmark = pytest.mark.timeout(600)
 
 
 class PodConformance(Harness):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from alula.testing.kit import Grade
 from alula.testing.kit.clouds import (
     BlindHarness,
@@ -13,6 +15,8 @@ from alula.testing.kit.clouds import (
     SyncHarness,
 )
 from alula.testing.suites.plugins import PluginConformance
+
+pytestmark = pytest.mark.timeout(600)
 
 
 class TestPluginThatFindsJobsByName(PluginConformance):

@@ -85,26 +85,26 @@ class _Verification:
         calm = [self._play(scenario, ()) for scenario in self.scenarios]
         for case in self.harness.cases()[1:]:
             self._note(Scene(self.harness, self.scenarios[0], case=case, mark=self._mark()).play())
-        found: list[Outcome] = []
-        if not self._over:
-            for outcome in calm:
-                if not outcome.scenario.faults:
-                    continue
-                found += self._singles(outcome)
+        found = self._singles(calm)
         if not self._over:
             self._pairs(found)
         return self._graded()
 
-    def _singles(self, calm: Outcome) -> list[Outcome]:
-        """Every fault at every call of a run in which nothing goes wrong."""
+    def _singles(self, calm: Sequence[Outcome]) -> list[Outcome]:
+        """Every fault at every call of the runs in which nothing goes wrong; first calls first."""
         found: list[Outcome] = []
-        for call, nth in calm.calls:
-            if nth > _OFTEN:
-                continue
+        places = [
+            (nth, call, outcome.scenario)
+            for outcome in calm
+            if outcome.scenario.faults
+            for call, nth in outcome.calls
+            if nth <= _OFTEN
+        ]
+        for nth, call, scenario in sorted(places, key=lambda place: place[0]):
             for kind in self._kinds(call):
                 if self._over:
                     return found
-                found.append(self._play(calm.scenario, (Fault(call, nth, kind),)))
+                found.append(self._play(scenario, (Fault(call, nth, kind),)))
                 self.report.singles += 1
         return found
 
