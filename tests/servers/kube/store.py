@@ -107,7 +107,7 @@ class Store:
             self._admit(kind, namespace, made)
             if key in self.objects:
                 message = f'{kind.full} "{name}" already exists'
-                raise Refusal(409, "AlreadyExists", message, self._details(kind, name))
+                raise Refusal(409, "AlreadyExists", message, _details(kind, name))
             made["metadata"].update(uid=str(uuid4()), creationTimestamp=now())
             if kind.generation:
                 made["metadata"]["generation"] = 1
@@ -200,8 +200,8 @@ class Store:
                 if metadata.get(what) != value:
                     said = f"the {what.upper() if what == 'uid' else what} in the precondition ({value}) does not match"
                     message = f'Operation cannot be fulfilled on {kind.full} "{name}": {said}'
-                    raise Refusal(409, "Conflict", message, self._details(kind, name))
-            grace = self._grace(kind, found, options.get("gracePeriodSeconds"))
+                    raise Refusal(409, "Conflict", message, _details(kind, name))
+            grace = _grace(kind, found, options.get("gracePeriodSeconds"))
             if not grace and not metadata.get("finalizers") and kind.kind != "Namespace":
                 self._put(key, "DELETED", None)
                 return found
@@ -295,7 +295,7 @@ class Store:
                 403,
                 "Forbidden",
                 f'{kind.full} "{name}" is forbidden: {said}',
-                self._details(kind, name) | {"causes": [cause]},
+                _details(kind, name) | {"causes": [cause]},
             )
         if kind.kind != "Pod" or self.key(kind, namespace, name) in self.objects:
             return
@@ -312,7 +312,7 @@ class Store:
                     ",".join(f"{n}={hard[n]}" for n in over),
                 )
                 said = f"exceeded quota: {quota}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
-                raise Refusal(403, "Forbidden", f'pods "{name}" is forbidden: {said}', self._details(kind, name))
+                raise Refusal(403, "Forbidden", f'pods "{name}" is forbidden: {said}', _details(kind, name))
 
     def used(self, namespace: str) -> dict[str, Any]:
         """What the pods of a namespace that have not ended ask for."""
@@ -322,14 +322,6 @@ class Store:
                 for name, value in kinds.asked(one["spec"]).items():
                     totals[name] = totals.get(name, 0) + value
         return totals
-
-    def _grace(self, kind: Resource, found: Manifest, asked: Any) -> int:
-        """Only a pod that runs on a node is given time."""
-        if kind.kind != "Pod" or not found["spec"].get("nodeName"):
-            return 0
-        if found["status"].get("phase") in ("Succeeded", "Failed"):
-            return 0
-        return int(found["spec"]["terminationGracePeriodSeconds"] if asked is None else asked)
 
     def _define(self, definition: Manifest) -> None:
         spec = definition["spec"]
@@ -346,10 +338,6 @@ class Store:
                     typed=False,
                 )
             )
-
-    def _details(self, kind: Resource, name: str) -> Manifest:
-        group = {"group": kind.group} if kind.group else {}
-        return {"name": name, **group, "kind": kind.plural}
 
 
 def now() -> str:
@@ -452,3 +440,17 @@ def _content(resource: Manifest) -> Manifest:
 def _shown(value: Any) -> str:
     text = f"{value:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def _details(kind: Resource, name: str) -> Manifest:
+    group = {"group": kind.group} if kind.group else {}
+    return {"name": name, **group, "kind": kind.plural}
+
+
+def _grace(kind: Resource, found: Manifest, asked: Any) -> int:
+    """Seconds that an object has to end: only a pod that runs on a node is given any."""
+    if kind.kind != "Pod" or not found["spec"].get("nodeName"):
+        return 0
+    if found["status"].get("phase") in ("Succeeded", "Failed"):
+        return 0
+    return int(found["spec"]["terminationGracePeriodSeconds"] if asked is None else asked)
