@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import platform
+import re
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
@@ -54,6 +55,10 @@ class Plugin:
     note: str = ""
 
 
+_HIDDEN = re.compile("SECRET|TOKEN|PASSW|CREDENTIAL|_KEY")
+"""Variables whose values are nobody's business."""
+
+
 def examined() -> list[Plugin]:
     """Every plugin of the groups above, loaded if what it serves is installed."""
     found = [_examine(group, point) for group in _GROUPS for point in sorted(lazy.installed(group), key=str)]
@@ -98,6 +103,11 @@ def _examine(group: str, point: Any) -> Plugin:
     return Plugin(**made, state="ok", note=_version(point.name) if group == "alula.types" else "")
 
 
+def _told(variable: str, value: str) -> str:
+    """The value of a variable, for a report that people paste elsewhere."""
+    return "***" if value and _HIDDEN.search(variable) else without_password(value)
+
+
 def _version(package: str) -> str:
     """The version of the distribution that brings a package; empty if that is unknown."""
     found = metadata.packages_distributions().get(package, [])
@@ -110,7 +120,7 @@ def doctor(output: str) -> None:
     """Show versions, the store, plugins and types. The exit code is 1 if a plugin is broken, 5 if the store is."""
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
-    variables = {key: without_password(v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
+    variables = {key: _told(key, v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
     found = examined()
     store = looked_at()
     if output == "json":

@@ -166,6 +166,16 @@ def test_the_files_of_runs_go_when_asked_for(shell: Shell) -> None:
     assert not path.exists()
 
 
+def test_the_doctor_keeps_secrets_to_itself(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = ("ALULA_SECRET_ACME_PASS", "ALULA__CALLBACKS__SECRET", "ALULA_REGISTER_TOKEN")
+    for name in hidden:
+        monkeypatch.setenv(name, "hunter2-hunter2-hunter2")
+    for form in ("table", "json"):
+        text = shell.alula("doctor", "-o", form).stdout
+        assert "hunter2" not in text
+        assert all(name in text for name in hidden)
+
+
 def test_the_doctor_knows_versions_plugins_and_their_distributions(shell: Shell) -> None:
     done = shell.alula("doctor", "-o", "json")
     facts = json.loads(done.stdout)
