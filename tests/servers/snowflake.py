@@ -1,6 +1,7 @@
 """A server that follows the published SQL API of Snowflake: it runs no SQL, and does what a test tells it.
 
-`SqlApiServer.answer` is all of it; `transport` puts it behind an httpx client, without a network.
+`SqlApiServer.answer` is all of it; `transport` puts it behind an httpx client, without a network, and `listening`
+behind a port of this machine.
 
 Source: https://docs.snowflake.com/en/developer-guide/sql-api/reference
 """
@@ -9,8 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -60,6 +64,19 @@ class SqlApiServer:
         self.made: Callable[[Submitted], None] = lambda statement: None
         """Told of each new statement."""
         self._authorized = authorized
+
+    @contextmanager
+    def listening(self) -> Iterator[int]:
+        """The port on which it answers, inside the block."""
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -171,6 +188,34 @@ class SqlApiServer:
             return httpx.Response(422, json={"statementHandle": statement.handle, **said})
         statement.state = "cancelled"
         return httpx.Response(200, json={"code": "000709", "message": "cancelled", "statementHandle": statement.handle})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP for `SqlApiServer`, one request at a time."""
+
+    api: SqlApiServer
+    protocol_version = "HTTP/1.1"
+    _turn = threading.Lock()
+
+    def do_GET(self) -> None:
+        self._do()
+
+    def do_POST(self) -> None:
+        self._do()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _do(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = httpx.Request(self.command, f"http://here{self.path}", headers=dict(self.headers), content=body)
+        with self._turn:
+            answer = self.api.answer(request)
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
 
 
 _FIELDS = {"statement", "timeout", "database", "schema", "warehouse", "role", "bindings", "parameters"}
