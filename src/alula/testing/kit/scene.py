@@ -10,9 +10,11 @@ from alula.engine.codec import pack_settings, read_attempt, read_values
 from alula.engine.state import Settings
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.idl import LiteralMap
+from alula.plugin import showing
 from alula.plugin.core import Plugin
 from alula.plugin.failure import FailureKind
 from alula.plugin.k8s import K8sPlugin
+from alula.plugin.phase import Phase
 from alula.plugin.runner import AttemptId
 from alula.plugin.webapi import WebApiPlugin
 from alula.store.records import Changes, Claim, ExecutionKey, ExecutionRecord, NewExecution
@@ -95,6 +97,8 @@ class Scene:
         crash_at: tuple[str, int] | None = None,
     ) -> None:
         self.harness, self.scenario, self.faults = harness, scenario, tuple(faults)
+        self._phases: dict[tuple[str, str, int], Phase] = {}
+        """What people were last shown of each attempt."""
         self._over = False
         """What the dead still say on their way out does not count."""
         self.world = world = World(
@@ -330,6 +334,8 @@ class Scene:
     def _committed(self, claim: Claim, changes: Changes) -> None:
         self.checker.committed(claim, changes)
         run = next(run for run in self.runs.values() if run.record is not None and run.record.id == claim.execution)
+        for job in changes.jobs:
+            self._shown((run.name, job.path, job.number), showing.read(job.info).phase)
         if changes.execution is not None and changes.execution.ended_at is not None and run.ended is None:
             run.ended, run.phase = self.world.loop.time(), changes.execution.phase
             self.world.say(f"{run.name} has ended: {run.phase} {changes.execution.error[:200]}")
@@ -339,6 +345,15 @@ class Scene:
             for name, keys in self.tap.begun.items():
                 if self.watch.execution_of(name) == run.name and keys - self.tap.cleaned:
                     self.watch.broken(Promise.CLEANED, f"nobody cleaned up after {name} of {run.name}")
+
+    def _shown(self, attempt: tuple[str, str, int], phase: Phase | None) -> None:
+        """What people see of an attempt goes forward."""
+        if phase is None:
+            return
+        before = self._phases.get(attempt)
+        if before is not None and _RANKS[phase] < _RANKS[before]:
+            self.watch.broken(Promise.PHASES, f"attempt {attempt[2]} of {attempt[0]} was {before} and is {phase}")
+        self._phases[attempt] = phase
 
     def _complained(self, what: str) -> None:
         if not self._over:
@@ -351,6 +366,8 @@ class Scene:
                 return
 
 
+_RANKS = {Phase.WAITING: 0, Phase.QUEUED: 0, Phase.STARTING: 1, Phase.RUNNING: 2}
+_RANKS |= {phase: 3 for phase in Phase if phase.terminal}
 _SETTINGS = Settings(max_parallelism=0)
 
 
