@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,6 +45,28 @@ def test_the_same_run_tells_the_same_story() -> None:
     first, second = (Scene(CloudHarness(), SUCCEEDS, faults, mark="again").play() for _ in range(2))
     assert first.story == second.story
     assert first.engines == 2
+
+
+def test_a_run_tells_the_same_story_in_every_process() -> None:
+    code = (
+        "from alula.testing.kit import Fault, Kind\n"
+        "from alula.testing.kit.clouds import BusyHarness\n"
+        "from alula.testing.kit.scenarios import SCENARIOS\n"
+        "from alula.testing.kit.scene import Scene\n"
+        "print('\\n'.join(Scene(BusyHarness(), SCENARIOS[1], (Fault('create', 2, Kind.KILLED_LATE),)).play().story))"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "4711")
+    ]
+    assert told[0] == told[1]
+    assert "killed" in told[0]
 
 
 def test_a_job_that_nobody_can_find_is_seen_to_live_on() -> None:
