@@ -90,7 +90,7 @@ def gates(postgres: Postgres) -> str:
     return url
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_fault_leaves_a_statement_running_or_sends_it_twice_at_a_time(gates: str) -> None:
     PostgresConformance.url = gates
     report = verify(PostgresConformance())
@@ -118,7 +118,7 @@ def _is_a_table(found: LiteralMap) -> bool:
     return stored.uri.endswith("/raw/results") and stored.metadata.structured_dataset_type.format == "parquet"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_fault_loses_a_result() -> None:
     report = verify(DuckDBConformance())
     assert report.grade is Grade.A, report.text()

@@ -92,7 +92,7 @@ class MariaDBConformance(Harness):
         return [Case(template=template)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_fault_leaves_a_statement_running_or_sends_it_twice_at_a_time(mariadb: MariaDB) -> None:
     MariaDBConformance.server, MariaDBConformance.database = mariadb, mariadb.database()
     with mariadb.connect(MariaDBConformance.database) as connection, connection.cursor() as cursor:
