@@ -40,6 +40,7 @@ class ProbeMeta(ResourceMeta):
     mode: str
     a: int
     prefix: str
+    name: str
 
 
 class ProbeConnector(AsyncConnectorBase):
@@ -64,16 +65,23 @@ class ProbeConnector(AsyncConnectorBase):
         about = task_execution_metadata
         job = f"{about.task_execution_id.node_execution_id.execution_id.name}-{about.task_execution_id.retry_attempt}"
         args = task_template.container.args if task_template.container else None
-        note("create", job=job, version=self._version, labels=about.labels, namespace=about.namespace, args=args)
+        name = about.annotations.get("alula.dev/name", "")
+        facts = {"labels": about.labels, "namespace": about.namespace, "args": args, "name": name}
+        note("create", job=job, version=self._version, **facts)
         value = inputs.literals["a"].scalar.primitive.integer if inputs and "a" in inputs.literals else 0
-        return ProbeMeta(job, self._version, time.time(), float(custom.get("seconds", 0)), mode, value, output_prefix)
+        return ProbeMeta(
+            job, self._version, time.time(), float(custom.get("seconds", 0)), mode, value, output_prefix, name
+        )
 
     def get(self, resource_meta: ProbeMeta, **kwargs) -> Resource:
         links = [TaskLog(name="console", uri=f"http://probe.example/{resource_meta.job}")]
-        gated = resource_meta.mode == "gated" and not GATE.exists()
+        gate = JOURNAL.with_name(f"{resource_meta.name}.end") if resource_meta.mode == "kit" else GATE
+        gated = resource_meta.mode in ("gated", "kit") and not gate.exists()
         if gated or time.time() < resource_meta.started + resource_meta.seconds:
             facts = {"rows": 7, "job": resource_meta.job}
             return Resource(phase=TaskExecution.RUNNING, message="counting", log_links=links, custom_info=facts)
+        if resource_meta.mode == "kit" and gate.read_text() == "fail":
+            return Resource(phase=TaskExecution.RETRYABLE_FAILED, message="it was made to fail", log_links=links)
         if resource_meta.mode == "fail":
             return Resource(phase=TaskExecution.FAILED, message="no such table", log_links=links)
         if resource_meta.mode == "again" and resource_meta.job.endswith("-0"):
