@@ -27,9 +27,14 @@ def start(directory: Path, fail: str) -> subprocess.Popen[str]:
 
 def family(pid: int) -> Iterator[int]:
     yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            yield from family(int(child))
+    try:
+        children = [
+            child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+        ]
+    except OSError:  # it has just ended
+        return
+    for child in children:
+        yield from family(int(child))
 
 
 def command_lines(pid: int) -> list[bytes]:
