@@ -135,9 +135,10 @@ class Host(Lodging):
         if plugin is None or self.state is not State.OPEN:
             return None
         try:
-            return plugin.accepts(template)
+            answer = plugin.accepts(template)
+            return answer if answer is None else self._censor.text(answer)
         except RemoteError as exc:
-            self.unsure = exc.what
+            self.unsure = self._censor.text(exc.what)
             return None
         except BROKEN as exc:
             return f"plugin {self.name}.accepts: {said(exc)}"

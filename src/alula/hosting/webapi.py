@@ -113,19 +113,22 @@ class WebApiAdapter(Adapter[Any]):
         """The key of the job that is there; None: surely none is, or it does no harm to create it again."""
         if self._plugin.idempotent_create:
             return None
-        key = await self._find(task)
+        key = await self._find(task, in_line=False)
         if key is None:
             self._clear.add(task.name)
         return key
 
-    async def _find(self, task: TaskContext) -> Any:
+    async def _find(self, task: TaskContext, *, in_line: bool) -> Any:
         """The key of the job that is there; None: there is none, and none will come.
 
-        Raises NotYet while a create whose answer was lost may still take effect.
+        Raises NotYet while a create whose answer was lost may still take effect, or until it is this one's turn.
+
+        Args:
+            in_line: Wait for the turn here.
         """
         now = self._means.clock.monotonic()
         since = self._doubtful.setdefault(task.name, now)
-        key = await self._write(task, "find", lambda: self._plugin.find(task))
+        key = await self._write(task, "find", lambda: self._plugin.find(task), in_line=in_line)
         if key is not None:
             self._check(key, "find")
             return key
@@ -148,7 +151,7 @@ class WebApiAdapter(Adapter[Any]):
             finally:
                 self._doubtful[name] = self._means.clock.monotonic()
 
-        key = await self._write(task, "create", create)
+        key = await self._write(task, "create", create, in_line=False)
         self._check(key, "create")
         self._doubtful.pop(name, None)
         self._new.add(name)
@@ -210,11 +213,12 @@ class WebApiAdapter(Adapter[Any]):
         """Delete the job, whatever became of it, and also if nobody was told that it was made."""
         name = task.name
         self._cache.drop(name)
+        self._writes.forget(name)  # it may have waited for a turn to create
         if name in self._removed:
             return
         while key is None and self._may_be_there(task):
             try:
-                key = await self._find(task)
+                key = await self._find(task, in_line=True)
                 break
             except NotYet as exc:
                 if exc.after is None:
@@ -222,7 +226,7 @@ class WebApiAdapter(Adapter[Any]):
                 await asyncio.sleep(exc.after)
         if key is not None:
             found = key
-            await self._write(task, "delete", lambda: self._delete(found))
+            await self._write(task, "delete", lambda: self._delete(found), in_line=True)
         self._removed.add(name)
 
     async def _delete(self, key: Any) -> None:
@@ -233,11 +237,11 @@ class WebApiAdapter(Adapter[Any]):
 
     # --- turns ---
 
-    async def _write(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
-        if call == "create":
-            self._queue(task)
-        else:
+    async def _write(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]], *, in_line: bool) -> T:
+        if in_line:
             await self._writes.turn(task.name)
+        else:
+            self._queue(task)
         return await self._made(self._writes, call, make)
 
     async def _fetch(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:

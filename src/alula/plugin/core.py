@@ -80,7 +80,8 @@ class Plugin:
         Raises:
             Unknown: There is none; says where it was looked for.
         """
-        raise Unknown(f"there is no secret {key!r}", where=self.info.name, fix="a host lends secrets; this one has none")
+        what = f"there is no secret {key!r}"
+        raise Unknown(what, where=self.info.name, fix="a host lends secrets; this one has none")
 
     async def owned(self) -> Sequence[Owned]:
         """All jobs at the remote that any attempt of this store made, for `alula leaks`."""

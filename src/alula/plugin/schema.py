@@ -137,7 +137,8 @@ def _field(field: FieldDescriptor, known: dict[str, Json]) -> dict[str, Json]:
     if inner is not None and inner.GetOptions().map_entry:
         return {"type": "object", "additionalProperties": _one(inner.fields_by_name["value"], known)}
     one = _one(field, known)
-    repeated = field.is_repeated if hasattr(field, "is_repeated") else bool(getattr(field, "label", 0) == 3)  # protobuf 5
+    old = getattr(field, "label", 0) == 3  # as protobuf 5 has it
+    repeated = field.is_repeated if hasattr(field, "is_repeated") else old
     return {"type": "array", "items": one} if repeated else one
 
 

@@ -30,7 +30,7 @@ class Limits:
     """Calls of `get`, each of up to `batch` keys."""
     batch: int = 100
     refresh: timedelta = timedelta(seconds=30)
-    """How old a status may be. A young job is asked for sooner: after a tenth of its age, but at most once a second."""
+    """How old a status may be. A young job is asked for sooner: after a tenth of its age, at most twice a second."""
     timeout: timedelta = timedelta(seconds=30)
     """For one call."""
     concurrent: int = 64
@@ -57,7 +57,8 @@ class WebApiPlugin(Plugin, ABC, Generic[KeyT, RemoteT]):
     key_type: type[KeyT]
     limits: Limits = Limits()
     idempotent_create: bool = False
-    """A second `create` under the same `task.name` gives the job that is there, so that none need be looked for."""
+    """A second `create` under the same `task.name` gives the job that is there, so none is looked for before it. But
+    clean-up asks `find` where the answer to a create was lost: it never creates."""
 
     def pool(self, task: TaskContext) -> str | None:
         """The pool that this attempt draws a unit from; None: none."""
