@@ -74,8 +74,8 @@ class Plugin:
         """Let go of clients. Called once, after the last task."""
 
     async def secret(self, key: str, group: str = "") -> str:
-        """A secret that the operator's settings name, for calls that have no task to ask: `get`, `delete`, `owned`. It is
-        struck out like those of tasks. Lent: a host puts its own in the place of this one, before `open`.
+        """A secret that the operator's settings name, for calls that have no task to ask: `get`, `delete`, `owned`. It
+        is struck out like those of tasks. Lent: a host puts its own in the place of this one, before `open`.
 
         Raises:
             Unknown: There is none; says where it was looked for.
