@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from alula.errors import ConfigError
 from alula.plugin.context import TaskContext
 from alula.plugin.core import PluginInfo
 from alula.plugin.failure import FailureKind
@@ -17,6 +18,8 @@ TASK_TYPES = frozenset({"container", "raw-container", "sidecar"})
 """Python tasks as well, if `[backends.routes]` says so: else the workers run them."""
 PRIMARY = "primary_container_name"
 """The annotation that names the container which is the task."""
+LINKED = ("namespace", "pod", "container", "node", "uid")
+"""What links to pages about a pod may be made of."""
 INTERRUPTED = "Interrupted"
 OOM = "OOMKilled"
 _TAKEN_AWAY = frozenset(
@@ -54,6 +57,15 @@ class Pods(K8sPlugin):
 
     def __init__(self, settings: PodSettings | None = None) -> None:
         self.settings = settings or PodSettings()
+        for name, url in self.settings.log_links.items():
+            try:
+                url.format_map(dict.fromkeys(LINKED, ""))
+            except (KeyError, IndexError, ValueError) as exc:
+                raise ConfigError(
+                    f"the link {name!r} cannot be made of {url!r}: {exc}",
+                    where="[backends.pod] log_links",
+                    fix=f"use {', '.join(f'{{{one}}}' for one in LINKED)} in it",
+                ) from exc
 
     def build(self, task: TaskContext, pod: Manifest) -> Manifest:
         return pod

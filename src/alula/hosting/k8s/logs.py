@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alula.data.layout import Attempt
 from alula.errors import DataError, RemoteError
+from alula.hosting.k8s.answers import Refused
 from alula.hosting.k8s.cluster import PODS, Cluster
 from alula.plugin.context import TaskContext
 from alula.plugin.k8s import Manifest
@@ -24,6 +25,10 @@ async def keep(cluster: Cluster, task: TaskContext, resource: Manifest, source: 
         text = await cluster.text(
             PODS.path(namespace, pod, "log"), {"container": container, "limitBytes": str(limit + 1)}
         )
+    except Refused as exc:
+        if exc.status in (400, 404):
+            return  # the container never began, or went with its pod
+        text = f"[the log of pod {namespace}/{pod}, container {container}, cannot be had: {exc.what}]\n"
     except RemoteError as exc:
         text = f"[the log of pod {namespace}/{pod}, container {container}, cannot be had: {exc.what}]\n"
     data = text.encode()

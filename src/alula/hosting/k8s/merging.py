@@ -34,7 +34,8 @@ def pods(under: Manifest, over: Manifest, primary: str) -> Manifest:
         found = _containers(lower, upper, default, first, primary)
         if found:
             made[key] = found
-    metadata_under = {name: under.get("metadata", {}).get(name) or {} for name in ("labels", "annotations")}
+    given = under.get("metadata") or {}
+    metadata_under = {name: given.get(name) or {} for name in ("labels", "annotations")}
     metadata = merged(metadata_under, over.get("metadata") or {})
     return {"metadata": metadata, "spec": {**merged(spec_under, spec_over), **made}}
 
