@@ -76,6 +76,24 @@ async def test_what_the_container_printed_is_kept_with_the_attempt(server: KubeS
     assert [log.read_text() for log in tmp_path.rglob("log.txt")] == ["hello\nworld\n"]
 
 
+async def test_the_log_of_a_pod_that_runs_can_be_followed(server: KubeServer, tmp_path: Path) -> None:
+    kubelet = Kubelet(server, Kubelet.runs)
+
+    def printed() -> list[str]:
+        return [log.read_text() for log in tmp_path.rglob("log.txt")]
+
+    async with engine(server, data=str(tmp_path), log_refresh="100ms") as works:
+        record = await works.run(container())
+        await until(lambda: kubelet.made)
+        key = (NAMESPACE, kubelet.made[0], "primary")
+        server.logs[key] = "one\n"
+        await until(lambda: printed() == ["one\n"])
+        server.logs[key] = "one\ntwo\n"
+        await until(lambda: printed() == ["one\ntwo\n"])
+        kubelet.exits(server.pods()[0], 0)
+        assert (await works.ended(record.id)).phase == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "wanted", "tries"),
     [(1, "Error", "Error", 2), (137, "OOMKilled", "OOMKilled", 2)],

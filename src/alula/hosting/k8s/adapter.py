@@ -161,6 +161,9 @@ class K8sAdapter(Adapter[Applied]):
             self._queue(watch.namespace).freed()
             return Transition(await self._ended(task, resource, info), state, None)
         check = _STEADY
+        if info.phase is Phase.RUNNING and self.settings.log_refresh:
+            await self._keep_log(task, resource)
+            check = self.settings.log_refresh
         if info.phase in (Phase.QUEUED, Phase.STARTING):
             check = _YOUNG
             if not info.reason and objects.age(resource, self.cluster.now()) > _QUIET:
@@ -169,9 +172,7 @@ class K8sAdapter(Adapter[Applied]):
 
     async def _ended(self, task: TaskContext, resource: Manifest, info: PhaseInfo) -> PhaseInfo:
         """Keep the log of what has ended, and say of a failure what is known of it."""
-        source = self._means.calls.plainly("log_of", lambda: self.plugin.log_of(task, resource))
-        if source is not None and self.settings.log_bytes:
-            await logs.keep(self.cluster, task, resource, source)
+        await self._keep_log(task, resource)
         failure = info.failure
         if failure is None:
             return info
@@ -182,6 +183,11 @@ class K8sAdapter(Adapter[Applied]):
             return info
         said = f"{failure.message}; {warned}"
         return replace(info, reason=said, failure=replace(failure, message=said))
+
+    async def _keep_log(self, task: TaskContext, resource: Manifest) -> None:
+        source = self._means.calls.plainly("log_of", lambda: self.plugin.log_of(task, resource))
+        if source is not None and self.settings.log_bytes:
+            await logs.keep(self.cluster, task, resource, source)
 
     # Cleaning up.
 

@@ -17,7 +17,7 @@ _LINES = 1000
 
 
 async def keep(cluster: Cluster, task: TaskContext, resource: Manifest, source: tuple[str, str]) -> None:
-    """Put the log of a container that has ended with the files of its attempt. Says there why if it cannot be had."""
+    """Put the log of a container with the files of its attempt. Says there why if it cannot be had."""
     namespace = str(resource["metadata"].get("namespace") or "")
     pod, container = source
     limit = cluster.settings.log_bytes

@@ -50,6 +50,8 @@ class ClusterSettings:
     """Have objects stay, deleted by whomever, until we have seen their end."""
     log_bytes: int = 4 * 1024 * 1024
     """Of a container's log, from its start; the rest is cut off. 0: logs are left alone."""
+    log_refresh: timedelta = timedelta(0)
+    """How often the log of a container that runs is put with its attempt, for `alula logs --follow`; 0: at its end."""
 
     service_account: str = ""
     """For tasks that name none; empty: the namespace's default."""
