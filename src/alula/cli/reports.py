@@ -13,7 +13,8 @@ from alula.errors import AlulaError, AuthoringError, Busy, ConfigError, DataErro
 
 @contextmanager
 def reported(what: str, *, verbose: bool = False) -> Iterator[None]:
-    """Show what the block raises of ours: trouble of the store, or too much to do there, is 5, what was asked for wrongly 2, all else 1."""
+    """Show what the block raises of ours: trouble of the store, or too much to do there, is 5, what was asked for
+    wrongly 2, all else 1."""
     try:
         yield
     except AlulaError as exc:
