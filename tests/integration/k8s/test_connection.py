@@ -197,11 +197,13 @@ async def test_watches_that_break_are_opened_again_and_nothing_is_lost(server: K
     async with adapted(server) as adapter:
         state = (await adapter.handle(task, None)).state
         await until(lambda: server.pods()[0]["status"]["phase"] == "Running")
-        for _ in range(3):
-            server.cut_watches()
-            await asyncio.sleep(0.05)
-        kubelet.exits(server.pods()[0], 0)
         watch = adapter._watches[NAMESPACE]
+        for _ in range(3):
+            await until(lambda: watch.live)
+            server.cut_watches()
+            await until(lambda: not watch.live)
+        await until(lambda: watch.live)
+        kubelet.exits(server.pods()[0], 0)
         await until(lambda: watch.live and watch.objects[task.name]["status"]["phase"] == "Succeeded")
         assert watch.relists == 1, "it went on from where it was"
         assert (await adapter.handle(task, state)).info.phase == "succeeded"

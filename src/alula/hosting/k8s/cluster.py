@@ -149,6 +149,8 @@ class Cluster:
     async def watch(self, kind: Kind, namespace: str, selector: str, version: str) -> AsyncGenerator[Manifest, None]:
         """The events after a resourceVersion, as `{"type": ..., "object": ...}`, until the server ends the watch.
 
+        The first one is an empty bookmark of our own: the server has taken the watch.
+
         Raises:
             Refused: Also when the server says so in an event; `expired` if the version is too old.
             RemoteError: The connection broke, or was silent for too long.
@@ -167,6 +169,7 @@ class Cluster:
         async with self._send("GET", path, params, None, "", silence=silence) as answer:
             if answer.status >= 300:
                 await self._read(answer, where)
+            yield {"type": "BOOKMARK", "object": {}}
             rest = b""
             async for chunk in answer.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
