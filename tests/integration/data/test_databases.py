@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -384,6 +385,20 @@ def test_a_server_that_is_not_there_is_nobodys_fault(kind: str, tmp_path: Path) 
     with pytest.raises(RemoteError, match="the database does not answer") as raised:
         sent(Source(kind, "127.0.0.1", 1, "u", "d"), tmp_path, "select 1")
     assert not isinstance(raised.value, Rejected)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql"])
+def test_a_time_limit_of_the_server_is_the_statements_end(
+    kind: str, sources: Mapping[str, Source], tmp_path: Path
+) -> None:
+    limits = {
+        "postgres": {"options": "-c statement_timeout=200"},
+        "mysql": {"init_command": "set max_statement_time=0.2"},
+    }
+    source = replace(sources[kind], options=limits[kind])
+    endless = "select sum(a.seq + b.seq) from seq_1_to_100000000 a, seq_1_to_1000 b"  # `sleep` would just end sooner
+    with pytest.raises(Rejected, match="the database refuses the statement"):
+        sent(source, tmp_path, endless if kind == "mysql" else SLEEPS[kind])
 
 
 def test_passwords_are_not_shown() -> None:

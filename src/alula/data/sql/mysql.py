@@ -21,7 +21,7 @@ from alula._kits import lazy
 from alula._kits.sqltext import MYSQL, Dialect
 from alula.data.sql import table
 from alula.data.sql.driver import Driver, Session, Source, absent, conflict, hang_up, refused, unreachable
-from alula.errors import Rejected, RemoteError
+from alula.errors import Rejected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,8 +35,9 @@ _BINARY = 63
 _UNSIGNED = 32
 _CONFLICTS = {1205: "HY000", 1213: "40001", 1020: "HY000"}
 """Lock wait timeout, deadlock, record changed."""
-_AWAY = frozenset({1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 2002, 2003, 2006, 2013, 2055, 4031, 0})
-_INTERRUPTED = frozenset({1317, 1927})
+_AWAY = frozenset(
+    {1040, 1053, 1077, 1927, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 2002, 2003, 2006, 2013, 2055, 4031, 0}
+)
 _NAMED = re.compile(r"/\* (a[0-9a-f]{40}) \*/")
 
 
@@ -164,18 +165,10 @@ def _library() -> Any:
 
 
 def _connect(source: Source, name: str = "alula") -> pymysql.Connection[Any]:
-    made: pymysql.Connection[Any] = _library().connect(
-        host=source.host,
-        port=source.port or 3306,
-        user=source.user or None,
-        password=source.password,
-        database=source.database or None,
-        charset="utf8mb4",
-        connect_timeout=10,
-        autocommit=True,
-        program_name=name,
-        **source.options,
-    )
+    ours = {"charset": "utf8mb4", "autocommit": True, "program_name": name, "port": source.port or 3306}
+    where = {"host": source.host, "user": source.user, "password": source.password, "database": source.database}
+    given: dict[str, Any] = {"connect_timeout": 10, **where, **source.options, **ours}
+    made: pymysql.Connection[Any] = _library().connect(**{key: value for key, value in given.items() if value})
     with made.cursor() as cursor:
         cursor.execute("set time_zone = '+00:00'")
     return made
@@ -202,8 +195,6 @@ def _error(exc: Exception, source: Source) -> Exception:
     message = str(exc.args[1]) if len(exc.args) > 1 else str(exc)
     if number in _CONFLICTS:
         return conflict(message, where=source.where, state=_CONFLICTS[number])
-    if number in _INTERRUPTED:
-        return RemoteError(f"the statement was cancelled: {message}", where=source.where)
     if number in _AWAY or isinstance(exc, _library().err.InterfaceError):
         return unreachable(message, where=source.where)
     return refused(message, where=source.where, state=f"error {number}" if number > 0 else "")

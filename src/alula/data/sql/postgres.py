@@ -16,7 +16,6 @@ from alula._kits import lazy
 from alula._kits.sqltext import POSTGRES, Dialect
 from alula.data.sql import table
 from alula.data.sql.driver import Driver, Session, Source, absent, conflict, hang_up, refused, unreachable
-from alula.errors import RemoteError
 
 if TYPE_CHECKING:
     import psycopg
@@ -122,20 +121,10 @@ def _connect(source: Source, name: str) -> psycopg.Connection[Any]:
         from psycopg.types.string import TextLoader
     except ImportError as exc:
         raise absent("psycopg", "Postgres", "postgres") from exc
-    given: dict[str, Any] = {
-        "host": source.host,
-        "user": source.user,
-        "password": source.password,
-        "dbname": source.database,
-    }
-    connection = psycopg.connect(
-        **{key: value for key, value in {**given, **source.options}.items() if value},
-        port=source.port or 5432,
-        application_name=name,
-        connect_timeout=10,
-        autocommit=True,
-        **_KEEPALIVE,
-    )
+    where = {"host": source.host, "user": source.user, "password": source.password, "dbname": source.database}
+    ours = {"port": source.port or 5432, "application_name": name, "autocommit": True, **_KEEPALIVE}
+    given: dict[str, Any] = {"connect_timeout": 10, **where, **source.options, **ours}
+    connection = psycopg.connect(**{key: value for key, value in given.items() if value})
     for type in ("json", "jsonb"):
         connection.adapters.register_loader(type, TextLoader)
     connection.execute("set timezone to 'UTC'")
@@ -162,8 +151,6 @@ def _error(exc: psycopg.Error, source: Source) -> Exception:
     details = "".join(f"\n    {more}" for more in (exc.diag.message_detail, exc.diag.message_hint) if more)
     if state in _CONFLICTS:
         return conflict(message, where=source.where, state=state)
-    if state == "57014":
-        return RemoteError(f"the statement was cancelled: {message}", where=source.where)
     if state.startswith(_AWAY) or (isinstance(exc, psycopg.OperationalError) and not state):
         return unreachable(message, where=source.where)
     position = f", character {exc.diag.statement_position}" if exc.diag.statement_position else ""
