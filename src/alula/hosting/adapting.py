@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from alula._kits import lazy
 from alula.errors import PluginError
 from alula.hosting.adapter import Means
-from alula.hosting.k8s.adapter import K8sAdapter
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
-from alula.hosting.sync import SyncAdapter
-from alula.hosting.webapi import WebApiAdapter
 from alula.plugin.core import CorePlugin, Plugin, PluginInfo, SyncPlugin
 from alula.plugin.k8s import K8sPlugin
 from alula.plugin.webapi import WebApiPlugin
+
+if TYPE_CHECKING:
+    from alula.hosting import sync, webapi
+    from alula.hosting.k8s import adapter as k8s
+else:  # a run without plugins needs none of them
+    k8s, sync, webapi = (lazy.module(f"alula.hosting.{name}") for name in ("k8s.adapter", "sync", "webapi"))
 
 CLUSTER = "k8s"
 """The section that all plugins of Kubernetes share."""
@@ -41,11 +45,11 @@ def adapt(plugin: Plugin, means: Means) -> CorePlugin[Any]:
         case CorePlugin():
             return plugin
         case WebApiPlugin():
-            return WebApiAdapter(plugin, means)
+            return webapi.WebApiAdapter(plugin, means)
         case K8sPlugin():
-            return K8sAdapter(plugin, means, settings(means.section(CLUSTER), ClusterSettings, what=CLUSTER))
+            return k8s.K8sAdapter(plugin, means, settings(means.section(CLUSTER), ClusterSettings, what=CLUSTER))
         case SyncPlugin():
-            return SyncAdapter(plugin, means)
+            return sync.SyncAdapter(plugin, means)
     raise PluginError(
         f"{type(plugin).__qualname__} is no plugin of a known kind",
         fix=f"derive it from one of the contracts in alula.plugin: {', '.join(name for _, name in KINDS)}",

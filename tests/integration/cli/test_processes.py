@@ -41,6 +41,10 @@ def test_a_run_of_a_task_loads_nothing_heavy(shell: Shell) -> None:
     found = loaded(shell, "run", "other.py", "add", "--a", "1")
     assert "alula.engine.driver" in found
     assert not found & (HEAVY | {"yaml", "alembic", "prometheus_client", "opentelemetry", "psycopg"})
+    assert not found & {"kubernetes_asyncio", "httpx", "uvicorn", "snowflake", "pymysql", "jwt", "cryptography"}
+    plugins = {name for name in found if name.startswith("alula.backends.") and name.split(".")[2] != "pool"}
+    assert not plugins
+    assert not found & {"alula.hosting.webapi", "alula.hosting.sync", "alula.hosting.k8s.adapter"}
 
 
 def test_a_local_run_of_a_task_loads_no_engine(shell: Shell) -> None:
