@@ -230,7 +230,7 @@ class Steps:
             return
         if isinstance(exc, Throttled) and not self._adapts:
             self._holding.quiet(answer.seconds)
-        if ward.trouble is not None:
+        if ward.trouble is not None and (ward.info is not None or ward.task.fresh):  # else its phase is not known
             last = ward.info or PhaseInfo(Phase.QUEUED)
             self._voice.show(ward, replace(last, reason=answer.reason), keep=True)
         self._voice.waits(ward, answer.reason)

@@ -175,6 +175,8 @@ class WebApiAdapter(Adapter[Any]):
             raise status.error
         if status.gone is not None:
             return self._lost(task, key, status, status.gone)
+        if status.info is None and task.name not in self._new:  # it may have run for long: say nothing of its phase
+            raise NotYet("the remote is asked how its job is")
         if status.info is None:
             return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
         self._new.discard(task.name)

@@ -224,3 +224,18 @@ def test_the_end_of_a_young_job_is_noticed_within_a_second() -> None:
     told = stage.start()
     stage.advance(2)
     assert isinstance(told.end, Succeeded)
+
+
+def test_after_a_restart_nothing_is_said_of_a_phase_that_is_not_known_yet() -> None:
+    stage, cloud = cloud_stage()
+    first = stage.start()
+    stage.advance(2)
+    assert first.shown[-1]["phase"] == "running"
+    cloud.before["get"] = [ConnectionRefusedError("connection refused")] * 3
+    other = stage.again(lambda: CloudPlugin(cloud))
+    told = other.start()
+    other.advance(1)
+    assert told.shown == []
+    assert "connection refused" in told.waits
+    other.advance(60)
+    assert [shown["phase"] for shown in told.shown] == ["succeeded"]
