@@ -97,7 +97,7 @@ class Scene:
         crash_at: tuple[str, int] | None = None,
     ) -> None:
         self.harness, self.scenario, self.faults = harness, scenario, tuple(faults)
-        self._phases: dict[tuple[str, str, int], Phase] = {}
+        self._phases: dict[tuple[str, int, int], Phase] = {}
         """What people were last shown of each attempt."""
         self._over = False
         """What the dead still say on their way out does not count."""
@@ -335,7 +335,9 @@ class Scene:
         self.checker.committed(claim, changes)
         run = next(run for run in self.runs.values() if run.record is not None and run.record.id == claim.execution)
         for job in changes.jobs:
-            self._shown((run.name, job.path, job.number), showing.read(job.info).phase)
+            # What dies with its engine begins anew, and says so.
+            life = len(self.world.engines) if self.watch.again else 0
+            self._shown((run.name, job.number, life), showing.read(job.info).phase)
         if changes.execution is not None and changes.execution.ended_at is not None and run.ended is None:
             run.ended, run.phase = self.world.loop.time(), changes.execution.phase
             self.world.say(f"{run.name} has ended: {run.phase} {changes.execution.error[:200]}")
@@ -346,13 +348,13 @@ class Scene:
                 if self.watch.execution_of(name) == run.name and keys - self.tap.cleaned:
                     self.watch.broken(Promise.CLEANED, f"nobody cleaned up after {name} of {run.name}")
 
-    def _shown(self, attempt: tuple[str, str, int], phase: Phase | None) -> None:
+    def _shown(self, attempt: tuple[str, int, int], phase: Phase | None) -> None:
         """What people see of an attempt goes forward."""
         if phase is None:
             return
         before = self._phases.get(attempt)
         if before is not None and _RANKS[phase] < _RANKS[before]:
-            self.watch.broken(Promise.PHASES, f"attempt {attempt[2]} of {attempt[0]} was {before} and is {phase}")
+            self.watch.broken(Promise.PHASES, f"attempt {attempt[1]} of {attempt[0]} was {before} and is {phase}")
         self._phases[attempt] = phase
 
     def _complained(self, what: str) -> None:

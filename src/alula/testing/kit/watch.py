@@ -62,7 +62,7 @@ class Watch:
     """
 
     def __init__(self, remote: Remote, say: Callable[[str], None], *, again: bool) -> None:
-        self.remote, self._say, self._again = remote, say, again
+        self.remote, self._say, self.again = remote, say, again
         self.attempts: dict[str, Attempt] = {}
         """By the name that its job must carry."""
         self.closed: set[str] = set()
@@ -101,7 +101,7 @@ class Watch:
 
     def _began(self, name: str, attempt: Attempt) -> None:
         attempt.begun += 1
-        if attempt.begun > 1 and not self._again:
+        if attempt.begun > 1 and not self.again:
             self.broken(Promise.ONE, f"attempt {attempt.number} of {attempt.execution} runs again after it had ended")
         if attempt.execution in self.closed:
             self.broken(Promise.NONE, f"a job of {attempt.execution} begins after its end")
