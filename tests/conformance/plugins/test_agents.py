@@ -18,6 +18,9 @@ from alula.testing.kit import Case, Grade, Harness, Nowhere, Remote, verify
 from tests.integration.agents.agents import Agent, Journal, flytekit_connectors, served
 
 
+pytestmark = pytest.mark.timeout(180)
+
+
 class Files(Remote):
     """The jobs of an agent: files that say when they end."""
 

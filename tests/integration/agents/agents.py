@@ -29,7 +29,7 @@ from alula.plugin.phase import PhaseInfo
 from alula.plugin.runner import AttemptId, Job
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 60.0
+SECONDS = 100.0
 
 
 def free_port() -> int:

@@ -15,6 +15,8 @@ import pytest
 
 from tests.integration.agents.agents import HERE, SECONDS, Agent, Journal, flytekit_connectors, free_port, served
 
+pytestmark = pytest.mark.timeout(300)
+
 CONFIG = """
 [engine]
 lease = "2s"

@@ -24,7 +24,9 @@ class AgentCalls(SyncPlugin):
     def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None) -> None:
         self.settings, self._clock = settings or Settings(), clock or SystemClock()
         self._channels = Channels()
-        self._directory = Directory(self.settings, self._channels, self._clock, keeps=False)
+        self._directory = Directory(self.settings, self._channels, self._clock, keeps=False, back=self._answers_again)
+        self._waiting: dict[str, dict[str, TaskContext]] = {}
+        """Attempts that were not answered, by the agent that does not answer."""
         every = (*self.settings.endpoints.values(), self.settings.registered)
         self.timeout_seconds = max(one.call_timeout.total_seconds() for one in every) + 10
 
@@ -51,8 +53,11 @@ class AgentCalls(SyncPlugin):
         try:
             resource = await self._ask(peer, task)
         except CallFailed as exc:
+            if not exc.sent:
+                self._waiting.setdefault(peer.name, {})[task.name] = task
             return self._unanswered(peer, exc)
         self._directory.answered(peer)
+        self._waiting.get(peer.name, {}).pop(task.name, None)
         info = info_of(resource, where=peer.named)
         if not info.phase.terminal:
             raise RemoteError(
@@ -60,6 +65,10 @@ class AgentCalls(SyncPlugin):
                 fix="an agent whose jobs go on is none of SyncAgentService",
             )
         return info
+
+    def _answers_again(self, agent: str) -> None:
+        for task in self._waiting.pop(agent, {}).values():
+            task.wake()
 
     async def _ask(self, peer: Peer, task: TaskContext) -> Resource:
         limit = self.settings.max_dataset_bytes

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,10 +40,20 @@ class Directory:
 
     Args:
         keeps: It writes down what it learned; only one of several that share a directory need do so.
+        back: Told the name of an agent that answers again.
     """
 
-    def __init__(self, settings: Settings, channels: Channels, clock: Clock, *, keeps: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        channels: Channels,
+        clock: Clock,
+        *,
+        keeps: bool = True,
+        back: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._settings, self._channels, self._clock, self._keeps = settings, channels, clock, keeps
+        self._back = back
         self._offers: dict[str, Offer] = {}
         self._since: dict[str, tuple[datetime, str]] = {}
         self._announced: dict[str, Announcement] = {}
@@ -84,6 +94,7 @@ class Directory:
         """It was heard of."""
         if self._since.pop(peer.name, None) is not None:
             self._renew()
+            self._back(peer.name)
 
     def silent(self, peer: Peer, why: str) -> str:
         """It was not heard of; gives a sentence about that."""

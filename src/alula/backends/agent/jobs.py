@@ -86,9 +86,11 @@ class Agents(WebApiPlugin[AgentJob, Told]):
     def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None) -> None:
         self.settings, self._clock = settings or Settings(), clock or SystemClock()
         self._channels = Channels()
-        self._directory = Directory(self.settings, self._channels, self._clock)
+        self._directory = Directory(self.settings, self._channels, self._clock, back=self._answers_again)
         self._uncertain: set[str] = set()
         """Names of attempts for which a create was sent, and whose answer was lost."""
+        self._waiting: dict[str, dict[str, TaskContext]] = {}
+        """Attempts that could not be started, by the agent that did not answer."""
         self._succeeded: dict[AgentJob, None] = {}
         every = (*self.settings.endpoints.values(), self.settings.registered)
         longest = max(max(one.create_timeout, one.get_timeout, one.delete_timeout) for one in every)
@@ -138,6 +140,7 @@ class Agents(WebApiPlugin[AgentJob, Told]):
             return self._uncreated(task, route, job, exc)
         self._directory.answered(peer)
         self._uncertain.discard(task.name)
+        self._waiting.get(peer.name, {}).pop(task.name, None)
         return _with(job, meta=base64.b64encode(answer.resource_meta).decode())
 
     async def find(self, task: TaskContext) -> AgentJob | None:
@@ -244,6 +247,8 @@ class Agents(WebApiPlugin[AgentJob, Told]):
     def _uncreated(self, task: TaskContext, route: Route, job: AgentJob, exc: CallFailed) -> AgentJob:
         """What follows from a create that failed: another try, only where no second job can come of it."""
         peer, told = self._directory.peer(job.agent), said(exc.details) or exc.what
+        if not exc.sent:
+            self._waiting.setdefault(peer.name, {})[task.name] = task
         if not exc.sent or exc.status in _UNDONE or exc.status == "RESOURCE_EXHAUSTED":
             self._uncertain.discard(task.name)
             if "larger than max" in told:
@@ -260,6 +265,10 @@ class Agents(WebApiPlugin[AgentJob, Told]):
             raise self._unanswered(peer, exc) from exc
         self._uncertain.discard(task.name)
         return _with(job, lost=f"{peer.named} was asked to start the job, and its answer was lost: {exc.what}")
+
+    def _answers_again(self, agent: str) -> None:
+        for task in self._waiting.pop(agent, {}).values():
+            task.wake()
 
     def _unanswered(self, peer: Peer, exc: CallFailed) -> RemoteError:
         """A failed call as the host is to see it."""
