@@ -31,7 +31,7 @@ class AgentTask(InstanceTask):
         SignatureError: The type is none, or the config cannot be written as JSON.
 
     Example:
-        train = AgentTask("train", "sagemaker", config={"image": "…"}, inputs=kwtypes(x=int), outputs=kwtypes(loss=float))
+        count = AgentTask("count", "acme_count", config={"table": "t"}, outputs=kwtypes(rows=int))
     """
 
     runs_user_code: ClassVar[bool] = False

@@ -17,7 +17,6 @@ from alula.backends.agent.settings import Endpoint, Settings
 from alula.testing.kit import Case, Grade, Harness, Nowhere, Remote, verify
 from tests.integration.agents.agents import Agent, Journal, flytekit_connectors, served
 
-
 pytestmark = pytest.mark.timeout(180)
 
 
