@@ -29,6 +29,36 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "units are not given back by the commit that closes",
+        "engine/session.py",
+        "                freed = tuple(filter(attempts.frees, parting))\n",
+        "                freed = ()\n",
+    ),
+    Mutant(
+        "a runner is told that something is kept before it is",
+        "engine/kept.py",
+        "        self._saved.setdefault(key, []).append(saved)\n",
+        "        saved()\n",
+    ),
+    Mutant(
+        "more units are given than there are",
+        "store/granting.py",
+        "        if lease.units > self.free:\n",
+        "        if lease.units > self.pool.units:\n",
+    ),
+    Mutant(
+        "the word of a grant is lost",
+        "engine/requests.py",
+        '            effects.attempts.granted(key, command.body.decode(errors="replace"))\n',
+        "            pass\n",
+    ),
+    Mutant(
+        "an attempt that was started before is said to be fresh",
+        "engine/jobs.py",
+        "        self._former = {(one.path, one.number) for one in loaded.attempts}\n",
+        "        self._former = set()\n",
+    ),
+    Mutant(
         "a wake from the store is lost",
         "engine/driver.py",
         "        self._news.update(dict.fromkeys(executions))\n        self._commanded.set()",
@@ -133,8 +163,8 @@ MUTANTS = [
     Mutant(
         "signals are lost on the way",
         "engine/driver.py",
-        "                if session is not None:\n                    session.take",
-        "                if session is not None and command.kind != 'signal':\n                    session.take",
+        "                if session is not None:\n                    session.requests.take",
+        "                if session is not None and command.kind != 'signal':\n                    session.requests.take",
     ),
     Mutant(
         "an output is written to its row, and not to its file",
