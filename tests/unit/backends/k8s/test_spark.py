@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
+import kubeflow_spark_api.models as models
 import pytest
 
 from alula.backends.k8s.spark import Spark, SparkSettings
@@ -76,6 +77,41 @@ def test_a_job_is_built_into_driver_and_executors() -> None:
     assert executor["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     assert executor["labels"] == {"alula.dev/node": "n0", "role": "worker"}
     assert executor["annotations"] == {"team": "data"}
+
+
+def unknown(model: Any, data: dict[str, Any], path: str = "") -> list[str]:
+    """Fields that a published model of the operator lacks."""
+    known = {field.alias or name: field for name, field in model.model_fields.items()}
+    found = [f"{path}{name}" for name in data if name not in known]
+    for name, value in data.items():
+        kinds = (
+            [one for one in get_args(known[name].annotation) if hasattr(one, "model_fields")] if name in known else []
+        )
+        if kinds and isinstance(value, dict):
+            found += unknown(kinds[0], value, f"{path}{name}.")
+    return found
+
+
+def test_the_operators_published_model_knows_every_field() -> None:
+    container = {
+        "envFrom": [{"secretRef": {"name": "s"}}],
+        "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+        "securityContext": {"runAsUser": 1},
+    }
+    placed = {
+        "nodeSelector": {"a": "b"},
+        "affinity": {"nodeAffinity": {}},
+        "schedulerName": "mine",
+        "volumes": [{"name": "v", "emptyDir": {}}],
+    }
+    pod = {"metadata": POD["metadata"], "spec": {**POD["spec"], **placed}}
+    pod["spec"]["containers"] = [{**POD["spec"]["containers"][0], **container}]
+    conf = {"spark.kubernetes.driver.limit.cores": "2", "spark.driver.cores": "1", **JOB["sparkConf"]}
+    job = {**JOB, "sparkConf": conf, "hadoopConf": {"a": "b"}, "mainClass": "Main"}
+    spec = Spark().build(attempt("spark", job), pod)["spec"]
+    assert unknown(models.SparkV1beta2SparkApplicationSpec, spec) == []
+    assert models.SparkV1beta2SparkApplicationSpec.from_dict(spec).to_dict() == spec
+    assert {"coreLimit", "envFrom", "affinity", "schedulerName"} <= set(spec["driver"])
 
 
 def test_pods_that_the_operator_makes_do_not_count_as_ours() -> None:
