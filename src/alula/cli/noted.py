@@ -49,7 +49,8 @@ class _Told(logging.Handler):
         kind = (record.msg, dict(facts).get("plugin", ""))
         if kind not in self._seen:
             self._seen.add(kind)
-            what = ", ".join([record.getMessage(), *(" ".join(fact.split()) for _, fact in facts)])
+            said = ", ".join(f"{name} {' '.join(fact.split())}" for name, fact in facts)
+            what = f"{record.getMessage()}: {said}" if said else record.getMessage()
             self._say(f"{click.style('!', fg='yellow')} {what}  {click.style(str(self._path), dim=True)}")
 
 

@@ -44,6 +44,6 @@ def test_trouble_is_told_with_its_facts_once_of_each_plugin(tmp_path: Path) -> N
     for name in ("acme", "acme", "other"):
         logging.getLogger("alula.hosting").warning("plugin.blocked", extra={"plugin": name, "what": "it\nhangs"})
     restore()
-    assert ["acme, it hangs" in said[0], "other, it hangs" in said[1]] == [True, True]
+    assert ["plugin acme, what it hangs" in said[0], "plugin other, what it hangs" in said[1]] == [True, True]
     assert len(said) == 2
     assert path.read_text().count("plugin.blocked plugin=acme what='it\\nhangs'") == 2
