@@ -126,6 +126,10 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
     if run.ended:
         if not show.quiet:
             click.echo(f"execution {run.name} is over: this is how it ended", err=True)
+        if run.record.open and wait and not detach:  # whoever ran it was killed before all was cleaned up
+            engine = await client.engine()
+            engine.drive(run.id)
+            await _cleaned_up(run, engine)
     elif detach:
         background.told(run.name, await background.start(client, run))
         return OK

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 
 from alula._kits.units import shown_duration
-from alula.admin.leaks import Leak, Leaks
+from alula.admin.executions import ended
+from alula.admin.leaks import Leak, LeakKind, Leaks
 from alula.admin.views import plain
 from alula.cli.desk import Form, at_desk, print_table, store_option
 from alula.cli.width import cut
 from alula.client.asynchronous import AsyncClient
+from alula.store.records import ExecutionKey
+
+_PATIENCE = 30.0
+"""Seconds for clean-ups that nobody else is there to try."""
 
 
 @click.command()
@@ -28,6 +36,8 @@ def leaks(reclaim: bool, output: str, store: str) -> None:
 
     async def work(client: AsyncClient) -> int:
         found = await client.leaks(reclaim=reclaim)
+        if reclaim:
+            found = await _cleaned(client, found)
         if output == Form.JSON:
             click.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
         else:
@@ -35,6 +45,26 @@ def leaks(reclaim: bool, output: str, store: str) -> None:
         return 1 if found.faults or any(not leak.reclaimed for leak in found.leaks) else 0
 
     at_desk("looking for leaks", work, store=store)
+
+
+async def _cleaned(client: AsyncClient, found: Leaks) -> Leaks:
+    """Clean up here after executions that have ended, where no engine lives that would."""
+    store = client.house.store
+    if any(lives for _, _, lives in await store.owners()):
+        return found
+    ours = {leak.name: leak for leak in found.leaks if leak.kind is not LeakKind.UNKNOWN}
+    keys = {ExecutionKey(leak.project, leak.domain, leak.execution) for leak in ours.values()}
+    records = [record for key in sorted(keys, key=str) if ended(record := await store.execution(key))]
+    if records:
+        engine = await client.engine()
+        for record in records:
+            engine.drive(record.id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await engine.until_idle()
+    left = {leak.name for leak in (await client.leaks()).leaks}
+    told = [replace(one, reclaimed=one.name not in left) if one.name in ours else one for one in found.leaks]
+    return replace(found, leaks=told)
 
 
 def _tell(found: Leaks) -> None:

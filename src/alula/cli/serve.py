@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,9 @@ from alula.observability.opening import open_metrics, open_spans
 from alula.serve.crews import programs
 from alula.serve.house import House, furnish
 from alula.store.records import ExecutionKey
+
+_CLEAN_UP = 15.0
+"""Seconds to wait for the clean-up after an execution that has ended."""
 
 if TYPE_CHECKING:
     from alula.observability import exposition
@@ -109,6 +112,9 @@ async def _drive(house: House, config: Config, name: str) -> None:
             await house.unless_lost(asyncio.wait([over, stopped], return_when=asyncio.FIRST_COMPLETED))
             for one in (over, stopped):
                 one.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if stop.is_set() else _CLEAN_UP):
+                    await engine.until_idle()
     finally:
         await house.aclose()
 

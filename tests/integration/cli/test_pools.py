@@ -57,14 +57,24 @@ def test_nothing_leaks_and_then_something_does(shell: Shell) -> None:
     assert (leak["kind"], leak["path"], leak["number"]) == ("quarantined", "n0", 0)
 
 
-def quarantine(url: str) -> None:
-    """Have an attempt that cannot be cleaned up after."""
+def test_what_nobody_is_there_to_clean_up_is_not_said_to_be_reclaimed(shell: Shell) -> None:
+    quarantine(load().store_url, alone=True)
+    done = shell.alula("leaks", "--reclaim")
+    assert done.exit_code == 1
+    assert "403 Forbidden" in done.stdout
+    assert "(reclaimed)" not in done.stdout
+
+
+def quarantine(url: str, *, alone: bool = False) -> None:
+    """Have an attempt that cannot be cleaned up after; `alone`: and no engine that lives."""
 
     async def do() -> None:
         store = open_store(url)
         claim = await claimed(store)
         stuck = StuckRecord("n0", 0, NOW, 7, "403 Forbidden")
         await store.commit(claim, Changes(attempts=(attempt("n0"),), stuck=(stuck,)))
+        if alone:
+            await store.retire("a")
         await store.aclose()
 
     asyncio.run(do())
