@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from alula.cli.board import Board
 from alula.cli.said import Frame, gate_hint, last_line, mark, words
@@ -11,6 +12,7 @@ from alula.cli.width import Part, clean
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, NodePhase, NodeState
 
+_PATIENCE = timedelta(seconds=5)
 _MOST_RUNNING = 100
 """So many of the tasks that run are looked at, when those that take long are announced."""
 
@@ -21,13 +23,23 @@ class Lines:
     Args:
         solo: The execution is made of one node, whose end is told as that of the execution.
         slow: A task that runs for longer is announced while it does.
+        patience: One that waits for longer is announced with what it waits for.
     """
 
-    def __init__(self, board: Board, *, solo: bool = False, slow: timedelta = timedelta(seconds=1)) -> None:
-        self._board, self._solo, self._slow = board, solo, slow
+    def __init__(
+        self,
+        board: Board,
+        *,
+        solo: bool = False,
+        slow: timedelta = timedelta(seconds=1),
+        patience: timedelta = _PATIENCE,
+    ) -> None:
+        self._board, self._solo, self._slow, self._patience = board, solo, slow, patience
         self._announced: dict[str, int] = {}
         """Attempts that were announced, by path."""
         self._retried: dict[str, int] = {}
+        self._waits: dict[str, int] = {}
+        """Attempts whose waiting was told, by path."""
 
     def of(self, former: NodeState | None, row: NodeState, now: datetime) -> Iterator[str]:
         """What a change of a node is worth saying."""
@@ -49,6 +61,7 @@ class Lines:
         if row.phase.terminal and not (former is not None and former.phase.terminal):
             self._announced.pop(path, None)
             self._retried.pop(path, None)
+            self._waits.pop(path, None)
             if self._worth(row):
                 frame = Frame(now)
                 yield _joined(
@@ -56,7 +69,8 @@ class Lines:
                 )
 
     def slow(self, now: datetime) -> Iterator[str]:
-        """Tasks that have been running for long, each once."""
+        """Tasks that have been running, or waiting for what their plugin says, for long, each once."""
+        yield from self._stuck(now)
         for nth, path in enumerate(self._board.running):
             if nth == _MOST_RUNNING:
                 return
@@ -67,6 +81,17 @@ class Lines:
                 yield _joined(
                     [Part("…"), Part(f" {clean(self._board.full_title(path))}"), Part("  is running", dim=True)]
                 )
+
+    def _stuck(self, now: datetime) -> Iterator[str]:
+        board = self._board
+        for path, pace in islice(board.paces.items(), _MOST_RUNNING):
+            row = board.rows.get(path)
+            if row is None or row.phase is not NodePhase.QUEUED or not pace.message:
+                continue
+            if now - row.since > self._patience and self._waits.get(path) != row.attempt:
+                self._waits[path] = row.attempt
+                title = clean(board.full_title(path))
+                yield _joined([Part("…"), Part(f" {title}"), Part(f"  waits: {clean(pace.message)}", dim=True)])
 
     def _worth(self, row: NodeState) -> bool:
         """Whether the end of a node is told: not of each good element of an array, and not of the only node."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from alula.cli.lines import Lines
+from alula.engine.state import NodePhase, NodeState
 from alula.idl import literals
 from tests.unit.cli.watched import Watched
 from tests.unit.compiler.build import ref, task_node
@@ -48,6 +49,14 @@ def test_what_takes_long_is_announced_once_for_each_attempt() -> None:
         told += [(second, click.unstyle(line)) for line in stage.plain.slow(stage.now)]
     assert [line for _, line in told] == ["… n0  is running"] * 2
     assert told[0][0] == 2
+
+
+def test_what_waits_for_long_is_announced_once_with_what_it_waits_for() -> None:
+    stage = Watched(made([step("n0")]))
+    stage.board.take([NodeState("n0", NodePhase.QUEUED, since=START)])
+    stage.board.pace("n0").message = "plugin acme is disabled: no way to the service"
+    told = [line for second in range(12) for line in stage.plain.slow(START + timedelta(seconds=second))]
+    assert [click.unstyle(line) for line in told] == ["… n0  waits: plugin acme is disabled: no way to the service"]
 
 
 def test_the_only_node_is_not_told_beside_the_execution() -> None:
