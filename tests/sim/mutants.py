@@ -164,7 +164,8 @@ MUTANTS = [
         "signals are lost on the way",
         "engine/driver.py",
         "                if session is not None:\n                    session.requests.take",
-        "                if session is not None and command.kind != 'signal':\n                    session.requests.take",
+        "                if session is not None and command.kind != 'signal':\n"
+        "                    session.requests.take",
     ),
     Mutant(
         "an output is written to its row, and not to its file",

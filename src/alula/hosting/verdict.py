@@ -94,4 +94,6 @@ def message(plugin: str, call: str, exc: BaseException) -> str:
     """A failed call in one line, with the plugin's name."""
     if isinstance(exc, CallFailed):
         return str(exc)
+    if isinstance(exc, Garbage):  # it names the call that gave it
+        return said(exc)
     return f"{plugin}.{call}: {said(exc)}"
