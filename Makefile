@@ -4,7 +4,7 @@
 #   make check    format, lint, types, floors, unit tests  make docs     the code in the documents runs
 #   make test     everything that can run here             make sim      10,000 seeds of faults, in virtual time
 #   make lock     the locks, written again                 make chaos    real engines, killed 200 times and more
-#   make clean    away with what was made
+#   make verify   every fault at each call of plugins  make clean    away with what was made
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -29,7 +29,7 @@ PYTHON ?= $(shell for below in 14 99; do for python in python3 python3.13 python
   $$python -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null \
   && echo $$python && exit; done; done)
 
-.PHONY: help demo check test sim chaos bench docs lock clean
+.PHONY: help demo check test verify sim chaos bench docs lock clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -67,9 +67,12 @@ check: $(VENV)/.all
 	ALULA_LEFT_OUT=$(LEFT_OUT) $(TESTS) $(wildcard tests/unit) tests/meta
 
 test: check
-	ALULA_LEFT_OUT=$(LEFT_OUT) $(TESTS) $(SLOW_TESTS)
+	ALULA_LEFT_OUT=$(LEFT_OUT) ALULA_VERIFY_SECONDS=8 $(TESTS) $(SLOW_TESTS)
 	@if test -s $(LEFT_OUT); then echo "Could not run here, and why:"; sort -u $(LEFT_OUT); \
 	  else echo "Everything ran; nothing was left out."; fi
+
+verify: $(VENV)/.all
+	$(TESTS) tests/conformance/plugins
 
 docs: $(VENV)/.all
 	$(PY) -m pytest tests/docs

@@ -17,9 +17,10 @@ from alula.testing.kit.found import harnesses_of
 @click.argument("package")
 @click.option("--seed", default=0, show_default=True, help="Which pairs of faults are tried.")
 @click.option("--pairs", default=600, show_default=True, help="How many pairs of faults at most.")
+@click.option("--seconds", type=float, default=None, help="Leave out what is not tried by then, per harness.")
 @click.option("--only", default="", help="The harness of this name, where there are several.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def verify(package: str, seed: int, pairs: int, only: str, output: str) -> None:
+def verify(package: str, seed: int, pairs: int, seconds: float | None, only: str, output: str) -> None:
     """Try everything that can go wrong at each call of a plugin, and grade it.
 
     PACKAGE is a distribution, a module, a plugin's name, or module:Class. Exit code 1: it breaks a promise.
@@ -32,7 +33,7 @@ def verify(package: str, seed: int, pairs: int, only: str, output: str) -> None:
         raise click.ClickException(str(exc)) from exc
     if not harnesses:
         raise click.ClickException(f"{package} has no harness {only!r}")
-    reports = [verified(harness, seed=seed, pairs=pairs) for harness in harnesses]
+    reports = [verified(harness, seed=seed, pairs=pairs, seconds=seconds) for harness in harnesses]
     if output == "json":
         click.echo(json.dumps([report.plain() for report in reports], indent=2))
     else:

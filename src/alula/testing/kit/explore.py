@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import random
 import time
 from collections import Counter
@@ -28,6 +30,8 @@ _SECOND = (
     Kind.KILLED_LATE,
 )
 """Kinds of which two are tried in one run."""
+SECONDS = "ALULA_VERIFY_SECONDS"
+"""The environment variable that says how long one verification may take."""
 _OFTEN = 12
 """The how-manieth call of a method is the last one at which faults are tried: later ones are like it."""
 _REAL = (Kind.LOST, Kind.BEFORE, Kind.KILLED_BEFORE, Kind.KILLED_AFTER)
@@ -42,15 +46,19 @@ class Plan:
         seed: Which pairs are tried, where not all can be.
         pairs: So many pairs of faults at most.
         stop: Whether to stop at the first broken promise.
+        seconds: What is not tried by then is left out.
     """
 
     seed: int = 0
     pairs: int = 600
     stop: bool = True
+    seconds: float = math.inf
     said: Callable[[Outcome], None] = lambda outcome: None
 
 
-def verify(harness: Harness, *, seed: int = 0, pairs: int = 600, stop: bool = True) -> Report:
+def verify(
+    harness: Harness, *, seed: int = 0, pairs: int = 600, stop: bool = True, seconds: float | None = None
+) -> Report:
     """Try all that can go wrong between the engine, a plugin and its remote; gives a grade.
 
     The same seed gives the same report, byte for byte, but for the time that it took.
@@ -58,8 +66,12 @@ def verify(harness: Harness, *, seed: int = 0, pairs: int = 600, stop: bool = Tr
     Args:
         seed: Which pairs of faults are tried, where there are more than `pairs`.
         stop: Be content with the first broken promise.
+        seconds: Leave out what is not tried by then, and say how much that is; by default what the environment
+            variable `ALULA_VERIFY_SECONDS` says, else all is tried.
     """
-    return _Verification(harness, Plan(seed, pairs, stop)).run()
+    if seconds is None:
+        seconds = float(os.environ.get(SECONDS) or math.inf)
+    return _Verification(harness, Plan(seed, pairs, stop, seconds)).run()
 
 
 class _Verification:
@@ -100,12 +112,14 @@ class _Verification:
             for call, nth in outcome.calls
             if nth <= _OFTEN
         ]
-        for nth, call, scenario in sorted(places, key=lambda place: place[0]):
-            for kind in self._kinds(call):
-                if self._over:
-                    return found
-                found.append(self._play(scenario, (Fault(call, nth, kind),)))
-                self.report.singles += 1
+        ordered = sorted(places, key=lambda place: place[0])
+        faults = [(scenario, Fault(call, nth, kind)) for nth, call, scenario in ordered for kind in self._kinds(call)]
+        for at, (scenario, fault) in enumerate(faults):
+            if self._over:
+                self.report.singles_left = len(faults) - at
+                break
+            found.append(self._play(scenario, (fault,)))
+            self.report.singles += 1
         return found
 
     def _pairs(self, singles: Sequence[Outcome]) -> None:
@@ -143,7 +157,8 @@ class _Verification:
         """Whether to stop: a promise is broken, or time is up."""
         if self.plan.stop and (self._bad or (self._leaky and self._finds)):
             return True
-        return bool(self.harness.pace) and time.monotonic() - self._began > self.harness.seconds
+        most = min(self.plan.seconds, self.harness.seconds) if self.harness.pace else self.plan.seconds
+        return time.monotonic() - self._began > most
 
     def _mark(self) -> str:
         self._runs += 1

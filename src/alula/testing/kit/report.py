@@ -42,6 +42,8 @@ class Report:
     """Faults that happened, in all runs."""
     by_kind: Counter[str] = field(default_factory=Counter)
     singles: int = 0
+    singles_left: int = 0
+    """Single faults that were not tried, for want of time or because a promise was broken."""
     pairs: int = 0
     pairs_left: int = 0
     """Pairs of faults that were not tried, for want of time."""
@@ -65,7 +67,9 @@ class Report:
         lines = [
             f"{self.plugin} ({self.contract}): grade {self.grade}: {MEANS[self.grade]}",
             f"  {self.points:,} fault points in {self.runs:,} runs: "
-            f"{self.singles:,} single faults, {self.pairs:,} pairs"
+            f"{self.singles:,} single faults"
+            + (f" of {self.singles + self.singles_left:,}" if self.singles_left else "")
+            + f", {self.pairs:,} pairs"
             + (f" of {self.pairs + self.pairs_left:,}" if self.pairs_left else "")
             + f"; {self.crashes:,} engines killed; {self.seconds:.1f} s",
             f"  scenarios: {', '.join(self.scenarios)}",
@@ -90,6 +94,7 @@ class Report:
             "points": self.points,
             "runs": self.runs,
             "singles": self.singles,
+            "singles_left": self.singles_left,
             "pairs": self.pairs,
             "pairs_left": self.pairs_left,
             "crashes": self.crashes,
