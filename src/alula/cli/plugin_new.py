@@ -79,8 +79,9 @@ KINDS = {
         {
             "alula.backends": ("$name", "$package.backend:${Class}"),
             "alula.tasks": ("$package.tasks.${Class}Config", "$package.tasks:${Class}TaskPlugin"),
+            "alula.conformance": ("$name", "$package.conformance"),
         },
-        _BOTH,
+        _BOTH | _HARNESS,
         """
     from alula import task
     from $package import ${Class}Config
@@ -88,6 +89,7 @@ KINDS = {
     @task(task_config=${Class}Config(workers=4))
     def train(epochs: int) -> float: ...
 """,
+        verified=True,
     ),
     "task": Kind(
         "Tasks that are prepared in the user's container, for Alula.",
