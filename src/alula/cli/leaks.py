@@ -16,7 +16,6 @@ from alula.admin.executions import ended
 from alula.admin.leaks import Leak, LeakKind, Leaks
 from alula.admin.views import plain
 from alula.cli.desk import Form, at_desk, print_table, store_option
-from alula.cli.width import cut
 from alula.client.asynchronous import AsyncClient
 from alula.store.records import ExecutionKey
 
@@ -72,8 +71,10 @@ def _tell(found: Leaks) -> None:
         print_table(("WHAT", "EXECUTION", "NODE", "SINCE", ""), [_cells(leak) for leak in found.leaks])
     for fault in found.faults:
         click.echo(f"{click.style('✗', fg='red')} {fault}", err=True)
-    for note in found.unasked:
-        click.echo(click.style(f"- {cut(note, 200)} (nothing configures it)", dim=True), err=True)
+    if found.unasked:
+        names = ", ".join(note.removeprefix("plugin ").partition(" ")[0] for note in found.unasked)
+        text = f"- not asked: {names} (no settings, so nothing here can have used them; -o json says more)"
+        click.echo(click.style(text, dim=True), err=True)
     if not found.leaks and not found.faults:
         click.echo("nothing leaks", err=True)
 
