@@ -6,20 +6,12 @@ from collections.abc import Callable
 
 from google.protobuf.json_format import ParseDict
 
-from alula.idl import ExecutionError, LiteralMap, Struct, TaskExecution
+from alula.idl import ExecutionError, LiteralMap, Struct
 from alula.idl.agent import AgentError, Resource, TaskLog
 from alula.plugin.failure import FailureKind
 from alula.plugin.phase import Phase, PhaseInfo
+from alula.plugin.wire import flyte_phase
 
-_PHASES = {
-    Phase.WAITING: TaskExecution.WAITING_FOR_RESOURCES,
-    Phase.QUEUED: TaskExecution.QUEUED,
-    Phase.STARTING: TaskExecution.INITIALIZING,
-    Phase.RUNNING: TaskExecution.RUNNING,
-    Phase.SUCCEEDED: TaskExecution.SUCCEEDED,
-    Phase.ABORTED: TaskExecution.ABORTED,
-    Phase.FAILED: TaskExecution.FAILED,
-}
 _STRUCT_BYTES = 16 * 1024
 
 
@@ -28,7 +20,7 @@ def resource_of(info: PhaseInfo, outputs: LiteralMap | None, struck: Callable[[s
     failure = info.failure if info.phase is Phase.FAILED else None
     again = failure is not None and failure.recoverable
     made = Resource(
-        phase=TaskExecution.RETRYABLE_FAILED if again else _PHASES[info.phase],
+        phase=flyte_phase(info.phase, recoverable=again),
         message=struck(failure.message if failure is not None else info.reason),
         log_links=[TaskLog(name=struck(link.name), uri=struck(link.uri)) for link in info.links],
         outputs=outputs if info.phase is Phase.SUCCEEDED else None,

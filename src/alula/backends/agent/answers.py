@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from google.protobuf.json_format import MessageToDict
 
-from alula.errors import Rejected, RemoteError
+from alula.errors import PluginError, Rejected, RemoteError
 from alula.idl import ExecutionError, LiteralMap, TaskExecution
 from alula.idl.agent import AgentError, ExecuteTaskSyncResponse, Resource, State
 from alula.plugin.failure import FailureKind
 from alula.plugin.phase import LogLink, Phase, PhaseInfo
+from alula.plugin.wire import phase_of_flyte
 
 FAILED_CODE = "TaskFailedWithError"
 """What failures are called for which the agent gives no code."""
 
-_PHASES = {
-    TaskExecution.QUEUED: Phase.QUEUED,
-    TaskExecution.WAITING_FOR_RESOURCES: Phase.WAITING,
-    TaskExecution.INITIALIZING: Phase.STARTING,
-    TaskExecution.RUNNING: Phase.RUNNING,
-    TaskExecution.SUCCEEDED: Phase.SUCCEEDED,
-    TaskExecution.ABORTED: Phase.ABORTED,
-    TaskExecution.FAILED: Phase.FAILED,
-    TaskExecution.RETRYABLE_FAILED: Phase.FAILED,
-}
 _STATES = {
     State.RETRYABLE_FAILURE: TaskExecution.RETRYABLE_FAILED,
     State.PERMANENT_FAILURE: TaskExecution.FAILED,
@@ -45,22 +36,19 @@ def info_of(resource: Resource, *, where: str) -> PhaseInfo:
         if resource.state not in _STATES:
             raise RemoteError(f"the agent gave the state {resource.state}, which there is not", where=where)
         said = _STATES[resource.state]
-    if said not in _PHASES:
-        raise RemoteError(
-            f"the agent gave the phase {said}, which there is not",
-            where=where,
-            fix="it speaks another flyteidl; upgrade",
-        )
-    phase, links = _PHASES[said], links_of(resource)
+    try:
+        phase, again = phase_of_flyte(said)
+    except PluginError as exc:
+        raise RemoteError(f"the agent gave a phase that there is not: {exc.what}", where=where, fix=exc.fix) from exc
+    assert phase is not None  # UNDEFINED was replaced by the state
+    links = links_of(resource)
     custom = MessageToDict(resource.custom_info) if resource.HasField("custom_info") else {}
     if phase is Phase.FAILED:
         reason = resource.message or (
             _UNSAID if resource.phase == TaskExecution.UNDEFINED else "the agent gave no reason"
         )
         error = resource.agent_error
-        again = said == TaskExecution.RETRYABLE_FAILED or (
-            resource.HasField("agent_error") and error.kind == AgentError.RECOVERABLE
-        )
+        again = again or (resource.HasField("agent_error") and error.kind == AgentError.RECOVERABLE)
         kind = FailureKind.SYSTEM if error.origin == ExecutionError.SYSTEM else FailureKind.USER
         code = error.code or FAILED_CODE
         failed = PhaseInfo.failed(code, reason, kind=kind, recoverable=again, links=links)
