@@ -8,7 +8,7 @@ from alula.errors import PluginError
 from alula.idl import TaskExecution
 from alula.plugin.phase import Phase
 
-_TO_FLYTE: Mapping[tuple[Phase | None, bool], TaskExecution.Phase.ValueType] = {
+_TO_FLYTE: Mapping[tuple[Phase | None, bool], TaskExecution.Phase] = {
     (None, False): TaskExecution.UNDEFINED,
     (Phase.WAITING, False): TaskExecution.WAITING_FOR_RESOURCES,
     (Phase.QUEUED, False): TaskExecution.QUEUED,
@@ -23,7 +23,7 @@ _TO_FLYTE: Mapping[tuple[Phase | None, bool], TaskExecution.Phase.ValueType] = {
 _FROM_FLYTE: Mapping[int, tuple[Phase | None, bool]] = {flyte: ours for ours, flyte in _TO_FLYTE.items()}
 
 
-def flyte_phase(phase: Phase | None, *, recoverable: bool = False) -> TaskExecution.Phase.ValueType:
+def flyte_phase(phase: Phase | None, *, recoverable: bool = False) -> TaskExecution.Phase:
     """The `TaskExecution.Phase` of a phase. Whether another attempt may succeed counts for failures only."""
     return _TO_FLYTE[phase, recoverable and phase is Phase.FAILED]
 
