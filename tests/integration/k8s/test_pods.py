@@ -158,8 +158,12 @@ async def test_an_image_that_cannot_be_pulled_is_tolerated_and_then_fails(server
         record = await works.run(container())
         await waits_for(works, record.id, "ImagePullBackOff: no such image")
         server.ahead = 200.0  # by the server's clock it is enough
-        server.status(NAMESPACE, kubelet.made[0], {"message": "still"})
         server.cut_watches()
+        for nth in range(200):  # as a kubelet says it again and again
+            if (await works.store.execution_by_id(record.id)).phase == "failed" or not server.pods():
+                break
+            server.status(NAMESPACE, kubelet.made[0], {"message": f"still, {nth}"})
+            await asyncio.sleep(0.1)
         assert (await works.ended(record.id)).phase == "failed"
         failure = await failure_of(works.store, record.id)
         assert failure is not None
