@@ -10,10 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from alula.engine.crash import POINTS
 from tests.chaos import jobs
 from tests.chaos.arena import Arena
-from tests.chaos.cycles import again, labels, storm
+from tests.chaos.cycles import WORKERS, again, labels, storm
 from tests.servers.postgres import NoPostgres, postgres_server
 
 
@@ -27,7 +26,7 @@ def main() -> None:
     if given.short:
         given.cycles = 20
     faults = []
-    wanted = POINTS[::4] if given.short else POINTS
+    wanted = WORKERS[::4] if given.short else WORKERS
     if given.only in (None, "jobs"):
         faults += _jobs(given.short)
     if given.only in (None, "sqlite"):
@@ -61,7 +60,7 @@ async def _sqlite(cycles: int, wanted: tuple[str, ...], rng: random.Random) -> l
 def _jobs(short: bool) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="alula-chaos-") as home:
         began = time.monotonic()
-        labels, aborted = (jobs.ALL[::4], jobs.ABORTED[::2]) if short else (jobs.ALL, jobs.ABORTED)
+        labels, aborted = (jobs.ALL[::6], jobs.ABORTED[:2]) if short else (jobs.ALL, jobs.ABORTED)
         faults = jobs.runs(Arena(_made(home, "runs")), labels)
         _say(f"jobs in a cloud: alula run killed at {len(labels)} labelled points", began)
         faults += asyncio.run(jobs.aborts(Arena(_made(home, "aborts")), aborted))

@@ -176,10 +176,13 @@ class ChaosCloud(WebApiPlugin[Key, Mapping[str, Any]]):
 
     info = PluginInfo("chaos_cloud", frozenset({"chaos_cloud"}), settings=Settings)
     key_type = Key
-    limits = Limits(writes_per_second=1_000, reads_per_second=1_000, settle=timedelta(seconds=0.3))
+    limits = Limits(writes_per_second=1_000, reads_per_second=1_000, settle=timedelta(seconds=0.3), pools={"cloud": 8})
 
     def __init__(self, settings: Settings) -> None:
         self._host, _, self._port = settings.url.partition(":")
+
+    def pool(self, task: TaskContext) -> str | None:
+        return "cloud"
 
     async def create(self, task: TaskContext) -> Key:
         inputs = (await task.inputs()).literals

@@ -20,6 +20,8 @@ ALL = (
     *(point for point in CALLS if point.split(".")[1] in _REMOTE),
     "start.before",
     "start.after",
+    "acquire.before",
+    "acquire.after",
     "commit.before",
     "commit.after",
     "saved.before",

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alula.engine.crash import POINTS
 from tests.chaos import jobs
 from tests.chaos.arena import Arena
-from tests.chaos.cycles import again, labels, storm
+from tests.chaos.cycles import WORKERS, again, labels, storm
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,4 +44,4 @@ def test_no_job_is_left_when_an_engine_kills_itself_while_somebody_aborts(home: 
 
 
 def test_an_engine_kills_itself_at_labelled_points(home: Path) -> None:
-    assert asyncio.run(labels(Arena(home), POINTS[::4])) == []
+    assert asyncio.run(labels(Arena(home), WORKERS[::4])) == []
