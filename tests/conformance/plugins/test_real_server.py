@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alula.plugin.context import TaskContext
 from alula.testing.kit import Case, Grade, Harness, Remote, verify
 from tests.chaos.cloud import ChaosCloud, Cloud, Settings, clouds
 
@@ -21,6 +22,13 @@ class Through(Remote):
         return self._cloud.live()
 
 
+class Unlimited(ChaosCloud):
+    """Without a pool: pools are kept by the engine, and tried in virtual time."""
+
+    def pool(self, task: TaskContext) -> str | None:
+        return None
+
+
 class CloudConformance(Harness):
     pace = 25.0
     seconds = 20.0
@@ -33,7 +41,7 @@ class CloudConformance(Harness):
         return Through(self._cloud)
 
     def plugin(self, remote: Through) -> ChaosCloud:
-        return ChaosCloud(Settings(self._cloud.url))
+        return Unlimited(Settings(self._cloud.url))
 
     def cases(self) -> Sequence[Case]:
         return [Case("chaos_cloud", inputs={"x": 4}, outputs={"y": 8})]

@@ -199,9 +199,10 @@ async def test_watches_that_break_are_opened_again_and_nothing_is_lost(server: K
         await until(lambda: server.pods()[0]["status"]["phase"] == "Running")
         watch = adapter._watches[NAMESPACE]
         for _ in range(3):
-            await until(lambda: watch.live)
+            await until(lambda: watch.live and server.watchers)
+            before = server.watchers
             server.cut_watches()
-            await until(lambda: not watch.live)
+            await until(lambda before=before: server.watchers and not server.watchers & before)
         await until(lambda: watch.live)
         kubelet.exits(server.pods()[0], 0)
         await until(lambda: watch.live and watch.objects[task.name]["status"]["phase"] == "Succeeded")

@@ -106,6 +106,11 @@ class KubeServer(Controllers):
         done: threading.Event = self._doom[3]
         return done
 
+    @property
+    def watchers(self) -> frozenset[object]:
+        """The watches that are under way; each is another object."""
+        return frozenset(self._watching)
+
     def cut_watches(self) -> None:
         """Break all watches that are under way."""
         assert self._loop is not None
