@@ -181,12 +181,12 @@ class Leaky(Recorder):
 
     async def handle(self, task: TaskContext, state: Count | None) -> Transition[Count]:
         secret = await task.secret("password", "db")
-        logging.getLogger("some.library").warning("connecting with %s", secret)
+        logging.getLogger("vendor.client").warning("connecting with %s", secret)
         if state is None:
             info = PhaseInfo(Phase.RUNNING, f"as {secret}", custom={"url": f"https://u:{secret}@h", secret: [secret]})
             return Transition(info, Count(1), timedelta(0))
         if state.calls == 1:
-            logging.getLogger("some.library").info("now it fails", extra={"auth": 1})
+            logging.getLogger("vendor.client").info("now it fails", extra={"auth": 1})
             self.notes.calls.append(("", "raised"))
             if self.notes.of("").count("raised") < 3:
                 raise ValueError(f"cannot log in with {secret!r}")

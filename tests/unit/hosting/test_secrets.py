@@ -102,7 +102,7 @@ def test_whatever_it_is_nothing_of_it_is_left(secret: str, around: str) -> None:
 
 def test_it_is_struck_out_of_the_log_of_every_library(censor: Censor, caplog: pytest.LogCaptureFixture) -> None:
     censor.lend("hunter22")
-    log = logging.getLogger("some.library")
+    log = logging.getLogger("vendor.client")
     log.warning("connecting as %s", "hunter22")
     try:
         raise ValueError("no hunter22")
@@ -119,9 +119,9 @@ def test_the_log_is_left_alone_in_the_end(caplog: pytest.LogCaptureFixture) -> N
     one.lend("hunter22")
     other.lend("hunter33")
     one.close()
-    logging.getLogger("some.library").warning("hunter22 hunter33")
+    logging.getLogger("vendor.client").warning("hunter22 hunter33")
     assert "hunter22 ***" in caplog.text
     other.close()
-    logging.getLogger("some.library").warning("now hunter33")
+    logging.getLogger("vendor.client").warning("now hunter33")
     assert "now hunter33" in caplog.text
     logging.setLogRecordFactory(before)
