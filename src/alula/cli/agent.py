@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from alula.cli.groups import LazyGroup
 
 COMMANDS = {
     "serve": ("alula.cli.agent_serve:serve", "Serve plugins as an agent of Flyte's protocol."),
@@ -13,27 +13,9 @@ COMMANDS = {
 """Command to where it is, and what it does in one line."""
 
 
-class _Commands(click.Group):
-    """The table above."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        try:
-            found: click.Command = getattr(import_module(module), name)
-        except ModuleNotFoundError as exc:
-            if exc.name is None or not exc.name.startswith("grpc"):
-                raise
-            raise click.ClickException("agents need gRPC: pip install 'alula[agents]'") from exc
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+class _Commands(LazyGroup):
+    table = COMMANDS
+    needs = dict.fromkeys(("grpc", "grpc_health", "grpc_reflection"), "agents need gRPC: pip install 'alula[agents]'")
 
 
 @click.group(cls=_Commands)

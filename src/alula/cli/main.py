@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from alula._kits import lazy
+from alula.cli.groups import LazyGroup
 from alula.errors import AlulaError
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ HIDDEN = {"drive": "alula.cli.serve:drive"}
 """Commands that other commands start."""
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """The table above, and what other distributions add."""
+
+    table = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(set(lazy.entry_points(GROUP)) - set(COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS or cmd_name in HIDDEN:
-            module, _, name = (HIDDEN.get(cmd_name) or COMMANDS[cmd_name][0]).partition(":")
-            found: click.Command = getattr(import_module(module), name)
-            return found
+            return self.loaded(HIDDEN.get(cmd_name) or COMMANDS[cmd_name][0])
         if cmd_name not in lazy.entry_points(GROUP):
             return None
         try:
@@ -64,14 +64,11 @@ class Commands(click.Group):
         except AlulaError as exc:
             raise click.ClickException(str(exc)) from exc
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        theirs = [
-            (name, f"from {lazy.distribution(point)}")
-            for name, point in sorted(lazy.entry_points(GROUP).items())
-            if name not in COMMANDS
+    def lines(self) -> list[tuple[str, str]]:
+        theirs = sorted(lazy.entry_points(GROUP).items())
+        return super().lines() + [
+            (name, f"from {lazy.distribution(point)}") for name, point in theirs if name not in COMMANDS
         ]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()] + theirs)
 
     def main(self, *args: Any, **extra: Any) -> Any:
         if os.environ.get("NO_COLOR"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from alula.cli.groups import LazyGroup
 
 COMMANDS = {
     "list": ("alula.cli.plugin_list:list_", "Show what is installed, what it runs, and why it does not."),
@@ -16,22 +16,8 @@ COMMANDS = {
 """Command to where it is, and what it does in one line."""
 
 
-class _Commands(click.Group):
-    """The table above."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        found: click.Command = getattr(import_module(module), name)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+class _Commands(LazyGroup):
+    table = COMMANDS
 
 
 @click.group(cls=_Commands)
