@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import needs
+from tests.servers.docker import Docker, NoDocker, docker_engine
 from tests.servers.mariadb import MariaDB, NoMariaDB, mariadb_server
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 from tests.servers.slurm import NoSlurm, Slurm, slurm_cluster
@@ -36,6 +37,17 @@ def slurm() -> Iterator[Slurm]:
             yield cluster
     except NoSlurm as exc:
         needs("Slurm", str(exc))
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    """A Docker engine for all tests, with the image `tests.servers.docker.BUSYBOX`; who stops it starts it again."""
+    try:
+        with docker_engine() as engine:
+            engine.busybox()
+            yield engine
+    except NoDocker as exc:
+        needs("Docker", str(exc))
 
 
 @pytest.fixture(scope="session")
