@@ -13,10 +13,11 @@ from tests.meta.source import PACKAGE, name, python_files, statements, tree
 
 HEAVY_LIBRARIES = frozenset(
     "pandas pyarrow polars duckdb numpy PIL matplotlib sklearn joblib torch pydantic pydantic_core pandera obstore "
-    "mashumaro cloudpickle croniter httpx psycopg pymysql snowflake jwt cryptography kubernetes_asyncio".split()
+    "mashumaro cloudpickle croniter httpx psycopg pymysql snowflake jwt cryptography kubernetes_asyncio "
+    "aiodocker aiohttp".split()
 )
 """Optional, or slow to load and seldom needed: these rooms may import them inside a function."""
-ROOMS_THAT_LOAD_LATE = ("types", "data", "backends", "cli")
+ROOMS_THAT_LOAD_LATE = ("types", "data", "containers", "backends", "cli")
 NOT_AT_START = frozenset("grpc pandas starlette sqlalchemy numpy pydantic obstore flyteidl google.protobuf".split())
 
 
