@@ -34,6 +34,10 @@ AlulaError
     - NameTaken             the name stands for something else
     - Busy                  too much is open already; later it is fine
     - Unknown               there is no such execution, entity, version, node or signal
+    - Untimely              it could be asked at another time: the execution is over, or not there yet
+    - NotOffered            this program does not do that at all
+    - NotSignedIn           it does not say who asks
+    - Forbidden             whoever asks may not
   x ConfigError           settings or command-line input are wrong
 
 Some of them are also the builtin that Python programmers expect (`TypeError`, `ValueError`, ...), so that
@@ -261,3 +265,16 @@ class Busy(RequestError):
 
 
 class Unknown(RequestError, LookupError): ...
+
+
+class Untimely(RequestError):
+    """What it is asked of is not in a state for it."""
+
+
+class NotOffered(RequestError): ...
+
+
+class NotSignedIn(RequestError): ...
+
+
+class Forbidden(RequestError): ...

@@ -215,6 +215,19 @@ Index(
     unique=True,
 )
 
+names = Table(
+    "names",
+    metadata,
+    _text("kind", key=True),
+    _text("project", key=True),
+    _text("domain", key=True),
+    _text("name", key=True),
+    _text("description"),
+    Column("archived", Boolean(create_constraint=False), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What people say of a name of entities, whatever its versions are. Most names have no row."""
+
 cache = Table(
     "cache",
     metadata,

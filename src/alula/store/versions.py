@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from alula.errors import StoreDamaged
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """All versions of the schema, oldest first, as in `migrations/versions`."""
 HEAD = REVISIONS[-1]
 VERSION_TABLE = "alula_version"
