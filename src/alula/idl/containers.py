@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from alula.idl import Container, TaskTemplate
+from alula.idl import Container, DataLoadingConfig, TaskTemplate
 
 _PRIMARY = "primary_container_name"
 
@@ -29,6 +29,12 @@ def of(template: TaskTemplate) -> Container:
             if "value" in pair:
                 made.env.add(key=str(pair["name"]), value=str(pair["value"]))
     return made
+
+
+def files_of(template: TaskTemplate) -> DataLoadingConfig:
+    """Where a container that knows nothing of Alula gets its inputs and leaves its outputs; not enabled: nowhere."""
+    pod = template.WhichOneof("target") == "k8s_pod"
+    return template.k8s_pod.data_config if pod else template.container.data_config
 
 
 def beside(template: TaskTemplate) -> list[str]:
