@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import Callable
 
 from alula._kits.clock import Clock
@@ -12,6 +13,10 @@ from alula.plugin.runner import AttemptId
 
 _UNSURE_SECONDS = 0.5
 _LEAST_SECONDS = 0.05
+_SPREAD_SECONDS = 2.0
+"""Over which attempts come back that paused for a remote that answers again."""
+_RESUME_SECONDS = 30.0
+"""The least between two times that they do: one that fails where others succeed has a fault of its own."""
 
 
 class Holding:
@@ -21,11 +26,14 @@ class Holding:
         wake: Has an attempt handled.
     """
 
-    def __init__(self, breaker: Breaker, clock: Clock, wake: Callable[[AttemptId], None]) -> None:
-        self._breaker, self._clock, self._wake = breaker, clock, wake
+    def __init__(self, breaker: Breaker, clock: Clock, rng: random.Random, wake: Callable[[AttemptId], None]) -> None:
+        self._breaker, self._clock, self._rng, self._wake = breaker, clock, rng, wake
         self._loop = asyncio.get_running_loop()
         self._held: dict[AttemptId, None] = {}
         """Attempts that the breaker holds back, in order."""
+        self._paused: dict[AttemptId, None] = {}
+        """Attempts that wait before they try again."""
+        self._resumed_at = -math.inf
         self._quiet_until = 0.0
         self._until = math.inf
         """The engine's word counts until then; it must speak again before anything new is done."""
@@ -55,14 +63,17 @@ class Holding:
     def drop(self, id: AttemptId) -> None:
         """Nobody wants it handled any more."""
         self._held.pop(id, None)
+        self._paused.pop(id, None)
 
     def good(self) -> None:
         """A call has come back."""
         self._breaker.good()
         self.release()
+        self._resume()
 
     def bad(self, id: AttemptId, what: str) -> None:
         """A call has failed."""
+        self._paused[id] = None
         self._breaker.bad(id, what)
         self.release()
 
@@ -77,6 +88,16 @@ class Holding:
         self._held.clear()
         if self._probing is not None:
             self._probing.cancel()
+
+    def _resume(self) -> None:
+        """The remote answers: nobody needs to sleep a long pause out."""
+        now = self._clock.monotonic()
+        if not self._paused or now - self._resumed_at < _RESUME_SECONDS:
+            return
+        self._resumed_at = now
+        for id in self._paused:
+            self._loop.call_later(self._rng.uniform(0, _SPREAD_SECONDS), self._wake, id)
+        self._paused.clear()
 
     def _probe(self) -> None:
         """Let one attempt try whether the plugin works again."""

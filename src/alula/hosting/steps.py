@@ -86,7 +86,7 @@ class Steps:
         self._report, self._to_engine, self._to_guest = tell, to_engine, to_guest
         self._states, self._voice = States(plugin, core, censor), Voice(tell)
         self._patience = Patience(clock, rng, rules.outage)
-        self._holding = Holding(breaker, clock, self.wake)
+        self._holding = Holding(breaker, clock, rng, self.wake)
         self._loop = asyncio.get_running_loop()
         self._wards: dict[AttemptId, Ward] = {}
         self._adapts = isinstance(core, Adapter)

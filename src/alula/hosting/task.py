@@ -132,8 +132,9 @@ class Task:
 
     def environ(self) -> dict[str, str]:
         job, id, task = self.job, self.job.id, self.job.template.id
+        own = job.template.container.env
         return {
-            **{pair.key: pair.value for pair in job.template.container.env},
+            **dict(zip((pair.key for pair in own), self.fill([pair.value for pair in own]), strict=True)),
             **job.environment,
             "FLYTE_INTERNAL_EXECUTION_ID": id.execution,
             "FLYTE_INTERNAL_EXECUTION_PROJECT": id.project,

@@ -133,7 +133,7 @@ async def test_slurms_own_time_limit_is_told(slurm: Slurm, tmp_path: Path) -> No
         run = await alula.run(brief, wait=False)
         await until(lambda: runs_on(slurm))
         [job] = slurm.jobs()
-        slurm.run("scontrol", "update", f"JobId={job.split()[0]}", "EndTime=now")
+        slurm.run("scontrol", "update", f"JobId={job.split()[0]}", "EndTime=now+2")  # one that has passed is refused
         await run.wait(90)
         [attempt] = await run.attempts("n0")
         assert attempt.failure is not None
@@ -153,10 +153,10 @@ async def test_an_outage_of_the_controller_is_survived_and_nobody_pays(slurm: Sl
                 return "squeue" in attempt.reason
 
             await until(told, 60)
-            gate.touch()
         finally:
             slurm.start_controller()
-        await run.wait(60)
+        gate.touch()  # now: a job that ends without a controller tells it so much later
+        await run.wait(90)
         assert (run.phase, len(await run.attempts("n0"))) == ("succeeded", 1)
 
 

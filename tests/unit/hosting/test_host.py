@@ -105,6 +105,18 @@ def test_a_plugin_that_fails_for_everybody_is_left_alone_and_tried_now_and_then(
     assert all(isinstance(told.end, Succeeded) for told in stage.told.values())
 
 
+def test_who_pauses_after_an_outage_goes_on_soon_after_the_first_call_that_succeeds() -> None:
+    down = True
+    stage, _ = scripted(lambda task: ConnectionRefusedError("connection refused") if down else GOOD)
+    for number in range(2):
+        stage.start(number)
+    stage.advance(200)  # both sleep for up to 90 s by now
+    down = False
+    stage.start(2)
+    stage.advance(5)
+    assert all(isinstance(told.end, Succeeded) for told in stage.told.values())
+
+
 def test_one_task_that_always_fails_does_not_disable_its_plugin() -> None:
     bad: set[str] = set()
     stage, _ = scripted(lambda task: ValueError("mine") if task.name in bad else GOOD)

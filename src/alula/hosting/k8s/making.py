@@ -6,7 +6,6 @@ from alula.data.layout import Attempt
 from alula.errors import Rejected
 from alula.hosting.k8s.answers import Refused
 from alula.hosting.k8s.cluster import NAMESPACES, POD_TEMPLATES, Cluster
-from alula.idl import containers
 from alula.plugin import template as templates
 from alula.plugin.context import TaskContext
 from alula.plugin.k8s import Manifest
@@ -43,8 +42,7 @@ async def pod_template(cluster: Cluster, task: TaskContext, namespace: str) -> M
 async def put_files(task: TaskContext) -> None:
     """Put what the container will read to where it looks for it."""
     await task.inputs_uri()
-    container = containers.of(task.template)
-    if templates.uses([*container.command, *container.args], "TaskTemplatePath"):
+    if templates.uses(templates.words_of(task.template), "TaskTemplatePath"):
         await task.objects.write(Attempt(task.output_prefix).template, task.template.SerializeToString())
 
 
