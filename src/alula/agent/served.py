@@ -101,8 +101,12 @@ class Served:
             raise Rejected(exc.what, where=exc.where, fix=exc.fix) from exc
 
     def environ(self) -> dict[str, str]:
-        own = {pair.key: pair.value for pair in self.template.container.env}
-        return {**own, **self.about.environment_variables}
+        own = self.template.container.env
+        values = self.fill([pair.value for pair in own])
+        return {
+            **{pair.key: value for pair, value in zip(own, values, strict=True)},
+            **self.about.environment_variables,
+        }
 
     def resources(self) -> Resources:
         made = Resources()

@@ -79,11 +79,12 @@ class TaskContext(Protocol):
         ...
 
     def fill(self, words: Sequence[str]) -> list[str]:
-        """Other words of a command line, with templates filled in. Raises Rejected."""
+        """Other words of a command line, or values of variables, with templates filled in. Raises Rejected."""
         ...
 
     def environ(self) -> dict[str, str]:
-        """The container's variables, and those that say which attempt this is."""
+        """The container's variables, with templates filled in, and those that say which attempt this is. Raises
+        Rejected."""
         ...
 
     def resources(self) -> Resources:

@@ -9,7 +9,10 @@ import msgpack
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from alula.errors import ConversionError
+from alula.data.stores import Objects
+from alula.errors import ConversionError, Rejected
+from alula.hosting.secrets import Secrets
+from alula.hosting.task import Lent, Task
 from alula.idl import Literal, LiteralMap, StructuredDatasetType, TaskTemplate, literals
 from alula.plugin import template
 from alula.plugin.runner import AttemptId, Job
@@ -23,6 +26,18 @@ def job(checkpoint: str = "", **inputs: Literal) -> Job:
     made = TaskTemplate()
     made.id.name = "flows.shell"
     return Job(ID, made, LiteralMap(literals=inputs).SerializeToString(), PREFIX, checkpoint=checkpoint)
+
+
+class Nobody:
+    """A lender whom nobody asks."""
+
+    def woken(self, id: AttemptId) -> None: ...
+
+    def asks(self, id: AttemptId, pool: str, units: int) -> None: ...
+
+
+def lent(attempt: Job) -> Task:
+    return Task(Lent(Nobody(), Objects(), Secrets({}), lambda secret: None), attempt)
 
 
 def filled(item: str, checkpoint: str = "", **inputs: Literal) -> str:
@@ -137,3 +152,24 @@ def test_m41_whether_the_template_must_be_written_down() -> None:
 @pytest.mark.parametrize(("name", "key"), [("a1b2", "a1b2"), ("7-up", "aup"), ("x-y.z", "x_y_z"), ("__q", "aq")])
 def test_m41_unique_keys_are_identifiers(name: str, key: str) -> None:
     assert template.unique_key(name) == key
+
+
+def test_m41_variables_are_filled_in_too_and_ask_for_the_template_as_words_do() -> None:
+    attempt = job(x=literals.integer(4))
+    attempt.template.container.env.add(key="AT", value="{{.OUTPUTPREFIX}}/{{.inputs.x}}")
+    attempt.template.container.env.add(key="PLAIN", value="${HOME} {{ .Values.x }}")
+    task = lent(attempt)
+    assert {name: task.environ()[name] for name in ("AT", "PLAIN")} == {
+        "AT": f"{PREFIX}/4",
+        "PLAIN": "${HOME} {{ .Values.x }}",
+    }
+    assert not template.uses(template.words_of(attempt.template), "TaskTemplatePath")
+    attempt.template.container.env.add(key="T", value="{{$tasktemplatepath}}")
+    assert template.uses(template.words_of(attempt.template), "TaskTemplatePath")
+
+
+def test_m41_a_variable_that_cannot_be_filled_in_fails_the_task_and_not_the_engine() -> None:
+    attempt = job()
+    attempt.template.container.env.add(key="AT", value="{{.inputs.x}}")
+    with pytest.raises(Rejected, match=r"\{\{\.inputs\.x\}\} names no input; there is none"):
+        lent(attempt).environ()
