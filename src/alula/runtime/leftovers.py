@@ -23,9 +23,14 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Leftovers:
-    """The state of this process as it was before any attempt, put back after each."""
+    """The state of this process as it was before any attempt, put back after each.
 
-    def __init__(self) -> None:
+    Args:
+        harmless: Beginnings of names of further threads that may stay.
+    """
+
+    def __init__(self, harmless: tuple[str, ...] = ()) -> None:
+        self._harmless = (*_HARMLESS_THREADS, *harmless)
         self._cwd = os.getcwd()
         os.umask(umask := os.umask(0o022))
         self._umask = umask
@@ -71,7 +76,7 @@ class Leftovers:
     def _strange_threads(self) -> list[str]:
         main = threading.main_thread()
         others = [one for one in threading.enumerate() if one is not main]
-        return [one.name for one in others if not one.name.startswith(_HARMLESS_THREADS)]
+        return [one.name for one in others if not one.name.startswith(self._harmless)]
 
     def _back_home(self) -> str:
         try:

@@ -8,12 +8,21 @@ import os
 import resource
 import sys
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 from alula._kits import bridge
 from alula.data import spool
-from alula.data.objects import ObjectStore
 from alula.errors import DataError
 from alula.runtime.processes import flush_c
+
+
+class LogFiles(Protocol):
+    """As much of an object store as logs need."""
+
+    async def write(self, uri: str, data: bytes) -> None: ...
+
+    def local_path(self, uri: str) -> Path | None: ...
 
 
 class Printed:
@@ -36,7 +45,7 @@ class Printed:
         """Whether the task has closed what is none of its business."""
         return not _leads_to(self._fd, self._inode)
 
-    def finish(self, target: str, store: ObjectStore, limit_bytes: int) -> str:
+    def finish(self, target: str, store: LogFiles, limit_bytes: int) -> str:
         """Put what was printed to its place, if anything was; what went wrong."""
         self._restore()
         if os.fstat(self._fd).st_size == 0:

@@ -8,7 +8,8 @@ import pytest
 
 from alula.errors import ConfigError, DamagedData
 from alula.idl import Identifier, TaskTemplate
-from alula.runtime.prepared import Prepared, of_attempt
+from alula.runtime.prepared import Prepared
+from alula.runtime.variables import of_attempt
 
 ARGS = ["alula-execute", "--inputs", "{{ .input }}", "--output-prefix", "{{$outputPrefix}}", "--resolver"]
 

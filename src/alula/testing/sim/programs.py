@@ -19,7 +19,8 @@ from alula.plugin.runner import Failed, Job, Succeeded
 from alula.runtime import failures
 from alula.runtime.attempt import Loaded, perform
 from alula.runtime.element import element_inputs
-from alula.runtime.prepared import Prepared, of_attempt
+from alula.runtime.prepared import Prepared
+from alula.runtime.variables import of_attempt
 from alula.sdk import current
 from alula.sdk.graph import Entity
 from alula.sdk.local import LocalRun, place_at
