@@ -29,7 +29,7 @@ from alula.engine.values import Depot
 from alula.errors import StoreError, StoreUnavailable
 from alula.plugin.runner import Runner
 from alula.store.records import Claim
-from alula.store.store import EntityStore, Store
+from alula.store.store import EntityStore, WorkStore
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        store: WorkStore,
         *,
         owner: str,
         runners: Sequence[Runner],

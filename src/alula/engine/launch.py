@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+CHILD_WORKFLOW = 4
+"""How it came about. Source: flyteidl/admin/execution.proto:ExecutionMetadata.ExecutionMode."""
 _PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 
@@ -47,6 +49,7 @@ class Launchable:
     intake: Intake
     closure: bytes
     entity: str
+    workflow: Identifier
 
     def settings(self, parents: Settings) -> Settings:
         """How the child is run: as its parent, where the launch plan does not say otherwise."""
@@ -148,6 +151,9 @@ class Children:
             parent=parent,
             labels=here.labels,
             facts={**here.facts, TRACEPARENT: traceparent(here, command.path, command.attempt)},
+            workflow=id_text(launched.workflow),
+            principal=here.principal,
+            mode=CHILD_WORKFLOW,
         )
         crash_point("child.before")
         record, fresh = await self._patiently(lambda: store.create(new))
@@ -173,7 +179,7 @@ class Children:
             where=id_text(wanted),
         )
         interface = CompiledWorkflowClosure.FromString(workflow.closure).primary.template.interface
-        return Launchable(spec, intake(spec, interface), workflow.closure, id_text(id))
+        return Launchable(spec, intake(spec, interface), workflow.closure, id_text(id), wanted)
 
     async def _reference(self, recovers: str) -> int:
         """The id of the child execution that the new one recovers; 0 if there is none."""

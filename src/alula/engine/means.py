@@ -16,14 +16,14 @@ from alula.engine.timers import SteadyClock, Timers
 from alula.engine.values import Depot
 from alula.idl import TaskTemplate
 from alula.plugin.runner import Runner
-from alula.store.store import EntityStore, Store
+from alula.store.store import EntityStore, WorkStore
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 @dataclass(slots=True)
 class Means:
-    store: Store
+    store: WorkStore
     entities: EntityStore
     runners: Sequence[Runner]
     depot: Depot

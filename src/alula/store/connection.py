@@ -94,8 +94,11 @@ class Connection:
 
     def listing(self, name: str, conditions: Sequence[str], /, **given: object) -> list[Row]:
         """The rows of a listing for which all the named conditions hold."""
-        statement = self.statements[name].where(self.statements[f"{name}{{{one}}}"] for one in conditions)
-        return self._rows(statement, given)
+        return self.chosen(name, [f"{name}{{{one}}}" for one in conditions], **given)
+
+    def chosen(self, name: str, conditions: Sequence[str], /, **given: object) -> list[Row]:
+        """The rows of a listing for which all conditions hold, each with its whole name."""
+        return self._rows(self.statements[name].where(self.statements[one] for one in conditions), given)
 
     def one(self, name: str, /, **given: object) -> Row | None:
         """The first row."""

@@ -16,6 +16,7 @@ from itertools import islice
 
 from alula._kits.clock import Clock
 from alula.errors import NameTaken, Unknown
+from alula.store.memory_pages import PagesInMemory
 from alula.store.memory_pools import PoolsInMemory
 from alula.store.memory_rows import ExecutionRows, Rows
 from alula.store.records import (
@@ -38,6 +39,7 @@ from alula.store.records import (
     SignalRecord,
     StuckRecord,
 )
+from alula.store.rows import workflow_of
 from alula.store.store import Wake
 
 _NO_FILTER = ExecutionFilter()
@@ -147,6 +149,11 @@ class _Engines(PoolsInMemory):
             parent=new.parent,
             labels=dict(new.labels),
             facts=dict(new.facts),
+            workflow=workflow_of(new),
+            principal=new.principal,
+            tags=new.tags,
+            mode=new.mode,
+            spec=new.spec,
         )
         signals = {name: SignalRecord(name, value) for name, value in new.signals.items()}
         self._executions[id] = ExecutionRows(record, signals=signals)
@@ -388,7 +395,7 @@ class _Cache(Rows):
         return [self._cache[key] for key in keys[:limit]]
 
 
-class MemoryStore(_Engines, _Queries, _Entities, _Cache):
+class MemoryStore(_Engines, _Queries, PagesInMemory, _Entities, _Cache):
     """A whole store in memory.
 
     Args:

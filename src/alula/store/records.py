@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from alula._kits.records import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
     """The name of an execution: unique in the store."""
@@ -51,6 +54,15 @@ class NewExecution:
     """For whoever runs or shows it, opaque to the engine: where the program lies, who asked for it, ..."""
     signals: Mapping[str, bytes] = field(default_factory=dict)
     """Answers given beforehand: serialized literals by signal id."""
+    workflow: str = ""
+    """The workflow that runs, if `entity` is not it: `workflow:project:domain:name:version`."""
+    spec: bytes = b""
+    """A serialized ExecutionSpec, as it was asked for over the wire; empty: it was not."""
+    principal: str = ""
+    """Who asked for it; empty: nobody in particular."""
+    mode: int = 0
+    """How it came about, in the numbers of ExecutionMetadata.ExecutionMode."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +94,21 @@ class ExecutionRecord:
     facts: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     """The engine that has it; empty: none."""
+    workflow: str = ""
+    """Empty: not known without a look into its closure."""
+    principal: str = ""
+    aborted_by: str = ""
+    """Who asked for it to be stopped."""
+    tags: tuple[str, ...] = ()
+    mode: int = 0
+    archived: bool = False
+    state_at: datetime | None = None
+    """When somebody put it away or took it out again, and who."""
+    state_by: str = ""
+    spec: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
     """One node that has begun. Key: `path`."""
@@ -95,6 +120,7 @@ class NodeRecord:
     body: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt. Key: `path` and `number`."""
@@ -227,6 +253,7 @@ class Ending:
     error: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one commit writes, all or nothing. Every row replaces the one with its key."""
@@ -324,6 +351,32 @@ class CacheRecord:
     size_bytes: int
     created_at: datetime
     used_at: datetime
+
+
+Plain = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of a column of what is listed: `phase in ("failed",)`."""
+
+    column: str
+    """A key of `pages.EXECUTIONS` or `pages.NODES`; times are microseconds since 1970."""
+    test: str
+    """`in`, `not_in` (value: a tuple), `gt`, `gte`, `lt`, `lte`, `holds`, `starts`, `ends`."""
+    value: Plain | tuple[Plain, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a listing. No two conditions have the same column and test."""
+
+    where: tuple[Condition, ...] = ()
+    sort: str = "created_at"
+    descending: bool = True
+    limit: int = 100
+    after: tuple[Plain, Plain] | None = None
+    """The value that the last row seen is sorted by, and its id or path; None: from the first one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from alula.store.cached import Cache
 from alula.store.engines import Engines
 from alula.store.entities import Entities
+from alula.store.pages import Pages
 from alula.store.pooled import Pools
 from alula.store.queries import Queries
 
 
-class SqlStore(Engines, Pools, Queries, Entities, Cache):
+class SqlStore(Engines, Pools, Queries, Pages, Entities, Cache):
     """A whole store.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,9 @@ from alula.store.records import (
     PoolRecord,
     StuckRecord,
 )
+
+ARCHIVED = 1
+"""A state of executions, in Flyte's numbers."""
 
 Row = tuple[Any, ...]
 """As the database gives it."""
@@ -90,6 +94,7 @@ def attempt_record(row: Row) -> AttemptRecord:
 def execution_values(new: NewExecution, digest: str, now: int) -> dict[str, Any]:
     """The columns of a new execution."""
     parent = new.parent or Parent(0, "", 0)
+    workflow = workflow_of(new)
     return {
         "project": new.key.project,
         "domain": new.key.domain,
@@ -114,13 +119,25 @@ def execution_values(new: NewExecution, digest: str, now: int) -> dict[str, Any]
         "parent_attempt": parent.attempt,
         "labels": json.dumps(dict(new.labels)),
         "facts": json.dumps(dict(new.facts)),
+        "entity_name": name_in(new.entity),
+        "workflow": workflow,
+        "workflow_name": name_in(workflow),
+        "principal": new.principal,
+        "state_by": "",
+        "aborted_by": "",
+        "tags": lines(new.tags),
+        "mode": new.mode,
+        "state": 0,
+        "state_at": None,
+        "spec": new.spec or None,
     }
 
 
 def execution_record(row: Row) -> ExecutionRecord:
     id, project, domain, name, entity, fingerprint, phase, open, owner, _fence, *rest = row
     created_at, started_at, ended_at, inputs, outputs, error, settings, closure, reference, *rest = rest
-    parent, parent_path, parent_attempt, labels, facts = rest
+    parent, parent_path, parent_attempt, labels, facts, _, workflow, _, principal, *rest = rest
+    state_by, aborted_by, tags, mode, state, state_at, spec = rest
     return ExecutionRecord(
         id=id,
         key=ExecutionKey(project, domain, name),
@@ -141,7 +158,31 @@ def execution_record(row: Row) -> ExecutionRecord:
         labels=json.loads(labels),
         facts=json.loads(facts),
         owner=owner,
+        workflow=workflow,
+        principal=principal,
+        aborted_by=aborted_by,
+        tags=tuple(tags.split("\n")[1:-1]),
+        mode=mode,
+        archived=state == ARCHIVED,
+        state_at=moment_or_none(state_at),
+        state_by=state_by,
+        spec=spec or b"",
     )
+
+
+def lines(texts: Sequence[str]) -> str:
+    """Texts as one, in which each is found by the line breaks around it."""
+    return "".join(["\n", *(f"{text}\n" for text in texts)]) if texts else ""
+
+
+def workflow_of(new: NewExecution) -> str:
+    """What it runs, if that is known."""
+    return new.workflow or (new.entity if new.entity.startswith("workflow:") else "")
+
+
+def name_in(id: str) -> str:
+    """The name in `kind:project:domain:name:version`, which may hold colons."""
+    return ":".join(id.split(":")[3:-1])
 
 
 def execution_fence(row: Row) -> tuple[str, int]:

@@ -39,6 +39,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from alula.store import tables as t
 from alula.store.lease_statements import job_statements, lease_statements
+from alula.store.page_statements import page_statements
 from alula.store.sql import COMPILED, WHERE
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -71,6 +72,7 @@ class Book:
         yield from self._cache()
         yield from job_statements(self._upsert)
         yield from lease_statements(self.insert, self._upsert, self._keep, self._any)
+        yield from page_statements(sqlite=self.sqlite, any_of=self._any, holds=self._holds)
         yield from self._deletion()
 
     def _any(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:

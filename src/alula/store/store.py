@@ -28,7 +28,9 @@ from alula.store.records import (
     Loaded,
     NewExecution,
     NodeRecord,
+    Page,
     Place,
+    Plain,
     PoolRecord,
     PoolUse,
     ProgressRecord,
@@ -164,6 +166,42 @@ class QueryStore(Protocol):
         ...
 
 
+class PageStore(Protocol):
+    """Long listings, page after page; and what is noted of an execution beside what its engine writes."""
+
+    async def page_executions(
+        self, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], ExecutionRecord]]:
+        """Executions without their inputs, outputs and settings, each with its place: what `Page.after` takes."""
+        ...
+
+    async def page_nodes(
+        self, execution: int, inside: str, page: Page, *, elements: bool = False
+    ) -> Sequence[tuple[tuple[Plain, Plain], NodeRecord]]:
+        """Nodes directly in a node (the root: the empty path), or the elements of an array, each with its place."""
+        ...
+
+    async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
+        """Those that have begun, by path."""
+        ...
+
+    async def roots(self, executions: Collection[int]) -> Mapping[int, NodeRecord]:
+        """The root nodes of executions, of those that have begun."""
+        ...
+
+    async def keys(self, executions: Collection[int]) -> Mapping[int, ExecutionKey]:
+        """Their names, of those that are there."""
+        ...
+
+    async def archive(self, execution: int, *, away: bool, who: str) -> None:
+        """Put an execution away, or take it out again: lists may leave it out."""
+        ...
+
+    async def note_abort(self, execution: int, who: str) -> None:
+        """Note who asked for the end of an execution; the first one counts."""
+        ...
+
+
 class PoolStore(Protocol):
     """Units that attempts of all executions share, and limits that change at run time.
 
@@ -289,9 +327,13 @@ class Keeper(Protocol):
         ...
 
 
-class Store(EngineStore, PoolStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
-    """A whole store, as it is opened: `alula.store.opening.open_store`."""
+class WorkStore(EngineStore, PoolStore, QueryStore, EntityStore, CacheStore, Keeper, Protocol):
+    """What it takes to run executions."""
 
     async def aclose(self) -> None:
         """Finish what was begun, and let go of the database."""
         ...
+
+
+class Store(WorkStore, PageStore, Protocol):
+    """A whole store, as it is opened: `alula.store.opening.open_store`."""

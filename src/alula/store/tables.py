@@ -70,6 +70,15 @@ owners = Table(
 )
 """Engines, and how long each has its executions without being heard of."""
 
+ADDED_TEXTS = ("entity_name", "workflow", "workflow_name", "principal", "state_by", "aborted_by", "tags")
+ADDED_NUMBERS = ("mode", "state")
+"""Columns that came later: they have defaults, since rows were there before them."""
+LISTED = {"executions_created": (), "executions_phased": ("phase",)} | {
+    "executions_launched": ("entity_name",),
+    "executions_flow": ("workflow_name",),
+}
+"""How executions of a project and domain are listed fast, newest first: all, and those with one value of a column."""
+
 executions = Table(
     "executions",
     metadata,
@@ -97,6 +106,10 @@ executions = Table(
     _number("parent_attempt"),
     _text("labels"),
     _text("facts"),
+    *(Column(name, _Text, nullable=False, server_default="") for name in ADDED_TEXTS),
+    *(Column(name, _Time, nullable=False, server_default="0") for name in ADDED_NUMBERS),
+    Column("state_at", _Time, nullable=True),
+    Column("spec", _Bytes, nullable=True),
     sqlite_autoincrement=True,
     postgresql_with=_HOT,
 )
@@ -107,6 +120,8 @@ Index("executions_name", executions.c.project, executions.c.domain, executions.c
 Index("executions_open", executions.c.owner, executions.c.id, sqlite_where=_open_1, postgresql_where=_open)
 Index("executions_phase", executions.c.phase, executions.c.id)
 Index("executions_closure", executions.c.closure)
+for _name, _columns in LISTED.items():
+    Index(_name, *(executions.c[one] for one in ("project", "domain", *_columns, "created_at", "id")))
 Index(
     "executions_parent",
     executions.c.parent,

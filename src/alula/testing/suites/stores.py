@@ -1,6 +1,8 @@
 """What every `Store` must do towards engines. Subclass all suites of a store at once, and say how to open it:
 
-class TestMyStore(EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, EntityStoreSuite, CacheStoreSuite):
+class TestMyStore(
+    EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, CacheStoreSuite
+):
     @pytest.fixture
     def opening(self, tmp_path: Path) -> Callable[[], Store]:
         return lambda: MyStore(tmp_path / "store")

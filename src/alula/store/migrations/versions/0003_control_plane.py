@@ -18,6 +18,7 @@ _HOT = {"fillfactor": 75}
 
 def upgrade() -> None:
     _names()
+    _executions()
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -40,3 +41,34 @@ def _names() -> None:
         sa.Column("archived", sa.Boolean(create_constraint=False), nullable=False),
         sqlite_with_rowid=False,
     )
+
+
+def _executions() -> None:
+    """What people ask executions by."""
+    for name in ("entity_name", "workflow", "workflow_name", "principal", "state_by", "aborted_by", "tags"):
+        op.add_column("executions", sa.Column(name, _TEXT, server_default="", nullable=False))
+    for name in ("mode", "state"):
+        op.add_column("executions", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("executions", sa.Column("state_at", sa.BigInteger(), nullable=True))
+    op.add_column("executions", sa.Column("spec", sa.LargeBinary(), nullable=True))
+    _name_those_that_are_there()
+    for name, columns in (
+        ("executions_created", ()),
+        ("executions_phased", ("phase",)),
+        ("executions_launched", ("entity_name",)),
+        ("executions_flow", ("workflow_name",)),
+    ):
+        op.create_index(name, "executions", ["project", "domain", *columns, "created_at", "id"])
+
+
+def _name_those_that_are_there() -> None:
+    """What they run, as far as they say it: `workflow:project:domain:name:version`; a name may hold colons."""
+    database = op.get_bind()
+    named = sa.text(
+        "UPDATE executions SET entity_name = :name, workflow = :flow, workflow_name = :of WHERE entity = :it"
+    )
+    for (entity,) in database.execute(sa.text("SELECT DISTINCT entity FROM executions")).fetchall():
+        kind, *rest = entity.split(":")
+        name = ":".join(rest[2:-1])
+        flow = entity if kind == "workflow" else ""
+        database.execute(named, {"name": name, "flow": flow, "of": name if flow else "", "it": entity})

@@ -1,0 +1,98 @@
+"""`PageStore` on a database: listings by any column, page after page, and what is written beside an execution."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from alula.store.access import Access
+from alula.store.connection import Connection
+from alula.store.records import Condition, ExecutionKey, ExecutionRecord, NodeRecord, Page, Plain
+from alula.store.rows import ARCHIVED, Row, execution_record, node_record
+
+_AFTER_LAST = "\U0010ffff"
+"""Comes after all paths."""
+_MERGED = 12
+"""So many phases at most are asked for one by one, each in the order of an index."""
+
+Key = tuple[Plain, Plain]
+
+
+class Pages(Access):
+    """What is listed for people and other programs."""
+
+    async def page_executions(self, project: str, domain: str, page: Page) -> Sequence[tuple[Key, ExecutionRecord]]:
+        place = {"project": project, "domain": domain}
+
+        def work(connection: Connection) -> list[Row]:
+            split = [one for one in page.where if one.column == "phase" and one.test == "in"]
+            if not split or not isinstance(split[0].value, tuple) or not 1 < len(split[0].value) <= _MERGED:
+                return _listing(connection, "page_executions", page, page.where, place)
+            rest = tuple(one for one in page.where if one is not split[0])
+            found = [
+                _listing(connection, "page_executions", page, (*rest, Condition("phase", "in", (phase,))), place)
+                for phase in split[0].value
+            ]
+            # Rows begin with the key and the id.
+            merged = heapq.merge(*found, key=itemgetter(0, 1), reverse=page.descending)
+            return [row for _, row in zip(range(page.limit), merged, strict=False)]
+
+        return [((row[0], row[1]), execution_record(row[1:])) for row in await self._read(work)]
+
+    async def page_nodes(
+        self, execution: int, inside: str, page: Page, *, elements: bool = False
+    ) -> Sequence[tuple[Key, NodeRecord]]:
+        low, high = bounds(inside, elements=elements)
+        given = {"execution": execution, "low": low, "high": high}
+        rows = await self._read(lambda connection: _listing(connection, "page_nodes", page, page.where, given))
+        return [((row[0], row[1]), node_record(row[1:])) for row in rows]
+
+    async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
+        rows = await self._read(lambda connection: connection.rows("nodes_at", execution=execution, paths=list(paths)))
+        return {row[0]: node_record(row) for row in rows}
+
+    async def roots(self, executions: Collection[int]) -> Mapping[int, NodeRecord]:
+        rows = await self._read(lambda connection: connection.rows("roots_of", ids=list(executions)))
+        return {row[0]: node_record(row[1:]) for row in rows}
+
+    async def keys(self, executions: Collection[int]) -> Mapping[int, ExecutionKey]:
+        rows = await self._read(lambda connection: connection.rows("keys_of", ids=list(executions)))
+        return {id: ExecutionKey(*key) for id, *key in rows}
+
+    async def archive(self, execution: int, *, away: bool, who: str) -> None:
+        def work(connection: Connection) -> None:
+            at = connection.now()
+            state = ARCHIVED if away else 0
+            connection.rows("state_set", execution=execution, state=state, state_at=at, state_by=who)
+
+        await self._write(work)
+
+    async def note_abort(self, execution: int, who: str) -> None:
+        await self._write(lambda connection: connection.rows("aborted_by", execution=execution, who=who))
+
+
+def bounds(inside: str, *, elements: bool) -> tuple[str, str]:
+    """Between which paths those are that lie in a node; of an array, those of its elements."""
+    if elements:
+        return f"{inside}[", f"{inside}\\"  # what comes after [
+    return (f"{inside}/", f"{inside}0") if inside else ("", _AFTER_LAST)  # 0 comes after /
+
+
+def _listing(
+    connection: Connection, name: str, page: Page, where: Sequence[Condition], given: Mapping[str, object]
+) -> list[Row]:
+    values: dict[str, Any] = {**given, "limit": page.limit}
+    conditions = []
+    for one in where:
+        test, value = one.test, one.value
+        if isinstance(value, tuple):
+            test, value = ("eq", value[0]) if test == "in" and len(value) == 1 else (test, value)
+        conditions.append(f"{name}{{{one.column}.{test}}}")
+        values[f"{one.column}_{test}"] = list(value) if isinstance(value, tuple) else value
+    listing = f"{name}.{page.sort}.{'desc' if page.descending else 'asc'}"
+    if page.after is not None:
+        conditions.append(f"{listing}{{after}}")
+        values["after_key"], values["after_id"] = page.after
+    return connection.chosen(listing, conditions, **values)
