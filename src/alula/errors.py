@@ -17,9 +17,11 @@ AlulaError
     - Disapproved           someone said no at an approval gate
     - BranchFailed          a conditional ended in its fail() branch
   x IgnoreOutputs         not a failure: this container of a task has nothing to leave
+  x ImageError            a container image could not be built, pushed or looked up
   x PluginError           a plugin broke its contract or could not be loaded
   x RemoteError           what a plugin's remote said or did; tried again, and never charged to the user
     - RemoteNotFound        the job is gone
+    - ImageMissing          a container engine does not have the image
     - Throttled             it wants to be asked less often
     - Rejected              it refuses the task for good: the attempt fails, at the user's cost
   x DataError             bytes could not be read or written
@@ -194,6 +196,9 @@ class IgnoreOutputs(AlulaError):
         super().__init__(what, where=where, fix=fix)
 
 
+class ImageError(AlulaError): ...
+
+
 class PluginError(AlulaError): ...
 
 
@@ -201,6 +206,9 @@ class RemoteError(AlulaError): ...
 
 
 class RemoteNotFound(RemoteError, LookupError): ...
+
+
+class ImageMissing(RemoteError, LookupError): ...
 
 
 class Throttled(RemoteError):
@@ -220,11 +228,14 @@ class Rejected(RemoteError, ValueError):
 
     Args:
         code: What the failure is called: `QueryFailed`, `BadTaskFormat`.
+        recoverable: Another attempt may succeed after all: what was wrong came out of this one.
     """
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", code: str = "BadTaskFormat") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", code: str = "BadTaskFormat", recoverable: bool = False
+    ) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.code = code
+        self.code, self.recoverable = code, recoverable
 
 
 class DataError(AlulaError, OSError): ...

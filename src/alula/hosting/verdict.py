@@ -73,8 +73,8 @@ def outcome(info: PhaseInfo) -> Succeeded | Failed | None:
 
 
 def rejected(exc: Rejected) -> AttemptFailure:
-    """The task cannot be done, and trying again would not help."""
-    return AttemptFailure(exc.code, str(exc), FailureKind.USER, recoverable=False)
+    """The task cannot be done, not by this attempt at least."""
+    return AttemptFailure(exc.code, str(exc), FailureKind.USER, recoverable=exc.recoverable)
 
 
 def unavailable(trouble: Trouble, cause: BaseException, lasted_seconds: float) -> AttemptFailure:
