@@ -138,6 +138,33 @@ class CallbacksConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`[server]`: what `alula serve` answers to clients of Flyte, where it is given `--grpc` or `--http`."""
+
+    grpc: str = ""
+    """`HOST:PORT` for gRPC; empty: it is not served."""
+    http: str = ""
+    """`HOST:PORT` for HTTP: the same calls as JSON, uploads and downloads; empty: it is not served."""
+    url: str = ""
+    """How others reach the HTTP port, as `https://alula.example.org`; empty: at `http`."""
+    tokens: Path | None = None
+    """A file with the names and digests of API tokens, as `alula token new` writes it; none: everybody may call, which
+    is possible on loopback only."""
+    cert: Path | None = None
+    """A certificate with its chain, for both ports; none: plain text."""
+    key: Path | None = None
+    """The key of the certificate."""
+    insecure: bool = False
+    """Serve others than this machine in plain text: a proxy in front of the ports speaks TLS."""
+    secret: str = field(default="", repr=False)
+    """The key that signs links for uploads and downloads; empty: one is made and kept in the home directory."""
+    message_bytes: int = 64 * 1024 * 1024
+    """The largest request that is read."""
+    upload_bytes: int = 5 * 1024**3
+    """The largest file that is taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything."""
 
@@ -155,6 +182,7 @@ class Config:
     cache: CacheConfig = field(default_factory=CacheConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
     pools: Mapping[str, int] = field(default_factory=dict)
     """`[pools]`: units that attempts share, by name of the pool. A number counts until `alula pool set` changes it, or
     it is changed here."""
@@ -311,7 +339,7 @@ def _hint(word: str, known: Any) -> str:
 
 def _value(section: Any, name: str, one: _Given) -> Any:
     kind = next(str(f.type) for f in fields(section) if f.name == name)
-    if name in ("url", "data", "home", "directory"):
+    if name in ("url", "data", "home") or kind.startswith("Path"):
         return _location(one, as_path=kind.startswith("Path"))
     if name.endswith("_bytes"):
         return size(one.value) if isinstance(one.value, str) else _whole(one.value)
@@ -361,8 +389,16 @@ def _number(value: object) -> float:
     return made
 
 
+def _yes(value: object) -> bool:
+    said = str(value).lower()
+    if said not in ("true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return said == "true"
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "str": str,
+    "bool": _yes,
     "int": _whole,
     "float": _number,
     "timedelta": _duration,

@@ -7,9 +7,10 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,29 +35,31 @@ _CLEAN_UP = 15.0
 if TYPE_CHECKING:
     from alula.observability import exposition
     from alula.observability.metrics import Metrics
+    from alula.serve import control
 else:
+    control = lazy.module("alula.serve.control")
     exposition = lazy.module("alula.observability.exposition")  # needs an extra, and only --metrics comes there
 
 
 @click.command()
 @store_option
+@click.option("--grpc", default="", metavar="HOST:PORT", help="Answer clients of Flyte there, over gRPC.")
+@click.option("--http", default="", metavar="HOST:PORT", help="The same over HTTP, and uploads and downloads.")
+@click.option("--data", default="", metavar="DIR", help="Where all is kept; or a bucket, for files.")
 @click.option("--metrics", default="", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
 @click.option(
     "--workers", type=click.FloatRange(min=0, min_open=True), default=None, metavar="CPUS", help="Cores for tasks."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log every state change that matters to an operator.")
-def serve(store: str, metrics: str, workers: float | None, verbose: bool) -> None:
+def serve(metrics: str, verbose: bool, **given: Any) -> None:
     """Drive all executions in the store, until told to stop (Ctrl-C, SIGTERM).
 
-    Several may run side by side on Postgres; what one leaves, another takes up.
+    With --grpc and --http it is a control plane, too: clients of Flyte register and run programs there. Several may run
+    side by side on Postgres; what one leaves, another takes up.
     """
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     with reported("serving"), ExitStack() as stack:
-        config = load()
-        if store:
-            config = replace(config, store=replace(config.store, url=store))
-        if workers is not None:
-            config = replace(config, workers=replace(config.workers, cpus=workers))
+        config = _configured(load(), **given)
         observers: list[Observer] = []
         if (spans := open_spans()) is not None:
             observers.append(spans)
@@ -67,6 +70,20 @@ def serve(store: str, metrics: str, workers: float | None, verbose: bool) -> Non
             stack.callback(shown.close)
             click.echo(f"metrics at http://{shown.host}:{shown.port}/metrics", err=True)
         asyncio.run(_serve(furnish(config), observers, numbers))
+
+
+def _configured(config: Config, *, store: str, data: str, workers: float | None, grpc: str, http: str) -> Config:
+    """Settings, with what the command line says over them."""
+    if store:
+        config = replace(config, store=replace(config.store, url=store))
+    if "://" in data:
+        config = replace(config, data=data)
+    elif data:
+        config = replace(config, home=Path(data).absolute(), data="")
+    if workers is not None:
+        config = replace(config, workers=replace(config.workers, cpus=workers))
+    server = config.server
+    return replace(config, server=replace(server, grpc=grpc or server.grpc, http=http or server.http))
 
 
 async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics | None) -> None:
@@ -81,7 +98,13 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
             click.echo(
                 f"engine {engine.owner} drives {without_password(house.config.store_url)}; Ctrl-C stops it", err=True
             )
-            await house.unless_lost(stop.wait())
+            async with AsyncExitStack() as stack:
+                if house.config.server.grpc or house.config.server.http:
+                    served = await stack.enter_async_context(control.answering(house, house.config.server))
+                    for what, where in (("gRPC", served.grpc), ("HTTP", served.http)):
+                        if where:
+                            click.echo(f"{what} at {where}", err=True)
+                await house.unless_lost(stop.wait())
             click.echo("stopping: what is under way goes on with the next engine", err=True)
     finally:
         await house.aclose()

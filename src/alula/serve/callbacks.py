@@ -130,12 +130,12 @@ def callbacks(config: CallbacksConfig, store: Store, clock: Clock, *, home: Path
             where="[callbacks] secret",
             fix="set ALULA__CALLBACKS__SECRET to the same random text for all of them",
         )
-    signer = Signer(key or _own_key(home / _FILE), clock, config.lifetime.total_seconds())
+    signer = Signer(key or own_key(home / _FILE), clock, config.lifetime.total_seconds())
     return Callbacks(config.base, signer, store)
 
 
-def _own_key(path: Path) -> bytes:
-    """The key of this user's stores, made when it is first needed; whoever is first, all read the same."""
+def own_key(path: Path) -> bytes:
+    """A key of this user's stores, made when it is first needed; whoever is first, all read the same."""
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         if not path.exists():
@@ -147,9 +147,11 @@ def _own_key(path: Path) -> bytes:
             part.unlink()
         key = path.read_bytes()
     except OSError as exc:
-        raise ConfigError(f"the key of callbacks cannot be kept: {exc}", where=str(path)) from exc
+        raise ConfigError(f"a key that signs links cannot be kept: {exc}", where=str(path)) from exc
     if len(key) < _LEAST_SECRET:
-        raise ConfigError("the key of callbacks is damaged", where=str(path), fix="delete the file: a new one is made")
+        raise ConfigError(
+            "a key that signs links is damaged", where=str(path), fix="delete the file: a new one is made"
+        )
     return key
 
 

@@ -53,8 +53,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(routes: Sequence[BaseRoute], host: str, port: int) -> AsyncIterator[int]:
+async def serving(
+    routes: Sequence[BaseRoute], host: str, port: int, *, tls: tuple[str, str] | None = None
+) -> AsyncIterator[int]:
     """Routes, served inside the block; the port, which is a free one for 0.
+
+    Args:
+        tls: Files of a certificate and of its key; None: plain text.
 
     Raises:
         ConfigError: The address is taken, or is none of this machine.
@@ -71,6 +76,8 @@ async def serving(routes: Sequence[BaseRoute], host: str, port: int) -> AsyncIte
         timeout_graceful_shutdown=_LEAVE_SECONDS,
         h11_max_incomplete_event_size=16 * 1024,
         ws="none",
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
     )
     try:
         listening = await asyncio.get_running_loop().run_in_executor(None, _listen, host, port)

@@ -1,0 +1,124 @@
+"""The control plane: flyteidl's services over a house, on a gRPC port and an HTTP port, as settings have them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alula._kits import lazy
+from alula._kits.aio import to_thread
+from alula.config import ServerConfig
+from alula.errors import ConfigError
+from alula.serve.callbacks import own_key
+from alula.serve.house import House
+from alula.services.binding import Rpc, bind
+from alula.services.gate import Gate, Listening, Tokens, address, check_reach
+from alula.services.launch_plans import LaunchPlans
+from alula.services.links import Links
+from alula.services.registry import Registry
+from alula.services.tasks import Tasks
+from alula.services.uploads import Uploads
+from alula.services.workflows import Workflows
+
+if TYPE_CHECKING:
+    from alula.serve import web
+    from alula.services import server, transfers
+else:
+    server = lazy.module("alula.services.server")  # gRPC, for those who serve it
+    transfers = lazy.module("alula.services.transfers")
+    web = lazy.module("alula.serve.web")
+
+_KEY = "server.key"
+_LEAST_SECRET = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where it is served; empty: not."""
+
+    grpc: str = ""
+    http: str = ""
+
+
+def parts(house: House, links: Links | None) -> list[object]:
+    """Who answers the calls of the control plane, one object for each subject."""
+    desk = house.desk
+    registry = Registry(desk, house.check)
+    return [Tasks(registry), Workflows(registry), LaunchPlans(registry), Uploads(desk, links)]
+
+
+@asynccontextmanager
+async def answering(house: House, config: ServerConfig) -> AsyncIterator[Addresses]:
+    """Both servers, inside the block; where they listen.
+
+    Raises:
+        ConfigError: An address is none, is taken, or would be open to everybody; a package is missing.
+    """
+    gate = Gate(Tokens(config.tokens) if config.tokens is not None else None)
+    if gate.tokens is not None:
+        await to_thread(gate.tokens.known)
+    links = await to_thread(_links, house, config) if config.http else None
+    rpcs = bind(parts(house, links))
+    try:
+        async with AsyncExitStack() as stack:
+            http = ""
+            if config.http and links is not None:
+                http = await stack.enter_async_context(_over_http(house, config, gate, links, rpcs))
+            gate = Gate(gate.tokens, http)
+            yield Addresses(await _over_grpc(stack, config, gate, rpcs) if config.grpc else "", http)
+    except ModuleNotFoundError as exc:
+        raise ConfigError(
+            f"serving needs {exc.name}, which is not installed", where="[server]", fix="pip install 'alula[server]'"
+        ) from exc
+
+
+async def _over_grpc(stack: AsyncExitStack, config: ServerConfig, gate: Gate, rpcs: list[Rpc]) -> str:
+    listening = _listening(config, config.grpc, "grpc")
+    check_reach(listening, gate, "--grpc", insecure=config.insecure)
+    running = await stack.enter_async_context(server.serving(rpcs, listening, gate, message_bytes=config.message_bytes))
+    return _shown(listening.host, running.port)
+
+
+@asynccontextmanager
+async def _over_http(
+    house: House, config: ServerConfig, gate: Gate, links: Links, rpcs: list[Rpc]
+) -> AsyncIterator[str]:
+    """The base URL."""
+    listening = _listening(config, config.http, "http")
+    check_reach(listening, gate, "--http", insecure=config.insecure)
+    if listening.host in ("0.0.0.0", "::") and not config.url:
+        raise ConfigError(
+            f"{config.http} is every address of this machine, and links must name one that others reach",
+            where="--http",
+            fix="say which: [server] url, as in https://alula.example.org",
+        )
+    routes = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
+    tls = (listening.cert_file, listening.key_file) if listening.cert_file else None
+    async with web.serving(routes, listening.host, listening.port, tls=tls) as port:
+        scheme = "https" if tls else "http"
+        yield config.url.rstrip("/") or f"{scheme}://{_shown(listening.host, port)}"
+
+
+def _listening(config: ServerConfig, where: str, what: str) -> Listening:
+    host, port = address(where, what)
+    return Listening(host, port, *(str(one) if one is not None else "" for one in (config.cert, config.key)))
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _links(house: House, config: ServerConfig) -> Links:
+    """Raises ConfigError where replicas would not understand each other's links."""
+    if config.secret:
+        if len(config.secret) < _LEAST_SECRET:
+            raise ConfigError(
+                f"the key of links has {len(config.secret)} characters; {_LEAST_SECRET} are the least",
+                where="[server] secret",
+                fix="python -c 'import secrets; print(secrets.token_hex(32))' makes one",
+            )
+        return Links(config.secret.encode(), house.clock)
+    return Links(own_key(Path(house.config.home) / _KEY), house.clock)

@@ -1,0 +1,144 @@
+"""Who may call, and from where: the rule of loopback, TLS, and API tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alula.errors import ConfigError, NotSignedIn
+from alula.plugin.announcing import is_loopback
+from alula.services.binding import Call
+
+_REFUSAL = NotSignedIn("a valid token is missing", fix="send the header `authorization: Bearer TOKEN`")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a server listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: any that is free."""
+    cert_file: str = ""
+    """A certificate with its chain; empty: plain text."""
+    key_file: str = ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(f"{self.host}:{self.port}")
+
+
+def address(text: str, what: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`. Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{text!r} is no address for {what}", fix="give HOST:PORT, as in 127.0.0.1:8089")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """API tokens: whose they are, by the digest of each. A token itself is kept nowhere.
+
+    Args:
+        path: A file with a name and the SHA-256 of a token on each line; read again when it has changed.
+    """
+
+    path: Path
+    _kept: dict[int, Mapping[bytes, str]] = field(default_factory=dict)
+
+    def principal(self, token: str) -> str:
+        """Whose token it is; empty: nobody's. Raises ConfigError if the file cannot be read."""
+        given = hashlib.sha256(token.encode()).digest()
+        found = ""
+        for digest, name in self.known().items():  # all of them, so that time tells nothing
+            if hmac.compare_digest(digest, given):
+                found = name
+        return found
+
+    def known(self) -> Mapping[bytes, str]:
+        try:
+            changed = self.path.stat().st_mtime_ns
+            if changed not in self._kept:
+                read = parse_tokens(self.path.read_text(encoding="utf-8"), str(self.path))
+                self._kept.clear()
+                self._kept[changed] = read
+            return self._kept[changed]
+        except OSError as exc:
+            raise ConfigError(f"the file of tokens cannot be read: {exc.strerror}", where=str(self.path)) from exc
+
+
+def parse_tokens(text: str, where: str) -> Mapping[bytes, str]:
+    """Names by the digests of their tokens. Raises ConfigError for a line that is none, without showing it."""
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        try:
+            name, digest = words
+            found[bytes.fromhex(digest)] = name
+            if len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
+                raise ValueError(digest)
+        except ValueError:
+            raise ConfigError(
+                f"line {number} is no name and SHA-256 of a token", where=where, fix="alula token new NAME writes one"
+            ) from None
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What every call passes before it is answered.
+
+    Args:
+        tokens: None: anybody who reaches the server may call.
+        base_url: Of this server over HTTP.
+    """
+
+    tokens: Tokens | None = None
+    base_url: str = ""
+
+    def call(self, headers: Iterable[tuple[str, str | bytes]], peer: str, seconds: float | None) -> Call:
+        """What is known of a call. Raises NotSignedIn."""
+        return Call(self.principal(headers), peer, seconds, self.base_url)
+
+    def principal(self, headers: Iterable[tuple[str, str | bytes]]) -> str:
+        """Who calls, by the token that is sent. Raises NotSignedIn."""
+        if self.tokens is None:
+            return ""
+        given = next((value for key, value in headers if key.lower() == "authorization"), "")
+        scheme, _, token = (given if isinstance(given, str) else given.decode("latin-1")).partition(" ")
+        name = self.tokens.principal(token.strip()) if scheme.lower() == "bearer" else ""
+        if not name:
+            raise NotSignedIn(_REFUSAL.what, fix=_REFUSAL.fix)
+        return name
+
+
+def check_reach(listening: Listening, gate: Gate, what: str, *, insecure: bool = False) -> None:
+    """Refuse to listen where others than this machine reach it and anybody may call, or read along.
+
+    Raises:
+        ConfigError: Tokens or TLS are missing there.
+    """
+    if bool(listening.cert_file) != bool(listening.key_file):
+        raise ConfigError("a certificate and its key go together", where="[server]", fix="give cert and key")
+    if listening.loopback or insecure:
+        return
+    where = f"{what} {listening.host}:{listening.port}"
+    if gate.tokens is None:
+        raise ConfigError(
+            f"{listening.host} can be reached from outside, and everybody there could run programs here",
+            where=where,
+            fix="make a token (alula token new NAME), and name its file: [server] tokens; or listen on 127.0.0.1",
+        )
+    if not listening.cert_file:
+        raise ConfigError(
+            f"{listening.host} can be reached from outside, and tokens would travel there in plain text",
+            where=where,
+            fix="give [server] cert and key; or [server] insecure = true, behind a proxy that speaks TLS",
+        )

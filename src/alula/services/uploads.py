@@ -1,0 +1,115 @@
+"""DataProxyService: where clients put the files of their programs and inputs, and links to what tasks have left."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from datetime import timedelta
+
+from alula._kits.aio import to_thread
+from alula.admin.desk import Desk, refuse
+from alula.admin.names import place_faults
+from alula.data import uris
+from alula.errors import NameTaken, ObjectNotFound, RequestError, Untimely
+from alula.idl.service import (
+    DATA_PROXY,
+    CreateUploadLocationRequest,
+    CreateUploadLocationResponse,
+)
+from alula.services.binding import Call
+from alula.services.links import Grant, Links
+
+PLACE = "_uploads"
+"""Directory below the data prefix; a project cannot have this name."""
+_MD5_BYTES = 16
+_LONGEST_NAME = 1024
+_READ_BYTES = 4 * 1024 * 1024
+
+
+class Uploads:
+    """Places for what clients upload: by content, or where they say, and never outside of their project's own place.
+
+    Args:
+        links: None: there is no HTTP server to put anything to.
+    """
+
+    service = DATA_PROXY
+
+    def __init__(self, desk: Desk, links: Links | None) -> None:
+        self._desk, self._links = desk, links
+
+    async def CreateUploadLocation(
+        self, request: CreateUploadLocationRequest, call: Call
+    ) -> CreateUploadLocationResponse:
+        """Raises RequestError, and NameTaken where something else lies already."""
+        path = upload_path(request)
+        links = _served(self._links)
+        uri = uris.join(plain(self._desk.data), PLACE, path)
+        if request.filename_root and request.filename:  # else the path comes from the content, or is a new one
+            await self._check_free(uri, request.content_md5)
+        lasting = request.expires_in.ToTimedelta() if request.HasField("expires_in") else None
+        grant = Grant("PUT", uri, md5=request.content_md5, base=call.base_url)
+        url, until = links.url(grant, lasting=_positive(lasting))
+        made = CreateUploadLocationResponse(signed_url=url, native_url=uri)
+        made.expires_at.FromDatetime(until)
+        return made
+
+    async def _check_free(self, uri: str, md5: bytes) -> None:
+        try:
+            file = await self._desk.objects.open_reader(uri)
+        except ObjectNotFound:
+            return
+        with file:
+            found = hashlib.md5(usedforsecurity=False)
+            while piece := await to_thread(file.read, _READ_BYTES):
+                found.update(piece)
+        if md5 and found.digest() != md5:
+            raise NameTaken(f"another file lies at {uri}", fix="upload it under another filename_root")
+
+
+def upload_path(request: CreateUploadLocationRequest) -> str:
+    """Where an upload goes, below the place of uploads: `project/domain/root/name`, each part checked.
+
+    Raises:
+        RequestError: With every fault of the request.
+    """
+    faults = place_faults(request.project, request.domain)
+    md5, root, name = request.content_md5, request.filename_root, request.filename
+    if not md5 and not root:
+        faults.append("content_md5: either it or filename_root must be there")
+    if md5 and len(md5) != _MD5_BYTES:
+        faults.append(f"content_md5: has {len(md5)} bytes, and an MD5 has {_MD5_BYTES}")
+    for what, given in (("filename", name), ("filename_root", root)):
+        faults += [f"{what}: {fault}" for fault in _name_faults(given)]
+    if faults:
+        raise refuse("nothing can be uploaded so", faults)
+    root = root or base64.b32encode(md5).decode()
+    return f"{request.project}/{request.domain}/{root}/{name or secrets.token_hex(10)}"
+
+
+def _name_faults(name: str) -> list[str]:
+    if not name:
+        return []
+    if len(name.encode()) > _LONGEST_NAME:
+        return [f"has {len(name.encode())} bytes, and may have {_LONGEST_NAME}"]
+    if any(part in ("", ".", "..") for part in name.split("/")) or any(ord(char) < 32 for char in name):
+        return [f"{name!r} is no path below a directory"]
+    return []
+
+
+def plain(uri: str) -> str:
+    """A URI as clients take it: a path instead of `file://`, which flytekit makes relative to where it runs."""
+    return uris.rest(uri) if uri.startswith("file://") else uri
+
+
+def _positive(lasting: timedelta | None) -> timedelta | None:
+    if lasting is not None and lasting <= timedelta(0):
+        raise RequestError(f"expires_in is {lasting}, and must be above zero")
+    return lasting
+
+
+def _served(links: Links | None) -> Links:
+    if links is None:
+        raise Untimely("this server has no HTTP address to upload to", fix="start it with alula serve --http HOST:PORT")
+    return links
