@@ -103,6 +103,43 @@ class SecretsConfig:
     """Files `<group>/<key>` for plugins that ask for a secret; none: environment variables only."""
 
 
+class Lending(StrEnum):
+    """What tasks get to reach an object store with, when they run in containers."""
+
+    LIMITED = "limited"
+    """Short-lived credentials for their own prefixes; only addresses where this process has an identity of its machine,
+    as the container has its own then."""
+    OWN = "own"
+    """The very credentials of this process."""
+    NOTHING = "nothing"
+    """Addresses, and no credentials: the containers have an identity of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """`[storage]`"""
+
+    tasks: Lending = Lending.LIMITED
+    """What tasks in containers get: `limited`, `own` or `nothing`."""
+    task_lifetime: timedelta = timedelta(hours=12)
+    """How long limited credentials are good for, if a task has no timeout; stores allow 12 hours at most."""
+    concurrency: int = 16
+    """Objects, or pieces of one object, on their way at a time."""
+    timeout: timedelta = timedelta(seconds=120)
+    """For one request, which moves at most some 16 MiB."""
+    connect_timeout: timedelta = timedelta(seconds=10)
+    """For reaching the server."""
+    retries: int = 4
+    """Of a request that met a fault of the server or the network."""
+    s3: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`[storage.s3]`: `endpoint`, `access_key_id`, `secret_access_key`, `region`, ...; `task_endpoint` and `task_role`
+    are what tasks get."""
+    gs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`[storage.gs]`: `service_account`, `base_url`, ...; `task_endpoint`."""
+    az: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`[storage.az]`: `account_name`, `account_key`, `endpoint`, ...; `task_endpoint`."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallbacksConfig:
     """`[callbacks]`"""
@@ -183,6 +220,7 @@ class Config:
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     pools: Mapping[str, int] = field(default_factory=dict)
     """`[pools]`: units that attempts share, by name of the pool. A number counts until `alula pool set` changes it, or
     it is changed here."""
@@ -243,6 +281,23 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     return config
 
 
+def storage_of(environ: Mapping[str, str]) -> StorageConfig:
+    """What the environment says of object stores: the variables that begin with `ALULA__STORAGE__`.
+
+    Raises:
+        ConfigError: With the first fault.
+    """
+    config = Config(home=Path())
+    for one in _from_environment(
+        {name: v for name, v in environ.items() if name.startswith(f"{ENVIRONMENT}STORAGE__")}, Path()
+    ):
+        try:
+            config = _put(config, one)
+        except ValueError as exc:
+            raise ConfigError(f"{one.where}: {exc}", fix="docs/reference/config.md lists the keys") from exc
+    return config.storage
+
+
 def file_for(directory: Path) -> Path | None:
     """The `alula.toml` that counts in a directory; None: there is none."""
     for at in (directory, *directory.parents):
@@ -288,6 +343,8 @@ def _put(config: Config, one: _Given) -> Config:
         return replace(config, backends=_deeper(config.backends, rest, one.value))
     if section == "pools":
         return replace(config, pools={**config.pools, **_pools(rest, one.value)})
+    if section == "storage" and rest and rest[0] in _STORES:
+        return replace(config, storage=_stores(config.storage, rest, one))
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     if section not in known:
         raise ValueError(f"there is no {'section' if rest else 'key'} {section!r}{_hint(section, known)}")
@@ -315,6 +372,26 @@ def _pools(rest: list[str], value: object) -> dict[str, int]:
             raise ValueError(f"pool {name} has {units!r} units: write a number")
         found[str(name)] = number
     return found
+
+
+_STORES = ("s3", "gs", "az")
+_PATHS = ("application_credentials", "federated_token_file", "service_account", "web_identity_token_file")
+"""Keys of stores that name files of this machine."""
+
+
+def _stores(storage: StorageConfig, rest: list[str], one: _Given) -> StorageConfig:
+    """Object stores, with one or more keys of a store given. Raises ValueError."""
+    scheme, *path = rest
+    given = {"__".join(path): one.value} if path else one.value
+    if not isinstance(given, Mapping):
+        raise ValueError(f"storage.{scheme} is a section: write [storage.{scheme}] and its keys below")
+    keys = dict(getattr(storage, scheme))
+    for key, value in given.items():
+        if isinstance(value, Mapping | list):
+            raise ValueError(f"{key} is {value!r}: write one value")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        keys[key] = str(one.base / Path(text).expanduser()) if key in _PATHS and text else text
+    return replace(storage, **{scheme: keys})  # type: ignore[arg-type]  # the name is one of three of that type
 
 
 def _deeper(table: Mapping[str, Any], path: list[str], value: object) -> Mapping[str, Any]:
@@ -372,6 +449,13 @@ def _durability(value: object) -> Durability:
         raise ValueError(f"{value!r} is none of {', '.join(Durability)}") from None
 
 
+def _lending(value: object) -> Lending:
+    try:
+        return Lending(str(value).lower())
+    except ValueError:
+        raise ValueError(f"{value!r} is none of {', '.join(Lending)}") from None
+
+
 def _whole(value: object) -> int:
     number = _number(value)
     if number != int(number):
@@ -404,5 +488,6 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "timedelta": _duration,
     "timedelta | None": lambda value: None if value in ("", "none") else _duration(value),
     "Durability": _durability,
+    "Lending": _lending,
 }
 """By declared type."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alula.config import Config, Durability, home, load
+from alula.config import Config, Durability, Lending, home, load, storage_of
 from alula.errors import ConfigError
 
 EVERYTHING = """
@@ -106,11 +106,53 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_every_key_of_every_section_can_be_set_by_a_variable(tmp_path: Path) -> None:
     samples = {"str": "x", "Durability": "relaxed", "Path": "/x", "int": "3", "float": "3", "timedelta": "3s"}
+    samples |= {"Lending": "own", "bool": "true"}
     config = Config()
     keys = [(s.name, f) for s in fields(config) if is_dataclass(v := getattr(config, s.name)) for f in fields(v)]
+    keys = [(s, f) for s, f in keys if not f.type.startswith("Mapping")]
     environ = {f"ALULA__{s}__{f.name}".upper(): samples[str(f.type).partition(" ")[0]] for s, f in keys}
     made = load(tmp_path, environ)
     assert all(getattr(getattr(made, s), f.name) != getattr(getattr(config, s), f.name) for s, f in keys)
+
+
+def test_stores_have_sections_of_their_own_and_keys_that_nobody_lists(tmp_path: Path) -> None:
+    text = """
+    [storage]
+    tasks = "own"
+    [storage.s3]
+    endpoint = "http://minio:9000"
+    virtual_hosted_style_request = false
+    [storage.gs]
+    service_account = "key.json"
+    """
+    written(tmp_path, text)
+    made = load(tmp_path, {"ALULA__STORAGE__S3__REGION": "x", "ALULA__STORAGE__RETRIES": "0"}).storage
+    assert (made.tasks, made.retries) == (Lending.OWN, 0)
+    assert made.s3 == {"endpoint": "http://minio:9000", "virtual_hosted_style_request": "false", "region": "x"}
+    assert made.gs == {"service_account": str(tmp_path / "key.json")}
+    assert "minio" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[storage]\ns3 = 'x'", r"write \[storage\.s3\] and its keys below"),
+        ("[storage.s3]\nendpoint = ['a']", "write one value"),
+        ("[storage]\ntasks = 'some'", "'some' is none of limited, own, nothing"),
+        ("[storage]\nretry = 1", "has no key 'retry'; did you mean 'retries'"),
+    ],
+)
+def test_faults_of_stores_are_told(text: str, said: str, tmp_path: Path) -> None:
+    written(tmp_path, text)
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, {})
+
+
+def test_the_environment_alone_says_where_stores_are_too() -> None:
+    environ = {"ALULA__STORAGE__S3__ENDPOINT": "http://x", "ALULA__STORE__NOTHING": "1"}
+    assert storage_of(environ).s3 == {"endpoint": "http://x"}
+    with pytest.raises(ConfigError, match="ALULA__STORAGE__RETRIES: 'x' is no number"):
+        storage_of({"ALULA__STORAGE__RETRIES": "x"})
 
 
 def test_home_is_the_users_own_unless_a_variable_says_otherwise(

@@ -155,7 +155,8 @@ class Remote:
 
     def _open(self, bucket: str) -> stores.ObjectStore:
         settings = self._settings
-        options: dict[str, Any] = dict(getattr(settings, self._scheme))
+        given = settings.of(self._scheme)
+        options: dict[str, Any] = {key: value for key, value in given.items() if not key.startswith("task_")}
         address = options.get("endpoint") or options.get("base_url") or ""
         client: ClientConfig = {
             "timeout": timedelta(seconds=settings.timeout_seconds),
