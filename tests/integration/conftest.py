@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.fixtures import control_plane as control_plane
 from tests.servers.fixtures import mariadb as mariadb
 from tests.servers.fixtures import postgres as postgres
 from tests.servers.fixtures import postgres_url as postgres_url

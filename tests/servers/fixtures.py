@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import needs
+from tests.servers.control_plane import ControlPlane
+from tests.servers.control_plane import control_plane as served
 from tests.servers.docker import Docker, NoDocker, docker_engine
 from tests.servers.mariadb import MariaDB, NoMariaDB, mariadb_server
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
@@ -58,3 +60,10 @@ def mariadb() -> Iterator[MariaDB]:
             yield server
     except NoMariaDB as exc:
         needs("MariaDB", str(exc))
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """`alula serve` for all tests, each of which works in a project or under versions of its own."""
+    with served(tmp_path_factory.mktemp("control-plane")) as server:
+        yield server
