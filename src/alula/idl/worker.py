@@ -14,6 +14,7 @@ from typing import ClassVar, TypeVar
 
 import msgpack
 
+from alula._kits.records import quick
 from alula.errors import DataError
 
 VERSION = 1
@@ -40,6 +41,7 @@ M = TypeVar("M", bound=Message)
 # engine -> worker
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Run(Message):
     """Run an attempt."""
@@ -65,6 +67,7 @@ class Run(Message):
 # worker -> engine
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ended(Message):
     """An attempt is over."""
