@@ -18,12 +18,20 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from alula._kits import lazy
 from alula.errors import CallError, ConfigError, PluginError
+
+if TYPE_CHECKING:
+    from alula.sdk import image_builder
+else:
+    image_builder = lazy.module("alula.sdk.image_builder")  # for those who have images built, and it needs this file
 
 log = logging.getLogger(__name__)
 
+DOCKER = "docker"
+"""The builder that is there without being registered; `default` means it, too."""
 IMAGE_ID_VARIABLE = "_F_IMG_ID"
 """Set in an image to the id of the spec that it was built from."""
 
@@ -170,7 +178,7 @@ class ImageSpec:
                     fix="add source_root='path/of/the/sources'",
                 )
             root = Path(self.source_root)
-            chosen = [root] if self.source_copy_mode is CopyFileDetection.ALL else _loaded(root)
+            chosen = [root] if self.source_copy_mode is CopyFileDetection.ALL else loaded_below(root)
             content["source_root"] = _digest(chosen, self.name, root)
         tag = _hash(content)
         return self.tag_format.format(spec_hash=tag) if self.tag_format else tag
@@ -350,16 +358,18 @@ class ImageBuildEngine:
             return NoOpBuilder()
         if spec.builder is None and cls.builders:
             return max(cls.builders.values(), key=lambda entry: entry[1])[0]
-        if spec.builder in cls.builders:
-            return cls.builders[spec.builder][0]
-        wanted = (
-            f"no image builder {spec.builder!r} is registered" if spec.builder else "no image builder is registered"
-        )
+        name = spec.builder or DOCKER
+        if name == "default" and name not in cls.builders:
+            name = DOCKER
+        if name == DOCKER and name not in cls.builders:
+            cls.register(DOCKER, image_builder.DockerBuilder(), priority=1)
+        if name in cls.builders:
+            return cls.builders[name][0]
         raise PluginError(
-            f"{wanted}, so {spec.image_name()} cannot be built",
-            where=f"registered: {', '.join(sorted(cls.builders)) or 'none'}",
-            fix="register one with ImageBuildEngine.register(name, builder), or build the image yourself and give the "
-            "task container_image='registry/name:tag'",
+            f"no image builder {spec.builder!r} is registered, so {spec.image_name()} cannot be built",
+            where=f"there are {', '.join(sorted({*cls.builders, DOCKER}))}",
+            fix="leave builder= out, register one with ImageBuildEngine.register(name, builder), or build the image "
+            "yourself and give the task container_image='registry/name:tag'",
         )
 
 
@@ -372,7 +382,7 @@ def _hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _loaded(root: Path) -> list[Path]:
+def loaded_below(root: Path) -> list[Path]:
     """The files below `root` that modules of this process come from."""
     files = {
         Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
@@ -386,7 +396,7 @@ def _digest(paths: Sequence[Path], name: str, root: Path | None = None) -> str:
     try:
         for path in paths:
             base = (root or path.parent).resolve()
-            for file in sorted(_files(path)):
+            for file in sorted(files_below(path)):
                 relative = file.resolve().relative_to(base) if file.resolve().is_relative_to(base) else file.name
                 data = file.read_bytes()
                 found.update(f"{relative}\0{len(data)}\0".encode() + data)
@@ -399,7 +409,8 @@ def _digest(paths: Sequence[Path], name: str, root: Path | None = None) -> str:
     return found.hexdigest()
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_below(path: Path) -> Iterator[Path]:
+    """A file, or all files of a directory but those that no image needs."""
     if not path.is_dir():
         yield path
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from alula.errors import CallError, ConfigError, PluginError
+from alula.errors import CallError, ConfigError, PluginError, RemoteError
 from alula.sdk.image_spec import CopyFileDetection, ImageBuildEngine, ImageSpec, ImageSpecBuilder
 
 
@@ -206,14 +206,22 @@ def test_without_docker_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert ImageSpec().exist() is None
 
 
-def test_without_a_builder_the_error_says_what_is_missing() -> None:
-    with pytest.raises(PluginError, match="no image builder is registered") as caught:
-        ImageBuildEngine.build(ImageSpec())
-    assert "container_image='registry/name:tag'" in caught.value.fix
+def test_a_builder_that_nobody_registered_is_named_with_those_that_there_are() -> None:
     ImageBuildEngine.register("mine", Recorder())
     with pytest.raises(PluginError, match="'envd' is registered") as caught:
         ImageBuildEngine.build(ImageSpec(builder="envd"))
-    assert "mine" in caught.value.where
+    assert "docker, mine" in caught.value.where
+    assert "container_image='registry/name:tag'" in caught.value.fix
+
+
+@pytest.mark.parametrize("name", [None, "docker", "default"])
+def test_the_engine_at_hand_builds_where_no_builder_is_registered(
+    name: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(RemoteError, match=r"none\.sock does not answer"):
+        ImageBuildEngine.build(ImageSpec(builder=name))
+    assert set(ImageBuildEngine.get_registry()) == {"docker"}
 
 
 def test_the_builder_of_highest_priority_serves_base_images_first() -> None:
