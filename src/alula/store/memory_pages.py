@@ -34,7 +34,7 @@ class PagesInMemory(Rows):
     async def page_executions(self, project: str, domain: str, page: Page) -> Sequence[tuple[Key, ExecutionRecord]]:
         records = [row.record for row in self._executions.values()]
         here = [one for one in records if (one.key.project, one.key.domain) == (project, domain)]
-        found = _chosen([(one.id, _values(one), one) for one in here], page)
+        found = chosen([(one.id, _values(one), one) for one in here], page)
         return [(key, replace(one, inputs=b"", outputs=b"", settings=b"")) for key, one in found]
 
     async def page_nodes(
@@ -43,11 +43,18 @@ class PagesInMemory(Rows):
         low, high = bounds(inside, elements=elements)
         rows = [row for path, row in self._at(execution).nodes.items() if low < path < high]
         direct = [row for row in rows if not {"/", "["} & set(row.path[len(low) :])]
-        return _chosen([(row.path, _node_values(row), row) for row in direct], page)
+        return chosen([(row.path, _node_values(row), row) for row in direct], page)
 
     async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
         rows = self._at(execution).nodes
         return {path: rows[path] for path in paths if path in rows}
+
+    async def expanded(self, execution: int, paths: Collection[str]) -> Collection[str]:
+        return set(paths) & self._at(execution).expansions.keys()
+
+    async def expansion(self, execution: int, path: str) -> bytes | None:
+        found = self._at(execution).expansions.get(path)
+        return found.closure if found is not None else None
 
     async def roots(self, executions: Collection[int]) -> Mapping[int, NodeRecord]:
         there = {id: self._executions[id].nodes.get("") for id in executions if id in self._executions}
@@ -65,7 +72,8 @@ class PagesInMemory(Rows):
         row.record = replace(row.record, aborted_by=row.record.aborted_by or who)
 
 
-def _chosen(rows: Sequence[tuple[Plain, Values, T]], page: Page) -> list[tuple[Key, T]]:
+def chosen(rows: Sequence[tuple[Plain, Values, T]], page: Page) -> list[tuple[Key, T]]:
+    """The page of these rows, each of which comes with its id and its columns."""
     found = [((values[page.sort], id), one) for id, values, one in rows if _fits(values, page.where)]
     found.sort(key=lambda row: row[0], reverse=page.descending)
     if page.after is not None:

@@ -61,8 +61,8 @@ def page_statements(*, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
     mine = and_(_x.project == bindparam("project"), _x.domain == bindparam("domain"))
     for name in ("created_at", "started_at", "updated_at", "duration", "name", "phase"):
         key = {**_NUMBERS, **_TEXTS}[name]
-        yield from _orders(f"page_executions.{name}", select(key.label("key"), *listed).where(mine, here), key, _x.id)
-    yield from _tests("page_executions", _NUMBERS, _TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
+        yield from orders(f"page_executions.{name}", select(key.label("key"), *listed).where(mine, here), key, _x.id)
+    yield from tests("page_executions", _NUMBERS, _TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
     rest = func.substr(_n.path, func.length(bindparam("low", type_=_n.path.type)) + literal_column("1"))
     find = func.instr if sqlite else func.strpos
     inside = and_(
@@ -75,9 +75,12 @@ def page_statements(*, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
     whole = [column for column in n.c if column.name != "execution"]
     for name in ("created_at", "updated_at", "path", "phase"):
         key = {**_NODE_NUMBERS, **_NODE_TEXTS}[name]
-        yield from _orders(f"page_nodes.{name}", select(key.label("key"), *whole).where(inside, here), key, _n.path)
-    yield from _tests("page_nodes", _NODE_NUMBERS, _NODE_TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
+        yield from orders(f"page_nodes.{name}", select(key.label("key"), *whole).where(inside, here), key, _n.path)
+    yield from tests("page_nodes", _NODE_NUMBERS, _NODE_TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
     yield "nodes_at", select(*whole).where(_n.execution == bindparam("execution"), any_of(_n.path, "paths"))
+    e = t.expansions.c
+    yield "expanded_at", select(e.path).where(e.execution == bindparam("execution"), any_of(e.path, "paths"))
+    yield "expansion_at", select(e.closure).where(e.execution == bindparam("execution"), e.path == bindparam("path"))
     yield "roots_of", select(*n.c).where(any_of(_n.execution, "ids"), _n.path == literal_column("''"))
     yield "keys_of", select(_x.id, _x.project, _x.domain, _x.name).where(any_of(_x.id, "ids"))
     at = _x.id == bindparam("execution")
@@ -86,7 +89,8 @@ def page_statements(*, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
     yield "aborted_by", update(x).where(at, _x.aborted_by == literal_column("''")).values(aborted_by=bindparam("who"))
 
 
-def _orders(name: str, rows: Select[Any], key: ColumnElement[Any], id: ColumnElement[Any]) -> Named:
+def orders(name: str, rows: Select[Any], key: ColumnElement[Any], id: ColumnElement[Any]) -> Named:
+    """A listing in both directions, and where a page of each goes on."""
     limit: ColumnElement[int] = bindparam("limit")
     yield f"{name}.asc", rows.order_by(key, id).limit(limit)
     yield f"{name}.desc", rows.order_by(key.desc(), id.desc()).limit(limit)
@@ -96,7 +100,7 @@ def _orders(name: str, rows: Select[Any], key: ColumnElement[Any], id: ColumnEle
     yield f"{name}.desc{{after}}", and_(key <= bindparam("after_key"), tuple_(key, id) < last)
 
 
-def _tests(name: str, numbers: Columns, texts: Columns, *, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
+def tests(name: str, numbers: Columns, texts: Columns, *, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
     """`page_executions{phase.in}` and the like; the parameter of each is named `phase.in` with an underscore."""
     for column, of in {**numbers, **texts}.items():
         yield f"{name}{{{column}.eq}}", of == bindparam(f"{column}_eq")

@@ -29,10 +29,10 @@ class Pages(Access):
         def work(connection: Connection) -> list[Row]:
             split = [one for one in page.where if one.column == "phase" and one.test == "in"]
             if not split or not isinstance(split[0].value, tuple) or not 1 < len(split[0].value) <= _MERGED:
-                return _listing(connection, "page_executions", page, page.where, place)
+                return listing(connection, "page_executions", page, page.where, place)
             rest = tuple(one for one in page.where if one is not split[0])
             found = [
-                _listing(connection, "page_executions", page, (*rest, Condition("phase", "in", (phase,))), place)
+                listing(connection, "page_executions", page, (*rest, Condition("phase", "in", (phase,))), place)
                 for phase in split[0].value
             ]
             # Rows begin with the key and the id.
@@ -46,12 +46,22 @@ class Pages(Access):
     ) -> Sequence[tuple[Key, NodeRecord]]:
         low, high = bounds(inside, elements=elements)
         given = {"execution": execution, "low": low, "high": high}
-        rows = await self._read(lambda connection: _listing(connection, "page_nodes", page, page.where, given))
+        rows = await self._read(lambda connection: listing(connection, "page_nodes", page, page.where, given))
         return [((row[0], row[1]), node_record(row[1:])) for row in rows]
 
     async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
         rows = await self._read(lambda connection: connection.rows("nodes_at", execution=execution, paths=list(paths)))
         return {row[0]: node_record(row) for row in rows}
+
+    async def expanded(self, execution: int, paths: Collection[str]) -> Collection[str]:
+        rows = await self._read(
+            lambda connection: connection.rows("expanded_at", execution=execution, paths=list(paths))
+        )
+        return {path for (path,) in rows}
+
+    async def expansion(self, execution: int, path: str) -> bytes | None:
+        row = await self._read(lambda connection: connection.one("expansion_at", execution=execution, path=path))
+        return None if row is None else row[0]
 
     async def roots(self, executions: Collection[int]) -> Mapping[int, NodeRecord]:
         rows = await self._read(lambda connection: connection.rows("roots_of", ids=list(executions)))
@@ -80,9 +90,10 @@ def bounds(inside: str, *, elements: bool) -> tuple[str, str]:
     return (f"{inside}/", f"{inside}0") if inside else ("", _AFTER_LAST)  # 0 comes after /
 
 
-def _listing(
+def listing(
     connection: Connection, name: str, page: Page, where: Sequence[Condition], given: Mapping[str, object]
 ) -> list[Row]:
+    """The rows of a page of a listing: what they are sorted by, their id, and the rest."""
     values: dict[str, Any] = {**given, "limit": page.limit}
     conditions = []
     for one in where:

@@ -27,7 +27,7 @@ from alula.store.rows import attempt_record, execution_record, micros, moment, n
 T = TypeVar("T")
 
 _NO_FILTER = ExecutionFilter()
-_NAMES = 10_000
+_NAMES = 1_000
 """So many names at most are compared with one that was not found."""
 
 

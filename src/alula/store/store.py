@@ -26,6 +26,7 @@ from alula.store.records import (
     JobRecord,
     LeaseRecord,
     Loaded,
+    NameRecord,
     NewExecution,
     NodeRecord,
     Page,
@@ -185,6 +186,14 @@ class PageStore(Protocol):
         """Those that have begun, by path."""
         ...
 
+    async def expanded(self, execution: int, paths: Collection[str]) -> Collection[str]:
+        """Which of some nodes have become workflows."""
+        ...
+
+    async def expansion(self, execution: int, path: str) -> bytes | None:
+        """The closure of the workflow that a node has become; None: it has not."""
+        ...
+
     async def roots(self, executions: Collection[int]) -> Mapping[int, NodeRecord]:
         """The root nodes of executions, of those that have begun."""
         ...
@@ -273,6 +282,26 @@ class EntityStore(Protocol):
         self, kind: str, *, project: str = "", domain: str = "", name: str = "", limit: int = 100
     ) -> Sequence[EntityRecord]:
         """Newest first, without their specs and closures."""
+        ...
+
+    async def page_entities(
+        self, kind: str, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], EntityRecord]]:
+        """With their specs, without their closures, each with its place. Columns: `created_at`, `name`, `version`."""
+        ...
+
+    async def page_names(
+        self, kind: str, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], NameRecord]]:
+        """Names that have a version, each with its place. Columns: `name`, `state`."""
+        ...
+
+    async def name_of(self, kind: str, project: str, domain: str, name: str) -> NameRecord:
+        """Raises Unknown, if no version has the name."""
+        ...
+
+    async def describe(self, name: NameRecord) -> None:
+        """Keep what is said of a name that is there. Raises Unknown, as `name_of` does."""
         ...
 
 

@@ -11,6 +11,7 @@ from alula.store.records import (
     Condition,
     Ending,
     ExecutionKey,
+    ExpansionRecord,
     NewExecution,
     NodeRecord,
     Page,
@@ -120,6 +121,10 @@ class PageStoreSuite(OpenedStore):
         claim, other = await claimed(store), await claimed(store, "y")
         await store.commit(claim, Changes(nodes=(node(""), node("n0"), node("n1"))))
         assert dict(await store.nodes_at(claim.execution, ["n1", "n2"])) == {"n1": node("n1")}
+        await store.commit(claim, Changes(expansions=(ExpansionRecord("n1", b"made"),)))
+        assert set(await store.expanded(claim.execution, ["n0", "n1"])) == {"n1"}
+        assert await store.expansion(claim.execution, "n1") == b"made"
+        assert await store.expansion(claim.execution, "n0") is None
         both = [claim.execution, other.execution, 4711]
         assert dict(await store.roots(both)) == {claim.execution: node("")}
         keys = await store.keys(both)
