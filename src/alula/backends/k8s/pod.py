@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from alula.containers.files.places import ERROR, SAID
 from alula.errors import ConfigError
 from alula.plugin.context import TaskContext
 from alula.plugin.core import PluginInfo
@@ -129,15 +130,34 @@ class Pod:
         declared = self._declared()
         return self.primary or (declared[0] if declared else "")
 
+    @property
+    def _staged(self) -> bool:
+        """Whether the task is an init container: others move its files before and after it."""
+        return bool(self.primary) and self.primary in self._declared("initContainers")
+
+    def said(self) -> PhaseInfo | None:
+        """What the task wrote about its failure, for others to read; None: it wrote nothing, or has not ended."""
+        both = (*self._before, *self._containers)
+        one = next((one for one in both if one.get("name") == self.main and _wrote(self.resource, one)), {})
+        ended = _ended(one)
+        text = str(ended.get("message") or "").strip()
+        if not text or _killed(one) or ended.get("reason") == OOM:
+            return None
+        code = ended.get("exitCode")
+        return PhaseInfo.failed(SAID, f"{text} (exit code {code})" if code else text, recoverable=True)
+
     def succeeded(self) -> PhaseInfo:
         for one in (*self._containers, *self._before):
             if _ended(one).get("reason") == OOM:
                 return self._out_of_memory(one)
-        return PhaseInfo.succeeded()
+        return self.said() or PhaseInfo.succeeded()
 
     def failed(self) -> PhaseInfo:
         if self.reason in _TAKEN_AWAY or self._disrupted():
             return self._interrupted(self.reason or "its node was taken away")
+        told = self.said()
+        if told is not None:
+            return told
         ended = [one for one in (*self._containers, *self._before) if _ended(one)]
         starved = next((one for one in ended if _ended(one).get("reason") == OOM), None)
         killed = next((one for one in ended if one.get("name") == self.main and _killed(one)), None)
@@ -150,7 +170,9 @@ class Pod:
             return self._interrupted("Kubernetes gives no reason")
         code = self.reason or str(_ended(wrong[0]).get("reason") or "Error")
         said = "; ".join([*([self.message] if self.message else []), *map(_epitaph, wrong)])
-        return PhaseInfo.failed(code, said or f"the pod failed: {code}", recoverable=True)
+        theirs = not wrong or not self._staged or any(one.get("name") == self.main for one in wrong)
+        kind = FailureKind.USER if theirs else FailureKind.SYSTEM
+        return PhaseInfo.failed(code, said or f"the pod failed: {code}", kind=kind, recoverable=True)
 
     def running(self) -> PhaseInfo:
         if not self.primary:
@@ -158,6 +180,8 @@ class Pod:
             if done and all(_ended(one) and _ended(one).get("exitCode", 0) == 0 for one in done):
                 return PhaseInfo.succeeded()
             return PhaseInfo(Phase.RUNNING)
+        if self._staged:
+            return PhaseInfo(Phase.RUNNING, "its outputs are put away")
         one = next((one for one in self._containers if one.get("name") == self.primary), None)
         if one is None:
             if self.primary in self._declared():
@@ -175,10 +199,13 @@ class Pod:
         if _killed(one):
             return self._interrupted(f"container {self.primary} was killed (SIGKILL)")
         if ended.get("exitCode", 0) != 0:
-            return PhaseInfo.failed(str(ended.get("reason") or "Error"), _epitaph(one), recoverable=True)
-        return PhaseInfo.succeeded()
+            failure = PhaseInfo.failed(str(ended.get("reason") or "Error"), _epitaph(one), recoverable=True)
+            return self.said() or failure
+        return self.said() or PhaseInfo.succeeded()
 
     def pending(self, settings: PodSettings, now: datetime) -> PhaseInfo:
+        if self._staged and any(_runs(one) or _ended(one) for one in self._before if one.get("name") == self.primary):
+            return PhaseInfo(Phase.RUNNING)
         info = self._waiting(settings, now)
         created = _time(self._created)
         if info.phase.terminal or not settings.pending_timeout or created is None:
@@ -239,8 +266,8 @@ class Pod:
     def _condition(self, name: str) -> Mapping[str, Any]:
         return next((one for one in self._conditions if one.get("type") == name), {})
 
-    def _declared(self) -> list[str]:
-        return [str(one.get("name") or "") for one in (self.resource.get("spec") or {}).get("containers") or ()]
+    def _declared(self, which: str = "containers") -> list[str]:
+        return [str(one.get("name") or "") for one in (self.resource.get("spec") or {}).get(which) or ()]
 
     def _sidecars(self) -> frozenset[str]:
         declared: Iterator[Mapping[str, Any]] = iter((self.resource.get("spec") or {}).get("initContainers") or ())
@@ -250,6 +277,18 @@ class Pod:
 def _ended(one: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = (one.get("state") or {}).get("terminated") or {}
     return found
+
+
+def _runs(one: Mapping[str, Any]) -> bool:
+    return (one.get("state") or {}).get("running") is not None
+
+
+def _wrote(resource: Manifest, one: Mapping[str, Any]) -> bool:
+    """Whether the message of a container is the file of errors that raw containers leave, not Kubernetes' own."""
+    spec = resource.get("spec") or {}
+    declared = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    path = next((str(c.get("terminationMessagePath") or "") for c in declared if c.get("name") == one.get("name")), "")
+    return path.endswith(f"/{ERROR}")
 
 
 def _killed(one: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from alula._kits.aio import gather, to_thread
 from alula.containers.files import values
-from alula.containers.files.names import misnamed
+from alula.containers.files.places import folders, misnamed
 from alula.data.objects import ObjectStore
 from alula.errors import ConversionError, DataError, TaskFailure
 from alula.idl import DataLoadingConfig, IOStrategy, Literal, LiteralMap, LiteralType, TaskTemplate, containers
@@ -39,7 +39,7 @@ async def lay_in(
         TaskFailure: With all faults. The command must not start. Another attempt may succeed if a store was at fault.
     """
     config = containers.files_of(template)
-    work = _Laying(objects, folder, seen or config.input_path or str(folder), _copies(config))
+    work = _Laying(objects, folder, seen or folders(template).inputs or str(folder), _copies(config))
     await to_thread(folder.mkdir, parents=True, exist_ok=True)
     wanted = sorted(template.interface.inputs.variables.items())
     bad = misnamed(name for name, _ in wanted)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alula._kits.aio import gather, to_thread
 from alula.containers.files import values
-from alula.containers.files.names import ERROR, misnamed
+from alula.containers.files.places import ERROR, SAID, folders, misnamed
 from alula.data import uris
 from alula.data.objects import ObjectStore
 from alula.errors import ConversionError, DataError, TaskFailure
@@ -21,7 +21,7 @@ VALUE_BYTES = 10 * 1024 * 1024
 """Of one value that is no file; beyond it a file is what is meant."""
 ERROR_BYTES = 1024 * 1024
 _AT_A_TIME = 8
-CODE, SAID = "OutputUploadFailed", "USER:ContainerError"
+CODE = "OutputUploadFailed"
 
 
 async def take_out(objects: ObjectStore, template: TaskTemplate, folder: Path, raw_prefix: str) -> LiteralMap:
@@ -34,13 +34,13 @@ async def take_out(objects: ObjectStore, template: TaskTemplate, folder: Path, r
     """
     said = await to_thread(error_text, folder)
     if said:
-        raise TaskFailure(said, where=template.id.name, code=SAID, recoverable=True)
+        raise TaskFailure(said, code=SAID, recoverable=True)
     config = containers.files_of(template)
     work = _Taking(objects, folder, raw_prefix, _copies(config))
     wanted = sorted(template.interface.outputs.variables.items())
     bad = misnamed(name for name, _ in wanted)
     if bad:
-        raise _failure(template, [f"output {name!r}: {why}" for name, why in bad.items()], config, again=False)
+        raise _failure(template, [f"output {name!r}: {why}" for name, why in bad.items()], again=False)
 
     async def one(item: tuple[str, LiteralType]) -> tuple[str, Literal | ConversionError | DataError]:
         name, t = item
@@ -53,7 +53,7 @@ async def take_out(objects: ObjectStore, template: TaskTemplate, folder: Path, r
     faults = {name: made for name, made in taken.items() if not isinstance(made, Literal)}
     if faults:
         shown = [exc.about(f"output {name!r}") for name, exc in faults.items()]
-        raise _failure(template, shown, config, again=all(isinstance(exc, DataError) for exc in faults.values()))
+        raise _failure(template, shown, again=all(isinstance(exc, DataError) for exc in faults.values()))
     return build.literal_map({name: made for name, made in taken.items() if isinstance(made, Literal)})
 
 
@@ -149,8 +149,8 @@ class _Taking:
 
     def _safe(self, path: Path) -> None:
         """Raise ConversionError unless all that is at a path is files and directories of the folder itself."""
-        for parent, folders, files in os.walk(path):
-            for name in (*folders, *files):
+        for parent, inner, files in os.walk(path):
+            for name in (*inner, *files):
                 self._shape(Path(parent, name))
 
     def _shape(self, path: Path) -> str:
@@ -193,8 +193,9 @@ def _copies(config: DataLoadingConfig) -> bool:
     return config.io_strategy.upload_mode != IOStrategy.DO_NOT_UPLOAD
 
 
-def _failure(template: TaskTemplate, faults: list[str], config: DataLoadingConfig, *, again: bool) -> TaskFailure:
-    there = f" in {config.output_path}" if config.output_path else ""
+def _failure(template: TaskTemplate, faults: list[str], *, again: bool) -> TaskFailure:
+    path = folders(template).outputs
+    there = f" in {path}" if path else ""
     return TaskFailure(
         f"container task '{template.id.name}' did not leave its outputs{there}: {'; '.join(faults)}",
         where=template.id.name,

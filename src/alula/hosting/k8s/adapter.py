@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from alula.containers.files.places import SAID
 from alula.data.layout import Attempt
 from alula.errors import Rejected
 from alula.hosting.adapter import Adapter, Means
 from alula.hosting.calls import CallFailed, NotYet
-from alula.hosting.k8s import answers, logs, making, objects, pods
+from alula.hosting.k8s import answers, logs, making, objects, pods, staging
 from alula.hosting.k8s.answers import Refused, Wait
 from alula.hosting.k8s.backoff import Queue
 from alula.hosting.k8s.cluster import Cluster, Kind
@@ -99,7 +100,7 @@ class K8sAdapter(Adapter[Applied]):
         if pause:
             return self._wait(task, namespace, "waits for room: quota refused what came before it", pause)
         manifest = objects.stamped(self._built(task, pod), task, self.plugin, self.settings, namespace)
-        await making.put_files(task)
+        await making.put_files(task, staged=staging.is_staged(pod))
         self._tried[task.name] = self._means.clock.monotonic()
         try:
             made = await self.cluster.request("POST", watch.kind.path(namespace), params=self._params(), body=manifest)
@@ -176,6 +177,8 @@ class K8sAdapter(Adapter[Applied]):
         failure = info.failure
         if failure is None:
             return info
+        if failure.code == SAID:
+            return info  # in the task's own words
         if failure.kind is FailureKind.USER and await task.objects.exists(Attempt(task.output_prefix).error):
             return PhaseInfo.succeeded(links=info.links)  # what the task says itself is better: the engine reads it
         warned = await logs.warnings(self.cluster, resource)

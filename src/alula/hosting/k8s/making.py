@@ -39,10 +39,14 @@ async def pod_template(cluster: Cluster, task: TaskContext, namespace: str) -> M
     )
 
 
-async def put_files(task: TaskContext) -> None:
-    """Put what the container will read to where it looks for it."""
+async def put_files(task: TaskContext, *, staged: bool) -> None:
+    """Put what the containers will read to where they look for it.
+
+    Args:
+        staged: Some of them move the files of the task, for which they need its template.
+    """
     await task.inputs_uri()
-    if templates.uses(templates.words_of(task.template), "TaskTemplatePath"):
+    if staged or templates.uses(templates.words_of(task.template), "TaskTemplatePath"):
         await task.objects.write(Attempt(task.output_prefix).template, task.template.SerializeToString())
 
 

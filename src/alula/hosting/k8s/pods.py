@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
 from alula.errors import Rejected
-from alula.hosting.k8s import merging, placing, quantities, secrets
+from alula.hosting.k8s import merging, placing, quantities, secrets, staging
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.idl import ExtendedResources, Resources, TaskTemplate
 from alula.plugin.context import TaskContext
@@ -17,7 +18,6 @@ from alula.plugin.k8s import Manifest
 PRIMARY = "primary_container_name"
 """The annotation, and the key of `TaskTemplate.config`, that names the container which is the task."""
 _CONTAINER = "primary"
-_RAW = "raw-container"
 _SIDECAR = "sidecar"
 _NAMES = {
     Resources.CPU: "cpu",
@@ -36,24 +36,23 @@ def build(task: TaskContext, settings: ClusterSettings, template: Manifest | Non
     Raises:
         Rejected: The task has no container, or asks for more than it may.
     """
-    _refuse_files(task.template)
     primary = primary_name(task.template)
     pod = _of_target(task, primary)
     pod = merging.pods(template or {}, pod, primary)
     spec = pod["spec"]
     container = _named(spec, primary)
+    for one in (*spec["containers"], *spec.get("initContainers", ())):
+        _words(task, one)
     _fill(task, settings, container)
     for one in (*spec["containers"], *spec.get("initContainers", ())):
-        for words in ("command", "args"):
-            if one.get(words):
-                one[words] = task.fill(one[words])
         _resources(one, settings, main=one is container)
     extended = _extended(task)
     placing.place(spec, container, extended, settings, interruptible=task.interruptible)
     secrets.mount(spec, task.template.security_context.secrets)
     _identity(spec, task.template, settings)
     spec["restartPolicy"] = "Never"
-    _metadata(task, settings, pod, primary)
+    staged = staging.stage(task, settings, spec, primary)
+    _metadata(task, settings, pod, primary, staged=staged)
     return pod
 
 
@@ -69,18 +68,42 @@ def primary_name(template: TaskTemplate) -> str:
 
 
 def asks(pod_spec: Mapping[str, Any]) -> dict[str, str]:
-    """What a pod asks of a quota, by the names that quotas use."""
-    totals: dict[str, Any] = {}
+    """What a pod asks of a quota, by the names that quotas use.
+
+    Source: Kubernetes, "Sidecar containers": what runs at a time counts, and init containers run one after the other.
+    """
+    sidecars: dict[str, Decimal] = {}
+    most: dict[str, Decimal] = {}
+    for container in pod_spec.get("initContainers", ()):
+        own = _amounts(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars = _added(sidecars, own)
+            own = {}
+        most = _larger(most, _added(sidecars, own))
+    together = sidecars
     for container in pod_spec.get("containers", ()):
-        for side in ("requests", "limits"):
-            for name, text in (container.get("resources", {}).get(side) or {}).items():
-                value = quantities.amount(str(text))
-                if value is not None:
-                    key = f"{side}.{name}"
-                    totals[key] = totals.get(key, 0) + value
-    found = {key: f"{value:f}" for key, value in totals.items()}
+        together = _added(together, _amounts(container))
+    found = {key: f"{value:f}" for key, value in _larger(most, together).items()}
     found.update({key.removeprefix("requests."): text for key, text in found.items() if key.startswith("requests.")})
     return {**found, "pods": "1", "count/pods": "1"}
+
+
+def _amounts(container: Mapping[str, Any]) -> dict[str, Decimal]:
+    found = {}
+    for side in ("requests", "limits"):
+        for name, text in (container.get("resources", {}).get(side) or {}).items():
+            value = quantities.amount(str(text))
+            if value is not None:
+                found[f"{side}.{name}"] = value
+    return found
+
+
+def _added(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {key: one.get(key, Decimal(0)) + other.get(key, Decimal(0)) for key in {**one, **other}}
+
+
+def _larger(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {key: max(one.get(key, Decimal(0)), other.get(key, Decimal(0))) for key in {**one, **other}}
 
 
 def plain(message: Any) -> dict[str, Any]:
@@ -95,22 +118,6 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _refuse_files(template: TaskTemplate) -> None:
-    """A container that knows nothing of Alula needs somebody beside it for its files, and there is nobody yet."""
-    in_pod = template.WhichOneof("target") == "k8s_pod"
-    files = template.k8s_pod.data_config if in_pod else template.container.data_config
-    inputs = template.interface.inputs.variables if files.input_path else {}
-    outputs = template.interface.outputs.variables
-    if not files.enabled or not (inputs or outputs):
-        return
-    names = ", ".join(sorted([*inputs, *outputs]))
-    raise Rejected(
-        f"container task '{template.id.name}' has inputs or outputs as files ({names}), which pods do not carry yet",
-        where=template.id.name,
-        fix="take inputs from the command line ({{.inputs.x}}), and make it a Python task if it has outputs",
-    )
 
 
 def _of_target(task: TaskContext, primary: str) -> Manifest:
@@ -143,6 +150,16 @@ def _container(template: TaskTemplate) -> Manifest:
     if template.container.image:
         container["image"] = template.container.image
     return container
+
+
+def _words(task: TaskContext, container: Manifest) -> None:
+    """Fill in templates in a container's command, arguments and variables."""
+    for words in ("command", "args"):
+        if container.get(words):
+            container[words] = task.fill(container[words])
+    pairs = [pair for pair in container.get("env") or () if isinstance(pair.get("value"), str)]
+    for pair, value in zip(pairs, task.fill([pair["value"] for pair in pairs]), strict=True):
+        pair["value"] = value
 
 
 def _fill(task: TaskContext, settings: ClusterSettings, container: Manifest) -> None:
@@ -201,11 +218,11 @@ def _identity(spec: Manifest, template: TaskTemplate, settings: ClusterSettings)
         spec.setdefault("schedulerName", settings.scheduler)
 
 
-def _metadata(task: TaskContext, settings: ClusterSettings, pod: Manifest, primary: str) -> None:
+def _metadata(task: TaskContext, settings: ClusterSettings, pod: Manifest, primary: str, *, staged: bool) -> None:
     given, asked = pod.get("metadata") or {}, task.template.metadata.metadata
     labels = {**settings.labels, **(given.get("labels") or {}), **asked.labels, **task.labels}
     annotations = {**settings.annotations, **(given.get("annotations") or {}), **asked.annotations}
-    if task.template.type != _RAW and _one_is_the_task(task.template):
+    if staged or _one_is_the_task(task.template):
         annotations[PRIMARY] = primary
     pod["metadata"] = {"labels": labels, "annotations": annotations}
 

@@ -53,6 +53,13 @@ class ClusterSettings:
     log_refresh: timedelta = timedelta(0)
     """How often the log of a container that runs is put with its attempt, for `alula logs --follow`; 0: at its end."""
 
+    copilot_image: str = ""
+    """An image with Alula in it, whose `alula-copilot` moves the files of raw containers."""
+    copilot_resources: Mapping[str, str] = field(default_factory=lambda: {"cpu": "500m", "memory": "512Mi"})
+    """Of the containers that do so: what they ask for, and the most they get."""
+    copilot_timeout: timedelta = timedelta(hours=1)
+    """For fetching all inputs of a task, and for putting away all its outputs."""
+
     service_account: str = ""
     """For tasks that name none; empty: the namespace's default."""
     image_pull_secrets: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from alula.hosting.task import Task
-from alula.idl import TaskNodeOverrides, TaskTemplate
+from alula.idl import Literal, TaskNodeOverrides, TaskTemplate
 from tests.unit.backends.lending import lent
 
 
@@ -18,9 +18,10 @@ def attempt(
     template: TaskTemplate | None = None,
     interruptible: bool = False,
     overrides: TaskNodeOverrides | None = None,
+    inputs: Mapping[str, Literal] | None = None,
 ) -> Task:
     made = template or TaskTemplate(type=type)
     made.custom.update(custom or {})
-    task = lent(made)
+    task = lent(made, inputs)
     task.job = replace(task.job, interruptible=interruptible, overrides=overrides)
     return task

@@ -285,3 +285,67 @@ def test_pages_about_a_pod_are_linked_once_it_has_a_node() -> None:
 )
 def test_a_status_that_says_nothing_is_read_as_not_begun(resource: dict[str, Any]) -> None:
     assert read(resource).phase is Phase.QUEUED
+
+
+def staged(phase: str, task: dict[str, Any], upload: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    """A pod whose task is an init container, with others before and after it that move its files."""
+    made = pod(phase, primary="main", **status)
+    made["spec"]["initContainers"] = [
+        {"name": "alula-download"},
+        {"name": "main", "terminationMessagePath": "/out/_ERROR"},
+    ]
+    made["spec"]["containers"] = [{"name": "alula-upload"}]
+    made["status"]["initContainerStatuses"] = [
+        {"name": "alula-download", "state": terminated(0, "Completed")},
+        {"name": "main", "state": task},
+    ]
+    after = upload or waiting("PodInitializing")
+    made["status"]["containerStatuses"] = [{"name": "alula-upload", "state": after}]
+    return made
+
+
+def with_message(code: int, message: str, reason: str = "Error") -> dict[str, Any]:
+    made = terminated(code, reason)
+    made["terminated"]["message"] = message
+    return made
+
+
+def test_a_task_among_init_containers_runs_while_its_pod_is_pending() -> None:
+    settings = PodSettings(pending_timeout=timedelta(seconds=5))
+    runs = staged("Pending", {"running": {}}, conditions=SCHEDULED)
+    assert read(runs, settings=settings).phase is Phase.RUNNING
+    waits = staged("Pending", waiting("PodInitializing"), conditions=SCHEDULED)
+    assert read(waits).phase is Phase.STARTING
+    assert read(waits, settings=settings).failure is not None
+    assert read(staged("Running", terminated(0), {"running": {}})).phase is Phase.RUNNING
+    assert read(staged("Succeeded", terminated(0), terminated(0))).phase is Phase.SUCCEEDED
+    assert Pods().log_of(attempt(), runs) == ("a1", "main")
+
+
+@pytest.mark.parametrize(
+    ("resource", "code", "kind", "said"),
+    [
+        (staged("Failed", with_message(3, "no rows\n")), "USER:ContainerError", USER, "no rows (exit code 3)"),
+        (staged("Succeeded", with_message(0, "no rows"), terminated(0)), "USER:ContainerError", USER, "no rows"),
+        (staged("Failed", terminated(3)), "Error", USER, "container main ended with exit code 3"),
+        (staged("Failed", with_message(137, "x", "OOMKilled")), "OOMKilled", USER, "more memory"),
+        (staged("Failed", with_message(137, "x")), "Interrupted", SYSTEM, "was killed"),
+        (staged("Failed", with_message(1, "x"), reason="Shutdown"), "Interrupted", SYSTEM, "Shutdown"),
+        (staged("Failed", terminated(0), terminated(1)), "Error", SYSTEM, "container alula-upload ended"),
+    ],
+)
+def test_how_a_task_among_init_containers_fails(
+    resource: dict[str, Any], code: str, kind: FailureKind, said: str
+) -> None:
+    failure = read(resource).failure
+    assert failure is not None
+    assert (failure.code, failure.kind, failure.recoverable) == (code, kind, True)
+    assert said in failure.message
+
+
+def test_a_message_is_the_tasks_own_only_if_its_file_of_errors_is_read() -> None:
+    made = pod("Failed", with_message(1, "from its log"))
+    failure = read(made).failure
+    assert failure is not None
+    assert failure.code == "Error"
+    assert "from its log" in failure.message

@@ -11,7 +11,7 @@ from alula.backends.k8s.pod import Pods
 from alula.errors import Rejected
 from alula.hosting.k8s import objects, pods
 from alula.hosting.k8s.settings import ClusterSettings
-from alula.idl import Container, Identifier, Resources, Secret, SimpleType, TaskNodeOverrides, TaskTemplate
+from alula.idl import Container, Identifier, Resources, Secret, TaskNodeOverrides, TaskTemplate, literals
 from alula.plugin.context import TaskContext
 from alula.plugin.k8s import K8sPlugin, Manifest
 from tests.unit.backends.k8s.lending import attempt
@@ -95,8 +95,8 @@ def test_a_container_becomes_the_whole_pod() -> None:
     assert said["FLYTE_ATTEMPT_NUMBER"] == "0"
 
 
-def test_a_raw_container_has_no_primary_one_since_the_uploader_must_end_too() -> None:
-    assert "annotations" not in built(container("raw-container"))["metadata"]
+def test_a_raw_container_is_over_when_its_container_is_whatever_else_is_in_the_pod() -> None:
+    assert built(container("raw-container"))["metadata"]["annotations"] == {"primary_container_name": "primary"}
 
 
 def test_resources_are_the_tasks_the_nodes_and_the_settings() -> None:
@@ -144,6 +144,18 @@ def test_a_pod_of_several_containers_keeps_them_and_names_the_tasks() -> None:
     assert pod["spec"]["terminationGracePeriodSeconds"] == 5
     assert main(pod, "main")["env"][0]["valueFrom"] == field
     assert "resources" not in main(pod, "side")
+
+
+def test_variables_are_filled_in_wherever_they_stand_and_only_once() -> None:
+    spec = {
+        "containers": [
+            {"name": "side", "image": "s:1", "env": [{"name": "AT", "value": "{{.outputPrefix}}"}]},
+            {"name": "main", "image": "m:1", "env": [{"name": "X", "value": "{{.inputs.x}}"}]},
+        ]
+    }
+    pod = built(in_pod(spec), inputs={"x": literals.string("{{.outputPrefix}}")})
+    assert env(pod, "side")["AT"] == "memory://attempt"
+    assert env(pod, "main")["X"] == "{{.outputPrefix}}"
 
 
 def test_a_template_of_the_operator_lies_under_the_tasks_pod() -> None:
@@ -264,16 +276,6 @@ def test_labels_of_the_task_never_hide_whose_pod_it_is() -> None:
 def test_a_task_without_a_container_is_no_pod() -> None:
     with pytest.raises(Rejected, match="has no container"):
         built(TaskTemplate(id=Identifier(name="q"), type="sql_task"))
-
-
-def test_files_of_containers_that_know_nothing_of_us_are_refused() -> None:
-    template = container("raw-container")
-    template.container.data_config.enabled = True
-    template.container.data_config.output_path = "/out"
-    assert built(template)
-    template.interface.outputs.variables["rows"].type.simple = SimpleType.INTEGER
-    with pytest.raises(Rejected, match=r"inputs or outputs as files \(rows\)"):
-        built(template)
 
 
 def test_what_a_pod_asks_of_a_quota() -> None:
