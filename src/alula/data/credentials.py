@@ -91,7 +91,8 @@ async def _keys(scheme: str, settings: StoreSettings, reach: Reach, seconds: int
         case Lending.NOTHING:
             return found
         case Lending.OWN:
-            return found | {key: value for key, value in own.items() if key in _SECRET_KEYS[scheme]}
+            found |= {key: value for key, value in own.items() if key in _SECRET_KEYS[scheme]}
+            return found | (await downscoping.own_key(settings) if scheme == "gs" else {})
     match scheme:
         case "s3":
             found.update(await sts.lent(settings, reach, seconds, name))

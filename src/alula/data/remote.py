@@ -172,6 +172,10 @@ class Remote:
             options = {"region": "us-east-1"} | options if address else options
             return stores.S3Store(bucket, client_options=client, retry_config=retry, **options)
         if self._scheme == "gs":
+            if address.startswith(
+                "http://"
+            ):  # an emulator, which takes any token; the library would ask for a real one
+                options.setdefault("bearer_token", "anonymous")
             return stores.GCSStore(bucket, client_options=client, retry_config=retry, **options)
         container, _, host = bucket.partition("@")  # abfs://container@account.dfs.core.windows.net/key
         if host:
