@@ -14,6 +14,9 @@ _SECONDS = {
     **dict.fromkeys(("w", "week", "weeks"), 604_800.0),
 }
 _DECIMAL, _BINARY = "kmgt", ("kib", "mib", "gib", "tib")
+_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?")
+_FACTORS = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_FACTORS |= {unit + "i": 1024.0 ** (power + 1) for power, unit in enumerate("KMGTPE")}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)[\s,]*", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
@@ -40,6 +43,15 @@ def size(text: str) -> int:
     if not found or not factor:
         raise ValueError(f'{text!r} is no size; write it like "64MiB", "10GB" or 4096')
     return int(float(found[1]) * factor)
+
+
+def quantity(text: str) -> float:
+    """An amount as Kubernetes writes it: `500m`, `2Gi`, `1e3`. Raises ValueError."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no quantity; write amounts like 500m, 2 or 1Gi")
+    number, exponent, unit = match.groups()
+    return float(number) * (10.0 ** int(exponent) if exponent else _FACTORS[unit] if unit else 1.0)
 
 
 def _factor(unit: str) -> int:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from alula._kits.units import quantity
 from alula.idl import Resources, TaskNodeOverrides, TaskTemplate, containers
-
-_QUANTITY = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?")
-_FACTORS = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-_FACTORS |= {unit + "i": 1024.0 ** (power + 1) for power, unit in enumerate("KMGTPE")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +77,6 @@ def code(template: TaskTemplate) -> tuple[Code, str]:
     bundle = containers.option(words, "additional-distribution") or containers.option(words, "dynamic-addl-distro")
     module = words[words.index("task-module") + 1] if "task-module" in words[:-1] else ""
     return Code(bundle), module
-
-
-def quantity(text: str) -> float:
-    """An amount as Kubernetes writes it: `500m`, `2Gi`, `1e3`. Raises ValueError."""
-    match = _QUANTITY.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no quantity; write amounts like 500m, 2 or 1Gi")
-    number, exponent, unit = match.groups()
-    return float(number) * (10.0 ** int(exponent) if exponent else _FACTORS[unit] if unit else 1.0)
 
 
 def shown_bytes(count: float) -> str:

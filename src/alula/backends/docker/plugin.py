@@ -1,0 +1,350 @@
+"""`Docker`: create, find, get and delete as containers of one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from alula._kits.aio import gather, to_thread
+from alula.backends.docker import making, states
+from alula.backends.docker.logs import Logs
+from alula.backends.docker.settings import DockerSettings, Pull
+from alula.backends.docker.states import View
+from alula.backends.docker.watch import Watch
+from alula.containers.engine import archives, registries, where
+from alula.containers.engine.calls import Engine
+from alula.containers.engine.docker import DockerEngine
+from alula.containers.engine.records import LABEL, Container, Mount, Spec, Status
+from alula.containers.files import lay_in, take_out
+from alula.data.layout import Attempt
+from alula.data.stores import Objects
+from alula.errors import ImageMissing, Rejected, RemoteError, RemoteNotFound, TaskFailure
+from alula.idl import LiteralMap, containers
+from alula.plugin.context import TaskContext
+from alula.plugin.core import Owned, PluginInfo
+from alula.plugin.phase import PhaseInfo
+from alula.plugin.webapi import Limits, LogPage, WebApiPlugin
+
+TASK_TYPES = frozenset({"container", "raw-container"})
+_POOL = "docker"
+_SESSION = "alula.dev/session"
+"""The label with the run of the engine that a container was made in."""
+_FEW = 8
+"""Containers that are looked at one by one; more are listed."""
+_TAIL_LINES = 20
+_ERROR = "_ERROR"
+_ERROR_BYTES = 1 << 20
+_CALL_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class DockerKey:
+    """A container, and where the files of its attempt go."""
+
+    name: str
+    prefix: str
+    outputs: str = ""
+    """The directory inside of it that its outputs are taken from."""
+
+
+class Docker(WebApiPlugin[DockerKey, View]):
+    """Containers of one engine, each made for one attempt and removed after it.
+
+    Args:
+        connect: Makes the engine of a URL.
+    """
+
+    info = PluginInfo(
+        "docker",
+        TASK_TYPES,
+        settings=DockerSettings,
+    )
+    key_type = DockerKey
+    idempotent_create = True  # the engine has one container of a name
+    limits = Limits(
+        writes_per_second=1_000,
+        reads_per_second=1_000,
+        batch=500,
+        refresh=timedelta(seconds=30),
+        concurrent=128,
+        settle=timedelta(seconds=5),
+    )
+
+    def __init__(
+        self, settings: DockerSettings | None = None, *, connect: Callable[[str], Engine] | None = None
+    ) -> None:
+        self._settings = settings or DockerSettings()
+        seconds = self._settings.timeout.total_seconds()
+        self._connect: Callable[[str], Engine] = connect or (lambda url: DockerEngine(url, timeout_seconds=seconds))
+        longest = self._settings.pull_timeout + timedelta(seconds=_CALL_SECONDS)
+        pools = {_POOL: self._settings.containers} if self._settings.containers else {}
+        self.limits = replace(self.limits, timeout=longest, pools=pools)
+        self._objects = Objects()
+        self._there: Engine | None = None
+        self._watching: Watch | None = None
+        self._keeping: Logs | None = None
+        self._pulls: dict[str, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        url = where.find(self._settings.url)
+        if not url:
+            return  # said of each task: there may be other backends, and an engine may come
+        engine = self._connect(url)
+        await engine.open()
+        self._there = engine
+        self._watching = Watch(engine)
+        self._watching.begin()
+        self._keeping = Logs(engine, self._objects, self._settings.log_limit_bytes)
+
+    async def close(self) -> None:
+        for pull in list(self._pulls.values()):
+            pull.cancel()
+        if self._watching is not None:
+            await self._watching.end()
+        if self._keeping is not None:
+            await self._keeping.aclose()
+        if self._there is not None:
+            await self._there.aclose()
+        self._there = self._watching = self._keeping = None
+
+    def pool(self, task: TaskContext) -> str | None:
+        return _POOL if self._settings.containers else None
+
+    # --- forward ---
+
+    async def create(self, task: TaskContext) -> DockerKey:
+        engine = await self._ready()
+        self._watch.know(task)
+        if not task.fresh and not await self._unstarted(engine, task.name):
+            return _key(task)
+        files, mounts = making.files_of(task.template), await self._mounts(task, engine)
+        with tempfile.TemporaryDirectory(prefix="alula-inputs-") as folder, archives.spool() as archive:
+            if files.inputs:
+                await _laid(task, Path(folder))
+            spec = await making.made(task, self._settings, files, mounts)
+            spec = replace(spec, labels={**spec.labels, _SESSION: await engine.session()})
+            if files:
+                await to_thread(files.pack, Path(folder), archive)
+            if await self._made(engine, spec):
+                try:
+                    if files:
+                        await engine.put(spec.name, archive)
+                    await engine.start(spec.name)
+                except Rejected:
+                    await engine.remove(spec.name)
+                    raise
+        key = _key(task)
+        self._logs.follow(key.name, Attempt(key.prefix).log)
+        return key
+
+    async def _made(self, engine: Engine, spec: Spec) -> bool:
+        """Make a container; False: it is there, and was started. One that was made and never started is made anew:
+        whoever made it has died before all was in it."""
+        if self._settings.pull is Pull.ALWAYS:
+            await self._pull(engine, spec.image)
+        for _ in range(3):
+            try:
+                if await engine.create(spec):
+                    return True
+            except ImageMissing as exc:
+                if self._settings.pull is Pull.NEVER:
+                    fix = "build or load it there, or let images be pulled: `pull` in [backends.docker]"
+                    raise Rejected(exc.what, where=exc.where, fix=fix, code="ImageMissing") from exc
+                await self._pull(engine, spec.image)
+                continue
+            if not await self._unstarted(engine, spec.name):
+                return False
+        raise RemoteError(f"container {spec.name} comes and goes", where=engine.url)
+
+    async def _unstarted(self, engine: Engine, name: str) -> bool:
+        """Whether a container was never started, or is gone; if so, it is removed."""
+        try:
+            found = await engine.inspect(name)
+        except RemoteNotFound:
+            return True
+        if found.status not in (Status.CREATED, Status.REMOVING):
+            return False
+        return await engine.remove(name, force=found.status is Status.REMOVING)  # False: it was just being started
+
+    async def find(self, task: TaskContext) -> DockerKey | None:
+        return None if await self._unstarted(await self._ready(), task.name) else _key(task)
+
+    async def get(self, keys: Sequence[DockerKey]) -> Sequence[View | RemoteError]:
+        engine = await self._ready()
+        live: Mapping[str, Container] = {}
+        if len(keys) > _FEW:
+            live = {one.name: one for one in await engine.list(LABEL) if one.status is Status.RUNNING}
+
+        async def look(key: DockerKey) -> View | RemoteError:
+            if key.name in live:
+                return View(live[key.name])
+            try:
+                return await self._view(engine, key, await engine.inspect(key.name))
+            except RemoteError as exc:
+                return exc
+
+        return await gather(look, keys, limit=_FEW)
+
+    async def _view(self, engine: Engine, key: DockerKey, found: Container) -> View:
+        """What there is to know of a container: of one that has ended, also why."""
+        if not found.status.over:
+            self._logs.follow(key.name, Attempt(key.prefix).log)
+            return View(found)
+        await self._logs.save(key.name, Attempt(key.prefix).log)
+        said = await self._error(engine, key) if key.outputs else ""
+        if found.exit_code == 0 or found.out_of_memory:
+            return View(found, said=said)
+        restarted = False
+        if states.suspicious(found):
+            if not await engine.alive():
+                raise RemoteError(f"the container engine at {engine.url} is going down", where=engine.url)
+            before, now = found.labels.get(_SESSION, ""), await engine.session()
+            restarted = bool(before and now and before != now) or self._watch.lost_since(found.finished_at)
+        reported = await self._objects.exists(Attempt(key.prefix).error)
+        return View(found, restarted, await engine.tail(key.name, _TAIL_LINES), said, reported)
+
+    def phase(self, task: TaskContext, remote: View) -> PhaseInfo:
+        if self._watching is not None:
+            self._watching.know(task)
+        return states.phase_of(remote)
+
+    async def outputs(self, task: TaskContext, key: DockerKey, remote: View) -> LiteralMap | None:
+        if not making.takes_files(task.template):
+            return None
+        if not key.outputs or not task.template.interface.outputs.variables:
+            return LiteralMap()
+        engine = await self._ready()
+        with tempfile.TemporaryDirectory(prefix="alula-outputs-") as folder, archives.spool() as archive:
+            there = await engine.take(key.name, key.outputs, archive, self._settings.output_limit_bytes)
+            found = await to_thread(archives.unpack, archive, Path(folder)) if there else Path(folder)
+            try:
+                return await take_out(task.objects, task.template, found, task.raw_prefix)
+            except TaskFailure as exc:
+                raise _as_ours(exc) from exc
+
+    async def logs(self, task: TaskContext, key: DockerKey, token: str = "") -> LogPage:
+        """The end of its log; all of it is in the attempt's own."""
+        engine = await self._ready()
+        return LogPage(tuple((await engine.tail(key.name, 1_000)).splitlines()))
+
+    # --- the end ---
+
+    async def delete(self, key: DockerKey) -> None:
+        engine = await self._ready()
+        self._watch.forget(key.name)
+        await engine.stop(key.name, self._settings.stop_grace.total_seconds())
+        await self._logs.save(key.name, Attempt(key.prefix).log)
+        await engine.remove(key.name)
+        await self._logs.forget(key.name)
+
+    async def owned(self) -> Sequence[Owned]:
+        engine = await self._ready()
+        return [Owned(one.name, f"container {one.name} ({one.status})") for one in await engine.list(LABEL)]
+
+    async def reclaim(self, job: Owned) -> None:
+        engine = await self._ready()
+        await engine.stop(job.name, self._settings.stop_grace.total_seconds())
+        await engine.remove(job.name)
+
+    # --- what it stands on ---
+
+    async def _ready(self) -> Engine:
+        """The engine. Raises Rejected where there is none at all."""
+        if self._there is None:
+            await self.open()
+        if self._there is None:
+            raise Rejected(where.NONE_HERE, fix=where.HINT, code="NoContainerEngine")
+        return self._there
+
+    @property
+    def _watch(self) -> Watch:
+        if self._watching is None:
+            raise RemoteError("the plugin is not open")
+        return self._watching
+
+    @property
+    def _logs(self) -> Logs:
+        if self._keeping is None:
+            raise RemoteError("the plugin is not open")
+        return self._keeping
+
+    async def _mounts(self, task: TaskContext, engine: Engine) -> tuple[Mount, ...]:
+        """What a container sees of its data. Raises Rejected where the engine cannot see it."""
+        if making.takes_files(task.template):
+            return ()
+        if task.output_prefix.startswith("memory:"):
+            raise Rejected("data in memory cannot be seen from a container", fix="name a directory or a bucket: `data`")
+        mounts = await making.data_mounts(task)
+        if mounts and not engine.near:
+            raise Rejected(
+                f"the data of tasks are files of this machine, and the container engine at {engine.url} is on another",
+                where=task.output_prefix,
+                fix="name a bucket that both reach: `data` in alula.toml",
+                code="NoSharedFiles",
+            )
+        return mounts
+
+    async def _pull(self, engine: Engine, image: str) -> None:
+        """Get an image; once for all who wait for it."""
+        pull = self._pulls.get(image)
+        if pull is None or pull.done():
+            pull = self._pulls[image] = asyncio.get_running_loop().create_task(self._pulled(engine, image))
+            pull.add_done_callback(lambda done: self._pulls.pop(image, None) if not done.cancelled() else None)
+        await asyncio.shield(pull)
+
+    async def _pulled(self, engine: Engine, image: str) -> None:
+        registry = registries.registry_of(image)
+        if named := self._settings.registries.get(registry):
+            group, _, key = named.rpartition("/")
+            auth: Mapping[str, str] | None = registries.of_text(await self.secret(key, group), registry)
+        else:
+            auth = await registries.of_login(image)
+        try:
+            async with asyncio.timeout(self._settings.pull_timeout.total_seconds()):
+                await engine.pull(registries.full_name(image) if auth else image, auth)
+        except TimeoutError as exc:
+            within = f"{self._settings.pull_timeout.total_seconds():g} s"
+            fix = "pull it by hand, or raise `pull_timeout` in [backends.docker]"
+            raise RemoteError(f"image {image} was not pulled within {within}", where=engine.url, fix=fix) from exc
+
+    async def _error(self, engine: Engine, key: DockerKey) -> str:
+        """What a container says of its failure in a file."""
+        with tempfile.TemporaryDirectory(prefix="alula-error-") as folder, archives.spool() as archive:
+            try:
+                if not await engine.take(key.name, f"{key.outputs.rstrip('/')}/{_ERROR}", archive, 2 * _ERROR_BYTES):
+                    return ""
+            except Rejected:
+                return f"its {_ERROR} has more than {_ERROR_BYTES} bytes"
+            path = await to_thread(archives.unpack, archive, Path(folder))
+            return await to_thread(_text, path)
+
+
+def _key(task: TaskContext) -> DockerKey:
+    files = containers.files_of(task.template)
+    return DockerKey(task.name, task.output_prefix, files.output_path if files.enabled else "")
+
+
+async def _laid(task: TaskContext, folder: Path) -> None:
+    """Put the inputs of a task into a folder. Raises Rejected, RemoteError."""
+    try:
+        await lay_in(task.objects, task.template, await task.inputs(), folder)
+    except TaskFailure as exc:
+        raise _as_ours(exc) from exc
+
+
+def _as_ours(exc: TaskFailure) -> RemoteError:
+    """A failure to bring files in or out, as whoever judges calls understands it."""
+    if exc.origin == "user":
+        return Rejected(exc.what, where=exc.where, fix=exc.fix, code=exc.code, recoverable=exc.recoverable)
+    return RemoteError(exc.what, where=exc.where, fix=exc.fix)
+
+
+def _text(path: Path) -> str:
+    if path.is_symlink() or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return file.read(_ERROR_BYTES).decode(errors="replace").strip()
