@@ -59,6 +59,8 @@ class Launchable:
     intake: Intake
     options: Options = field(default_factory=Options)
     """What a launch plan says about how it is run."""
+    packed: bytes = field(default=b"", repr=False)
+    """The closure, serialized, for who starts many; empty: it is done for each."""
 
     @property
     def entity(self) -> str:

@@ -20,9 +20,10 @@ from alula.engine.codec import pack_settings, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
 from alula.engine.state import NodePhase, Settings
-from alula.errors import Busy, ConversionError, NameTaken, RequestError, Unknown
+from alula.errors import Busy, ConversionError, NameTaken, Unknown, Untimely
 from alula.idl import CompiledWorkflowClosure, Literal, LiteralMap
 from alula.idl.casting import why_unfit
+from alula.idl.ids import id_text
 from alula.idl.interface import unfit_values
 from alula.idl.literals import digest
 from alula.idl.packing import plain_of
@@ -31,6 +32,18 @@ from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
 
 _TRIES = 8
 """How often a new random name is drawn: ten thousand million names, so the second is hardly ever needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How somebody asked for an execution over the wire: kept with it, and shown."""
+
+    spec: bytes = b""
+    """A serialized ExecutionSpec."""
+    principal: str = ""
+    mode: int = 0
+    """How it came about, in the numbers of ExecutionMetadata.ExecutionMode."""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class Order:
     """Answers to gates, given beforehand."""
     labels: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,8 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
     faults = [f"inputs.{fault}" for fault in faults] + _faults(what.closure, order)
     if faults:
         raise refuse(f"no execution of {what.id.name} was created", faults, where=what.entity)
-    closure = what.closure.SerializeToString(deterministic=True)
+    closure = what.packed or what.closure.SerializeToString(deterministic=True)
+    asked = order.asked or Asked()
     data = inputs.SerializeToString(deterministic=True)
     new = NewExecution(
         key=ExecutionKey(order.project, order.domain, order.name),
@@ -89,6 +104,11 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
         labels=order.labels,
         facts=order.facts,
         signals={id: lit.SerializeToString(deterministic=True) for id, lit in order.signals.items()},
+        workflow=id_text(what.closure.primary.template.id),
+        spec=asked.spec,
+        principal=asked.principal,
+        mode=asked.mode,
+        tags=asked.tags,
     )
     return await _create(desk, new)
 
@@ -100,24 +120,27 @@ async def recover(
     name: str = "",
     options: Options | None = None,
     renewed: Renewed | None = None,
+    asked: Asked | None = None,
 ) -> Created:
     """Run what did not end well in an execution that has ended, and take the rest over from it.
 
     Args:
         renewed: Go on with this version of it, whose workflows must have the same nodes.
+        asked: How it was asked for; none: as the former one was.
 
     Raises:
         Unknown: There is no such execution.
-        RequestError: It has not ended, or ended well; or the new version has other nodes.
+        Untimely: It has not ended, or ended well.
+        RequestError: The new version has other nodes.
         NameTaken: The name stands for something else.
     """
     record = await _ended(desk, key)
     if record.phase == NodePhase.SUCCEEDED:
-        raise RequestError(
+        raise Untimely(
             f"execution {key.name} has succeeded: there is nothing to recover",
             fix=f"run nodes of it again with alula rerun {key.name} --node NODE",
         )
-    return await _again(desk, record, name, options, (), renewed)
+    return await _again(desk, record, name, options, (), renewed, asked)
 
 
 async def rerun(
@@ -147,24 +170,36 @@ async def rerun(
     return await _again(desk, record, name, options, tuple(dict.fromkeys(nodes)), renewed)
 
 
-async def relaunch(desk: Desk, key: ExecutionKey, *, name: str = "", options: Options | None = None) -> Created:
+async def relaunch(
+    desk: Desk,
+    key: ExecutionKey,
+    *,
+    name: str = "",
+    options: Options | None = None,
+    asked: Asked | None = None,
+) -> Created:
     """A new execution of the same thing with the same inputs, from the start. Raises Unknown, NameTaken."""
     record = await desk.store.execution(key)
-    return await _create(desk, await _copy(desk, record, name, options, "relaunch"))
+    return await _create(desk, _as_asked(await _copy(desk, record, name, options, "relaunch"), asked))
 
 
-async def abort(desk: Desk, key: ExecutionKey, *, reason: str = "") -> ExecutionRecord:
+async def abort(desk: Desk, key: ExecutionKey, *, reason: str = "", principal: str = "") -> ExecutionRecord:
     """Ask for an execution to be stopped; its engine does it soon. Asking again is fine.
+
+    Args:
+        principal: Who asks.
 
     Raises:
         Unknown: There is no such execution.
-        RequestError: It has ended by itself.
+        Untimely: It has ended by itself.
     """
     record = await desk.store.execution(key)
     if record.phase == NodePhase.ABORTED:
         return record
     if ended(record):
-        raise RequestError(f"execution {key.name} cannot be aborted: it has {_said(record.phase)}")
+        raise Untimely(f"execution {key.name} cannot be aborted: it has {_said(record.phase)}")
+    if principal:
+        await desk.store.note_abort(record.id, principal)
     await desk.store.ask(record.id, "abort", body=(reason or "it was aborted").encode())
     return record
 
@@ -246,12 +281,20 @@ async def _again(
     options: Options | None,
     nodes: tuple[str, ...],
     renewed: Renewed | None,
+    asked: Asked | None = None,
 ) -> Created:
     new = await _copy(desk, record, name, options, f"recover {record.id} {' '.join(sorted(nodes))}")
+    new = _as_asked(new, asked)
     if renewed is not None:
         new = _as_it_is_now(new, renewed)
     settings = replace(read_settings(new.settings), rerun=nodes)
     return await _create(desk, replace(new, reference=record.id, settings=pack_settings(settings)))
+
+
+def _as_asked(new: NewExecution, asked: Asked | None) -> NewExecution:
+    if asked is None:
+        return new
+    return replace(new, spec=asked.spec, principal=asked.principal, mode=asked.mode, tags=asked.tags)
 
 
 def _as_it_is_now(new: NewExecution, renewed: Renewed) -> NewExecution:
@@ -268,6 +311,7 @@ def _as_it_is_now(new: NewExecution, renewed: Renewed) -> NewExecution:
     return replace(
         new,
         entity=what.entity,
+        workflow=id_text(what.closure.primary.template.id),
         closure=what.closure.SerializeToString(deterministic=True),
         fingerprint=_fingerprint(new.fingerprint, what.entity),
         facts={**new.facts, **renewed.facts},
@@ -289,13 +333,18 @@ async def _copy(desk: Desk, record: ExecutionRecord, name: str, options: Options
         settings=pack_settings(settings),
         labels=record.labels,
         facts=record.facts,
+        workflow=record.workflow,
+        spec=record.spec,
+        principal=record.principal,
+        mode=record.mode,
+        tags=record.tags,
     )
 
 
 async def _ended(desk: Desk, key: ExecutionKey) -> ExecutionRecord:
     record = await desk.store.execution(key)
     if not ended(record):
-        raise RequestError(
+        raise Untimely(
             f"execution {key.name} has not ended: it is {_said(record.phase)}",
             fix=f"wait for it, or stop it: alula abort {key.name}",
         )

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alula.admin.facts import environment_of as environment_of
+from alula.admin.facts import with_environment as with_environment
 from alula.errors import ConfigError
 
 _OURS = str(Path(__file__).resolve().parents[1]) + os.sep
@@ -97,19 +99,6 @@ class Code:
                 where=self.root,
                 fix="put it back; or go on with the code as it is now: alula recover, after alula abort if it is open",
             )
-
-
-_VARIABLE = "env."
-
-
-def with_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Environment variables of an execution's tasks, as facts."""
-    return {_VARIABLE + name: value for name, value in variables.items()}
-
-
-def environment_of(facts: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables in the facts of an execution."""
-    return {name.removeprefix(_VARIABLE): value for name, value in facts.items() if name.startswith(_VARIABLE)}
 
 
 def _file_of(module: str) -> str:
