@@ -81,6 +81,13 @@ class WorkersConfig:
     """Between asking a task to stop and killing it."""
     log_limit_bytes: int = 64 * 1024 * 1024
     """Of the output of one attempt; the middle of a longer one is dropped."""
+    python: str = ""
+    """The Python whose flytekit runs tasks that flytekit registered; empty: that of this process, if it has flytekit,
+    else Alula's own SDK runs them."""
+    fresh: bool = False
+    """Each attempt of such a task is a process of its own, in place of a warm worker."""
+    paths: tuple[str, ...] = ()
+    """Directories where flytekit finds code that was registered without a bundle; the first is the tasks' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,10 +423,15 @@ def _hint(word: str, known: Any) -> str:
 
 def _value(section: Any, name: str, one: _Given) -> Any:
     kind = next(str(f.type) for f in fields(section) if f.name == name)
-    if name in ("url", "data", "home") or kind.startswith("Path"):
+    if name in ("url", "data", "home", "python") or kind.startswith("Path"):
         return _location(one, as_path=kind.startswith("Path"))
     if name.endswith("_bytes"):
         return size(one.value) if isinstance(one.value, str) else _whole(one.value)
+    if name == "paths":
+        given = one.value.split(os.pathsep) if isinstance(one.value, str) else one.value
+        if not isinstance(given, list):
+            raise ValueError(f"{one.value!r} is no list of directories")
+        return tuple(_location(replace(one, value=path), as_path=False) for path in given)
     return _READERS[kind](one.value)
 
 

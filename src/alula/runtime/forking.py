@@ -23,8 +23,8 @@ from alula.runtime.processes import die_with
 
 _HANDLED = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-WorkerMain = Callable[[socket.socket, str], NoReturn]
-"""Takes a worker's socket to the engine, and its directory."""
+WorkerMain = Callable[[socket.socket, str, wire.Prepare], NoReturn]
+"""Takes a worker's socket to the engine, its directory, and the code that its zygote stands for."""
 Fetch = Callable[[str, Path], str]
 
 
@@ -42,6 +42,7 @@ class Zygote:
         self._frames, self._fds = Frames(), list[int]()
         self._workers: dict[int, int] = {}
         self._pipe = os.pipe()
+        self._code: wire.Prepare | None = None
 
     def serve(self) -> NoReturn:
         """Do as the engine says. It goes, and its workers with it, when the engine closes the socket."""
@@ -89,6 +90,7 @@ class Zygote:
     # code
 
     def _prepare(self, code: wire.Prepare) -> None:
+        self._code = self._code or code  # later ones only name modules
         there = not code.bundle or Path(code.directory).exists()
         problem = "" if there else self._fetch(code.bundle, Path(code.directory))
         if problem:
@@ -128,7 +130,7 @@ class Zygote:
             self._channel.close()
             for fd in self._pipe:
                 os.close(fd)
-            self._worker(channel, directory)
+            self._worker(channel, directory, self._code or wire.Prepare())
         finally:
             os._exit(wire.BROKEN)
 

@@ -62,7 +62,7 @@ def serve(channel: socket.socket, parent: int) -> NoReturn:
         os._exit(1)
 
 
-def worker(channel: socket.socket, directory: str) -> NoReturn:
+def worker(channel: socket.socket, directory: str, code: wire.Prepare) -> NoReturn:
     """Be a worker, as a child of a zygote."""
     Worker(channel, directory).serve()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from alula._kits.clock import SystemClock
@@ -14,6 +15,7 @@ from alula.config import Config
 from alula.idl import worker as wire
 from alula.runtime import zygote
 from alula.serve.code import Code
+from alula.serve.flytekit import Flytekit, python_of
 from alula.serve.programs import Programs
 
 
@@ -35,12 +37,19 @@ def fork(code: Code) -> Forked | None:
     return Forked(code, zygote.fork())
 
 
-def programs(config: Config, *, forked: Forked | None = None, tail: Tail | None = None) -> Programs:
-    """Runs the tasks of every program whose code lies on this machine.
+def programs(
+    config: Config,
+    *,
+    forked: Forked | None = None,
+    tail: Tail | None = None,
+    platform: Callable[[], Mapping[str, str]] = dict,
+) -> Programs:
+    """Runs the tasks of every program whose code lies on this machine, and those that flytekit registered.
 
     Args:
         forked: Workers of this program come from there.
         tail: Is told what running tasks print.
+        platform: Variables that say to flytekit's tasks where the control plane is, once it is known.
     """
     clock, room = SystemClock(), room_of(config.workers)
 
@@ -51,7 +60,14 @@ def programs(config: Config, *, forked: Forked | None = None, tail: Tail | None 
             start = Start(code.interpreter if root is None else "", (code.root,), (code.module,))
         return Pool(config.workers, clock=clock, root=root, start=start, tail=tail, room=room)
 
-    return Programs(make, Pool(config.workers, clock=clock, room=room).accepts)
+    def with_flytekit() -> Flytekit:
+        def pool(start: Start) -> Pool:
+            return Pool(config.workers, clock=clock, start=start, tail=tail, room=room)
+
+        return Flytekit(config.workers, pool, platform)
+
+    accepts = Pool(config.workers, clock=clock, room=room).accepts
+    return Programs(make, accepts, with_flytekit if python_of(config.workers) else None)
 
 
 def _loop_runs() -> bool:

@@ -15,10 +15,13 @@ from alula.idl import TaskTemplate
 from alula.plugin.failure import AttemptFailure
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Runner, Succeeded, Tell
 from alula.serve.code import Code, environment_of
+from alula.serve.flytekit import is_flytekits
 from alula.store.records import ExecutionKey, ExecutionRecord
 
 log = logging.getLogger(__name__)
 
+_FLYTEKIT = "flytekit"
+"""The key of the workers that have flytekit itself."""
 _IDLE_SECONDS = 300.0
 """Workers of a program that nothing was asked of for so long end."""
 
@@ -48,10 +51,16 @@ class Programs(Silent):
     Args:
         make: Workers for one program; None: for tasks of executions that say nothing about code.
         accepts: Why no worker can run a task; empty if one can.
+        flytekit: Workers that have flytekit itself, for tasks that it registered; None: Alula's own SDK runs them.
     """
 
-    def __init__(self, make: Callable[[Code | None], Workers], accepts: Callable[[TaskTemplate], str]) -> None:
-        self._make, self._accepts = make, accepts
+    def __init__(
+        self,
+        make: Callable[[Code | None], Workers],
+        accepts: Callable[[TaskTemplate], str],
+        flytekit: Callable[[], Workers] | None = None,
+    ) -> None:
+        self._make, self._accepts, self._flytekit = make, accepts, flytekit
         self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
         """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
         self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
@@ -101,7 +110,10 @@ class Programs(Silent):
         key = ExecutionKey(job.id.project, job.id.domain, job.id.execution)
         code, program = self._code.get(key, (None, None))
         try:
-            crew = self._crew(code, program)
+            if self._flytekit is not None and code is None and is_flytekits(job.template):
+                crew = self._crew(_FLYTEKIT, self._flytekit)
+            else:
+                crew = self._crew(program, lambda: self._of_code(code))
         except AlulaError as exc:
             tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
             return
@@ -159,13 +171,17 @@ class Programs(Silent):
 
     # --- crews ---
 
-    def _crew(self, code: Code | None, key: object) -> _Crew:
-        """The workers of a program, which begin to open if they are not there. Raises ConfigError."""
+    def _of_code(self, code: Code | None) -> Workers:
+        """Workers for a program. Raises ConfigError: its code is not there as it was."""
+        if code is not None:
+            code.check()
+        return self._make(code)
+
+    def _crew(self, key: object, make: Callable[[], Workers]) -> _Crew:
+        """Workers by their key, which are made and begin to open if they are not there. Raises what `make` does."""
         crew = self._crews.get(key)
         if crew is None:
-            if code is not None:
-                code.check()
-            runner = self._make(code)
+            runner = make()
             crew = self._crews[key] = _Crew(runner, asyncio.create_task(runner.open()))
         crew.used_at = asyncio.get_running_loop().time()
         return crew

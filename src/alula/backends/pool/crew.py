@@ -19,7 +19,7 @@ from typing import Protocol
 
 from alula._kits.clock import Clock
 from alula.backends.pool import deaths
-from alula.backends.pool.keeper import Keeper
+from alula.backends.pool.keeper import Keeper, last_words
 from alula.backends.pool.line import Line
 from alula.backends.pool.needs import Code
 from alula.idl import worker as wire
@@ -45,6 +45,10 @@ class Start:
     """Put before their `sys.path`."""
     modules: tuple[str, ...] = ()
     """Imported before the first worker is forked."""
+    keeper: tuple[str, ...] = ()
+    """The command of a keeper that all zygotes are forks of, those of code bundles too; empty: our own."""
+    imports: bool = True
+    """Zygotes import the modules of tasks; else only the tasks' own processes do."""
     prepare_seconds: float = 300.0
     """A zygote that imports for longer hangs, and is killed; the next one leaves imports to its workers."""
 
@@ -166,7 +170,7 @@ class Crew:
 
     def open(self, root: wire.Root | None) -> None:
         """Start the keeper, or take the one that there is, and the zygote of the code that is here."""
-        self._keeper = Keeper(root, str(self._spool), self, self._loop)
+        self._keeper = self._begin_keeper(root)
         self._zygote(Code(), "")
 
     async def stop(self) -> None:
@@ -313,21 +317,25 @@ class Crew:
 
     def _imports(self, code: Code) -> bool:
         """Whether its zygote is told what to import."""
-        return not self._is_fork(code) and code not in self._unprepared
+        return self._start.imports and not self._is_fork(code) and code not in self._unprepared
 
     def _is_fork(self, code: Code) -> bool:
         """Whether its zygote is a fork of a process that has imported what it wants to."""
-        return self._keeper is not None and self._keeper.forks and not code.bundle and not self._start.interpreter
+        forks = self._keeper is not None and self._keeper.forks and not self._start.keeper
+        return forks and not code.bundle and not self._start.interpreter
+
+    def _begin_keeper(self, root: wire.Root | None) -> Keeper:
+        return Keeper(root, str(self._spool), self, self._loop, self._start.keeper)
 
     def _begin(self, code: Code, module: str) -> Zygote:
         if self._keeper is None:
-            self._keeper = Keeper(None, str(self._spool), self, self._loop)
+            self._keeper = self._begin_keeper(None)
         self._numbers += 1
         zygote = Zygote(self._numbers, code, self._spool / f"zygote-{self._numbers}", self._keeper)
         ours, theirs = socket.socketpair()
         zygote.line = Line(ours, lambda message: self._heard(zygote, message), lambda: None, self._loop)
         here = not code.bundle
-        interpreter = self._start.interpreter or ("" if here else sys.executable)
+        interpreter = self._start.interpreter or ("" if here or self._start.keeper else sys.executable)
         self._keeper.begin(zygote.number, interpreter, str(zygote.output), theirs)
         modules = (*self._start.modules, *((module,) if module else ()))
         if not self._imports(code):
@@ -416,7 +424,8 @@ class Crew:
             self._fallen.append(self._keeper)
             self._keeper = None
         for zygote in list(self._zygotes.values()):
-            zygote.problem = "the process that looks after workers died, and they with it"
+            said = last_words(str(self._spool)) if self._start.keeper else ""
+            zygote.problem = f"the process that looks after workers died, and they with it{said}"
             self._forget(zygote)
             for worker in zygote.workers.values():
                 if worker.pid:

@@ -7,12 +7,18 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from alula.backends.pool.line import Line
 from alula.idl import worker as wire
+
+FD, SPOOL = "{fd}", "{spool}"
+_OUTPUT = "keeper"
+_SHOWN = 2000
+"""Characters of what a keeper printed before it died."""
 
 
 class Listener(Protocol):
@@ -37,12 +43,21 @@ class Keeper:
     Args:
         root: A keeper that lives already; None: start one, whose zygotes are fresh interpreters.
         spool: A directory that is removed when the engine is gone.
+        words: The command that starts one, if not our own; `FD` in it stands for its socket, and `SPOOL` for the
+            spool. Its zygotes are forks of it.
     """
 
-    def __init__(self, root: wire.Root | None, spool: str, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
-        self.forks = root is not None
-        """Whether its zygotes are forks of a process that has the user's modules."""
-        root = root or _started()
+    def __init__(
+        self,
+        root: wire.Root | None,
+        spool: str,
+        listener: Listener,
+        loop: asyncio.AbstractEventLoop,
+        words: Sequence[str] = (),
+    ) -> None:
+        self.forks = root is not None or bool(words)
+        """Whether its zygotes are forks of a process that has imported what they need."""
+        root = root or _started(words, spool)
         self._guard = root.pid
         self._listener, self._loop = listener, loop
         self._line = Line(root.channel, self._heard, self._fell, loop)
@@ -118,16 +133,25 @@ class Keeper:
                 self._listener.over(pid, used)
 
 
-def _started() -> wire.Root:
+def last_words(spool: str) -> str:
+    """The end of what a keeper that is not our own printed."""
+    with suppress(OSError):
+        text = Path(spool, _OUTPUT).read_text(errors="replace").strip()
+        return f". Its last words: {text[-_SHOWN:]}" if text else ""
+    return ""
+
+
+def _started(words: Sequence[str], spool: str) -> wire.Root:
     ours, theirs = socket.socketpair()
-    with theirs:
-        words = [sys.executable, "-P", "-m", "alula.runtime.keeper", str(theirs.fileno())]
+    number = str(theirs.fileno())
+    command = [*words] or [sys.executable, "-P", "-m", "alula.runtime.keeper", FD]
+    with theirs, open(Path(spool, _OUTPUT) if words else os.devnull, "ab") as output:
         process = subprocess.Popen(
-            words,
+            [{FD: number, SPOOL: spool}.get(word, word) for word in command],
             pass_fds=(theirs.fileno(),),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     process.returncode = 0  # waited for by pid, like one that was forked
     return wire.Root(ours, process.pid)

@@ -1,0 +1,178 @@
+"""Tasks that flytekit registered, run by the real flytekit of an environment of its own: warm, or a process each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from alula._kits.aio import to_thread
+from alula.backends.pool.crew import Start
+from alula.backends.pool.keeper import FD, SPOOL
+from alula.backends.pool.pool import Pool
+from alula.config import WorkersConfig
+from alula.errors import ConfigError
+from alula.idl import TaskTemplate, containers
+from alula.plugin.runner import AttemptId, Job, Tell
+
+log = logging.getLogger(__name__)
+
+_OLDEST = (3, 11)
+"""Warm workers run our own modules in that interpreter."""
+_LOOK = """
+import importlib.metadata, json, sys
+try:
+    version = importlib.metadata.version("flytekit")
+except importlib.metadata.PackageNotFoundError:
+    version = ""
+print(json.dumps([list(sys.version_info[:2]), version]))
+"""
+_LOOK_SECONDS = 60.0
+_FOREIGN = Path(__file__).resolve().parents[1] / "runtime" / "foreign.py"
+_PROGRAM = "pyflyte-execute"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A Python that has flytekit."""
+
+    python: str
+    version: str
+    """Of flytekit."""
+    warm: bool
+    """It runs our workers; else its tasks are processes of their own."""
+    why: str = ""
+    """Why it does not run our workers, if that was not asked for."""
+
+
+def python_of(config: WorkersConfig) -> str:
+    """The interpreter that runs flytekit's tasks; empty: there is none, and Alula's own SDK runs them."""
+    if config.python:
+        return config.python
+    return sys.executable if find_spec("flytekit") is not None else ""
+
+
+def is_flytekits(template: TaskTemplate) -> bool:
+    """Whether a task is flytekit's: its container starts one of flytekit's programs."""
+    container = containers.of(template)
+    words = [*container.command, *container.args][:2]
+    return any(containers.is_program(word) and Path(word).name.startswith("pyflyte-") for word in words)
+
+
+def look(config: WorkersConfig) -> Environment:
+    """What the Python of the settings has. Blocks for some tens of milliseconds. Raises ConfigError."""
+    python = python_of(config)
+    where = "[workers] python"
+    try:
+        done = subprocess.run(
+            [python, "-I", "-c", _LOOK], capture_output=True, text=True, check=False, timeout=_LOOK_SECONDS
+        )
+        found, version = json.loads(done.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError) as exc:
+        raise ConfigError(
+            f"{python!r} is no Python that can be started: {exc}",
+            where=where,
+            fix="name the interpreter of an environment that has flytekit, such as .venv/bin/python",
+        ) from exc
+    if not version:
+        raise ConfigError(
+            f"{python} has no flytekit, which is to run tasks that flytekit registered",
+            where=where,
+            fix=f"{python} -m pip install flytekit; or name another environment, or none for Alula's own SDK",
+        )
+    old = tuple(found) < _OLDEST
+    why = f"its Python is {'.'.join(map(str, found))}, and warm workers take 3.11 or newer" if old else ""
+    if (config.fresh or old) and not Path(python).with_name(_PROGRAM).exists():
+        raise ConfigError(
+            f"there is no {_PROGRAM} beside {python}", where=where, fix="name the interpreter in its environment"
+        )
+    return Environment(python, version, warm=not (config.fresh or old), why=why)
+
+
+def start_of(found: Environment, paths: tuple[str, ...]) -> Start:
+    """How workers for that environment begin."""
+    if found.warm:
+        return Start(paths=paths, keeper=(found.python, "-E", "-P", str(_FOREIGN), FD, SPOOL, sys.executable))
+    words = (sys.executable, "-P", "-m", "alula.runtime.fresh", FD, SPOOL, found.python)
+    return Start(paths=paths, keeper=words, imports=False)
+
+
+class Flytekit:
+    """Runs flytekit's tasks. A `Runner`, whose environment is looked at when the first one comes.
+
+    Args:
+        make: A pool whose processes begin so.
+        platform: Variables that say where the control plane is, for tasks that call it.
+    """
+
+    local = True
+
+    def __init__(
+        self, config: WorkersConfig, make: Callable[[Start], Pool], platform: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self._config, self._make, self._platform = config, make, platform
+        self._pool: Pool | None = None
+
+    @property
+    def _running(self) -> Pool:
+        assert self._pool is not None, "it is not open"
+        return self._pool
+
+    async def open(self) -> None:
+        """Raises ConfigError: the environment is none."""
+        found = await to_thread(look, self._config)
+        said = {"python": found.python, "flytekit": found.version, "warm": found.warm, "why": found.why}
+        log.info("workers.flytekit", extra=said)
+        self._pool = self._make(start_of(found, self._config.paths))
+        await self._pool.open()
+
+    async def aclose(self) -> None:
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    def keep(self, seconds: float) -> None:
+        if self._pool is not None:
+            self._pool.keep(seconds)
+
+    def accepts(self, template: TaskTemplate) -> str:
+        return self._running.accepts(template)
+
+    def start(self, job: Job, tell: Tell) -> None:
+        variables = {**storage(os.environ), **self._platform(), **job.environment}
+        self._running.start(replace(job, environment=variables), tell)
+
+    def wake(self, id: AttemptId) -> None: ...
+
+    def forget(self, id: AttemptId) -> None: ...
+
+    def close(
+        self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
+    ) -> None:
+        self._running.close(id, abort=abort, reason=reason, done=done, job=job)
+
+    def numbers(self) -> Mapping[str, float]:
+        return self._pool.numbers() if self._pool is not None else {}
+
+
+_STORAGE = {
+    "FLYTE_AWS_ENDPOINT": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "FLYTE_AWS_ACCESS_KEY_ID": ("AWS_ACCESS_KEY_ID",),
+    "FLYTE_AWS_SECRET_ACCESS_KEY": ("AWS_SECRET_ACCESS_KEY",),
+}
+"""What flytekit calls the variables by which we find S3. Source: flytekit `configuration/internal.py`."""
+
+
+def storage(environ: Mapping[str, str]) -> dict[str, str]:
+    """Where S3 is, in flytekit's words, unless those are set already."""
+    made = {}
+    for theirs, names in _STORAGE.items():
+        value = next((environ[name] for name in names if environ.get(name)), "")
+        if value and not environ.get(theirs):
+            made[theirs] = value
+    return made

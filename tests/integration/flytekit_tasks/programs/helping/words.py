@@ -1,0 +1,5 @@
+"""A second module of the bundle."""
+
+
+def shout(text: str) -> str:
+    return text.upper() + "!"
