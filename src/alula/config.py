@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alula._kits import lazy
-from alula._kits.units import duration, size
+from alula._kits import lazy, settled
+from alula._kits.units import size
 from alula.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -228,6 +228,8 @@ class Config:
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    images: Mapping[str, str] = field(default_factory=dict)
+    """`[images]`: by short names. `default` is of tasks that name none, the others are written `{{.image.NAME}}`."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """`[pools]`: units that attempts share, by name of the pool. A number counts until `alula pool set` changes it, or
     it is changed here."""
@@ -348,6 +350,9 @@ def _put(config: Config, one: _Given) -> Config:
         if not rest:
             raise ValueError("backends is a section: write [backends.<name>] and the keys of that plugin below")
         return replace(config, backends=_deeper(config.backends, rest, one.value))
+    if section == "images":
+        named = _entries("images", rest, one.value, "default = 'registry/name:tag'")
+        return replace(config, images={**config.images, **{name: str(image) for name, image in named.items()}})
     if section == "pools":
         return replace(config, pools={**config.pools, **_pools(rest, one.value)})
     if section == "storage" and rest and rest[0] in _STORES:
@@ -369,11 +374,8 @@ def _put(config: Config, one: _Given) -> Config:
 
 def _pools(rest: list[str], value: object) -> dict[str, int]:
     """Pools and their units: one, or a whole section. Raises ValueError."""
-    given = {".".join(rest): value} if rest else value
-    if not isinstance(given, Mapping):
-        raise ValueError("pools is a section: write [pools] and lines such as `warehouse = 3` below")
     found = {}
-    for name, units in given.items():
+    for name, units in _entries("pools", rest, value, "warehouse = 3").items():
         number = int(units) if isinstance(units, str) and units.isdecimal() else units
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             raise ValueError(f"pool {name} has {units!r} units: write a number")
@@ -401,6 +403,14 @@ def _stores(storage: StorageConfig, rest: list[str], one: _Given) -> StorageConf
     return replace(storage, **{scheme: keys})  # type: ignore[arg-type]  # the name is one of three of that type
 
 
+def _entries(section: str, rest: list[str], value: object, example: str) -> Mapping[str, object]:
+    """What a section of free names says: one entry, or all of it. Raises ValueError."""
+    given = {".".join(rest): value} if rest else value
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{section} is a section: write [{section}] and lines such as `{example}` below")
+    return given
+
+
 def _deeper(table: Mapping[str, Any], path: list[str], value: object) -> Mapping[str, Any]:
     """A nested table with one more value in it. Raises ValueError."""
     name, *rest = path
@@ -426,7 +436,7 @@ def _value(section: Any, name: str, one: _Given) -> Any:
     if name in ("url", "data", "home", "python") or kind.startswith("Path"):
         return _location(one, as_path=kind.startswith("Path"))
     if name.endswith("_bytes"):
-        return size(one.value) if isinstance(one.value, str) else _whole(one.value)
+        return size(one.value) if isinstance(one.value, str) else settled.whole(one.value)
     if name == "paths":
         given = one.value.split(os.pathsep) if isinstance(one.value, str) else one.value
         if not isinstance(given, list):
@@ -447,59 +457,14 @@ def _location(one: _Given, *, as_path: bool) -> str | Path:
     return path if as_path else str(path)
 
 
-def _duration(value: object) -> timedelta:
-    made = duration(str(value) if not isinstance(value, bool) else "")
-    if made <= timedelta(0):
-        raise ValueError(f"{value!r} is not above zero")
-    return made
-
-
-def _durability(value: object) -> Durability:
-    try:
-        return Durability(str(value).lower())
-    except ValueError:
-        raise ValueError(f"{value!r} is none of {', '.join(Durability)}") from None
-
-
-def _lending(value: object) -> Lending:
-    try:
-        return Lending(str(value).lower())
-    except ValueError:
-        raise ValueError(f"{value!r} is none of {', '.join(Lending)}") from None
-
-
-def _whole(value: object) -> int:
-    number = _number(value)
-    if number != int(number):
-        raise ValueError(f"{value!r} is no whole number")
-    return int(number)
-
-
-def _number(value: object) -> float:
-    try:
-        made = float("" if isinstance(value, bool) else str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is no number") from None
-    if not 0 <= made < float("inf"):
-        raise ValueError(f"{value!r} is not a number from 0 on")
-    return made
-
-
-def _yes(value: object) -> bool:
-    said = str(value).lower()
-    if said not in ("true", "false"):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return said == "true"
-
-
 _READERS: Mapping[str, Callable[[object], object]] = {
     "str": str,
-    "bool": _yes,
-    "int": _whole,
-    "float": _number,
-    "timedelta": _duration,
-    "timedelta | None": lambda value: None if value in ("", "none") else _duration(value),
-    "Durability": _durability,
-    "Lending": _lending,
+    "bool": settled.yes,
+    "int": settled.whole,
+    "float": settled.number,
+    "timedelta": settled.span,
+    "timedelta | None": lambda value: None if value in ("", "none") else settled.span(value),
+    "Durability": settled.one_of(Durability),
+    "Lending": settled.one_of(Lending),
 }
 """By declared type."""

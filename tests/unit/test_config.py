@@ -161,3 +161,11 @@ def test_home_is_the_users_own_unless_a_variable_says_otherwise(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home({}) == tmp_path / ".alula"
     assert home({"ALULA_HOME": "/h"}) == Path("/h")
+
+
+def test_images_have_names_of_their_own(tmp_path: Path) -> None:
+    text = "[images]\ndefault = 'ghcr.io/me/base:1'\ntrain = 'ghcr.io/me/train:2'"
+    made = load(written(tmp_path, text), {"ALULA__IMAGES__TRAIN": "here:3"})
+    assert made.images == {"default": "ghcr.io/me/base:1", "train": "here:3"}
+    with pytest.raises(ConfigError, match="images is a section"):
+        load(written(tmp_path, "images = 'a:1'"), {})

@@ -1,0 +1,59 @@
+"""Values of settings, out of what people write in files and in variables. Each raises ValueError for what is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from alula._kits.units import duration
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def span(value: object) -> timedelta:
+    """A duration above zero."""
+    made = duration(str(value) if not isinstance(value, bool) else "")
+    if made <= timedelta(0):
+        raise ValueError(f"{value!r} is not above zero")
+    return made
+
+
+def one_of(kind: type[E]) -> Callable[[object], E]:
+    """Reads one of the words of an enum."""
+
+    def read(value: object) -> E:
+        try:
+            return kind(str(value).lower())
+        except ValueError:
+            raise ValueError(f"{value!r} is none of {', '.join(kind)}") from None
+
+    return read
+
+
+def whole(value: object) -> int:
+    """A whole number from 0 on."""
+    made = number(value)
+    if made != int(made):
+        raise ValueError(f"{value!r} is no whole number")
+    return int(made)
+
+
+def number(value: object) -> float:
+    """A number from 0 on."""
+    try:
+        made = float("" if isinstance(value, bool) else str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no number") from None
+    if not 0 <= made < float("inf"):
+        raise ValueError(f"{value!r} is not a number from 0 on")
+    return made
+
+
+def yes(value: object) -> bool:
+    """`true` or `false`."""
+    said = str(value).lower()
+    if said not in ("true", "false"):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return said == "true"
