@@ -114,7 +114,7 @@ def _recipe(spec: ImageSpec, *, files: bool, wheel: Wheel | None) -> Recipe:
     base = spec.base_image
     return Recipe(
         base=base.image_name() if isinstance(base, ImageSpec) else base or f"python:{_python_version(spec)}-slim",
-        variables={**(spec.env or {}), IMAGE_ID_VARIABLE: spec.id},
+        variables=spec.env or {},
         python=spec.python_exec or "python",
         python_version=spec.python_version or "",
         apt=spec.apt_packages or (),
@@ -127,6 +127,7 @@ def _recipe(spec: ImageSpec, *, files: bool, wheel: Wheel | None) -> Recipe:
         files=files,
         commands=spec.commands or (),
         entrypoint=spec.entrypoint,
+        marks={IMAGE_ID_VARIABLE: spec.id},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,6 +29,9 @@ else:
 CONTENT = "dev.alula.content"
 """The label of an image that says what it was built of."""
 _MOST_LINES = 60
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+_NOISE = (" ---> ", "Removing intermediate container ")
+_EXIT = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
 _DOCTOR = (
     "start Docker or Podman, or say where one listens: DOCKER_HOST, or `host` in [backends.docker]; see alula doctor"
 )
@@ -95,7 +99,10 @@ class Images:
             await to_thread(context.write, archive)
             archive.seek(0)
             parameters = self._parameters(context, name, asked)
-            headers = {"Content-Type": "application/x-tar", "X-Registry-Config": await self._credentials.all_header()}
+            headers = {
+                "Content-Type": "application/x-tar",
+                "X-Registry-Config": await self._credentials.for_build(context.recipe.base),
+            }
             try:
                 # Not `images.build`, which has no way to say which network the steps have.
                 async with self._docker._query(
@@ -139,6 +146,7 @@ class Images:
         return made
 
     def _failed(self, name: str, context: Context, fault: str, log: _Log) -> ImageError:
+        fault = _EXIT.sub(r"it ended with exit code \1", fault)
         shown = "\n".join(f"    {line}" for line in log.tail)
         step = f" at {log.step}" if log.step else ""
         return ImageError(
@@ -207,8 +215,8 @@ class _Log:
         return str(fault)
 
     def _line(self, line: str) -> None:
-        line = line.rstrip()
-        if not line:
+        line = _COLORS.sub("", line).rstrip()
+        if not line or line.startswith(_NOISE):
             return
         if line.lower().startswith("step "):
             self.step, _, _ = line.partition(" : ")

@@ -55,6 +55,8 @@ class Recipe:
     """There are files in the context for the working directory."""
     commands: Sequence[str] = ()
     entrypoint: Sequence[str] | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """Variables that no step needs."""
 
     @property
     def dockerfile(self) -> str:
@@ -67,8 +69,8 @@ class Recipe:
 
     def _lines(self) -> Iterator[str]:
         yield f"FROM {_word(self.base, 'the base image')}"
-        for name, value in sorted(self.variables.items()):
-            yield _variable(name, value)
+        if self.variables:
+            yield "ENV " + " ".join(_variable(name, value) for name, value in sorted(self.variables.items()))
         yield f"WORKDIR {WORKDIR}"
         if self.apt:
             yield _shell(
@@ -83,9 +85,11 @@ class Recipe:
         yield from self._python_packages()
         if self.files:
             yield f"COPY {FILES}/ {WORKDIR}/"
-            yield f'ENV PYTHONPATH="{WORKDIR}${{PYTHONPATH:+:$PYTHONPATH}}"'
         for command in self.commands:
             yield _shell(command)
+        last = [f'PYTHONPATH="{WORKDIR}${{PYTHONPATH:+:$PYTHONPATH}}"'] if self.files else []
+        if last or self.marks:
+            yield "ENV " + " ".join([*last, *(_variable(*pair) for pair in sorted(self.marks.items()))])
         if self.entrypoint is not None:
             yield f"ENTRYPOINT {json.dumps(list(self.entrypoint))}"
 
@@ -124,7 +128,7 @@ def _variable(name: str, value: str) -> str:
             fix="set it with @task(environment=...), or write it into a file that is copied",
         )
     quoted = _TO_QUOTE.sub(r"\\\1", value)
-    return f'ENV {name}="{quoted}"'
+    return f'{name}="{quoted}"'
 
 
 def _word(text: str, what: str) -> str:
