@@ -17,7 +17,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from alula._kits.records import quick
 from alula.data import uris
 from alula.errors import DataError
 
@@ -57,7 +56,6 @@ class Outputs:
         return uris.join(self.prefix, "progress.pb")
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Attempt(Outputs):
     """The files of one attempt; its outputs lie beside its inputs. No two attempts share one."""

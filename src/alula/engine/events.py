@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from alula._kits.records import quick
 from alula.engine.plan import NodePlan
 from alula.engine.state import NOTHING, CacheStatus, Failure, Values
 
@@ -59,7 +58,6 @@ class AttemptProgressed:
     checkpoint: str = ""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class AttemptSucceeded:
     """The outputs are durable and fit the interface."""
@@ -215,7 +213,6 @@ Event = (
 # --- Commands -------------------------------------------------------------------------------------------------------
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class StartAttempt:
     """Run a task, or a child execution if `child` is set; take up what runs already under this path and number."""

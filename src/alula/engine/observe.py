@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from alula._kits.records import quick
 from alula.engine.cleanup import Stuck
 from alula.engine.plan import NodePlan
 from alula.engine.state import Row
@@ -23,7 +22,6 @@ PlanOf = Callable[[str], NodePlan]
 """The plan of a node, by its path."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """One commit of one execution, now durable."""

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
-from alula._kits.records import quick
 from alula.idl import Literal, LiteralMap, WorkflowExecution
 from alula.plugin.failure import FailureKind as FailureKind
 
@@ -132,7 +131,6 @@ class Ref:
     var: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Values:
     """Named values: small ones as a serialized LiteralMap, others by reference."""
@@ -166,7 +164,6 @@ def _parsed(data: bytes) -> LiteralMap:
 NOTHING = Values()
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class NodeState:
     """The row of one node."""
@@ -217,7 +214,6 @@ class NodeState:
         return self.phase in HOLDS_SLOT
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class AttemptState:
     """The row of one attempt: written before its first side effect, open until its backend has cleaned up."""

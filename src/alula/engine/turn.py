@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from alula._kits.records import quick, replace
+from alula._kits.records import replace
 from alula.engine.agenda import Act, Work
 from alula.engine.events import CancelTimer, Command, Fetch, Finished, Release, SetTimer, TimerKind
 from alula.engine.execution import Execution
@@ -27,7 +27,6 @@ from alula.engine.state import (
 from alula.errors import ConversionError
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     changes: tuple[Row, ...]

@@ -14,7 +14,6 @@ from typing import ClassVar, TypeVar
 
 import msgpack
 
-from alula._kits.records import quick
 from alula.errors import DataError
 
 VERSION = 1
@@ -41,7 +40,6 @@ M = TypeVar("M", bound=Message)
 # engine -> worker
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Run(Message):
     """Run an attempt."""
@@ -67,7 +65,6 @@ class Run(Message):
 # worker -> engine
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Ended(Message):
     """An attempt is over."""

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from alula._kits.records import quick
 from alula.idl import TaskNodeOverrides, TaskTemplate
 from alula.plugin.failure import AttemptFailure
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class AttemptId:
     """One attempt of one node of one execution."""
@@ -42,7 +40,6 @@ class AttemptId:
         return f"a{self.store}{digest[: 40 - len(self.store)]}"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Job:
     """All that is needed to run one attempt. Messages are shared: never change them."""
@@ -128,7 +125,6 @@ class Asks:
     """The higher, the sooner."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """The attempt is over, and its outputs are here or durable."""

@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alula._kits.records import quick
 from alula.data import uris
 from alula.errors import ConfigError
 from alula.idl.containers import is_program
@@ -36,7 +35,6 @@ _PLACES = frozenset(_OPTIONS[:5]) | {"dynamic-addl-distro", "additional-distribu
 _REQUIRED = ("inputs", "output-prefix", "resolver")
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """What a platform tells a container."""

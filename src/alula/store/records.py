@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alula._kits.records import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
     """The name of an execution: unique in the store."""
@@ -108,7 +106,6 @@ class ExecutionRecord:
     spec: bytes = b""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
     """One node that has begun. Key: `path`."""
@@ -120,7 +117,6 @@ class NodeRecord:
     body: bytes
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One attempt. Key: `path` and `number`."""
@@ -253,7 +249,6 @@ class Ending:
     error: str = ""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What one commit writes, all or nothing. Every row replaces the one with its key."""

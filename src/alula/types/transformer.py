@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, NewType, Protocol, TypeVar, get_args, get_origin
 from typing import Literal as Choice
 
-from alula._kits.records import quick
 from alula.data.objects import ObjectStore
 from alula.errors import ConversionError
 from alula.idl import Literal, LiteralType, SimpleType
@@ -55,7 +54,6 @@ class Types(Protocol):
         ...
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a conversion happens: the blob store and the prefix (no trailing slash) that new blobs go under."""
