@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 
-
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
     """The name of an execution: unique in the store."""
