@@ -18,6 +18,7 @@ from alula.services.binding import Rpc, bind
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach
 from alula.services.launch_plans import LaunchPlans
 from alula.services.links import Links
+from alula.services.names import Names
 from alula.services.registry import Registry
 from alula.services.tasks import Tasks
 from alula.services.uploads import Uploads
@@ -47,7 +48,7 @@ def parts(house: House, links: Links | None) -> list[object]:
     """Who answers the calls of the control plane, one object for each subject."""
     desk = house.desk
     registry = Registry(desk, house.check)
-    return [Tasks(registry), Workflows(registry), LaunchPlans(registry), Uploads(desk, links)]
+    return [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
 
 
 @asynccontextmanager

@@ -8,7 +8,11 @@ from alula.idl.service import (
     LaunchPlan,
     LaunchPlanCreateRequest,
     LaunchPlanCreateResponse,
+    LaunchPlanList,
+    NamedEntityIdentifierList,
+    NamedEntityIdentifierListRequest,
     ObjectGetRequest,
+    ResourceListRequest,
 )
 from alula.services.answers import checked, id_of, timestamp
 from alula.services.binding import Call
@@ -31,6 +35,17 @@ class LaunchPlans:
     async def GetLaunchPlan(self, request: ObjectGetRequest, call: Call) -> LaunchPlan:
         """Raises Unknown."""
         return plan_of(await self._registry.get(checked(request.id, ResourceType.LAUNCH_PLAN)))
+
+    async def ListLaunchPlans(self, request: ResourceListRequest, call: Call) -> LaunchPlanList:
+        """Raises RequestError."""
+        found, after = await self._registry.list("launch_plan", request)
+        return LaunchPlanList(launch_plans=[plan_of(one) for one in found], token=after)
+
+    async def ListLaunchPlanIds(
+        self, request: NamedEntityIdentifierListRequest, call: Call
+    ) -> NamedEntityIdentifierList:
+        """Names that have a version. Raises RequestError."""
+        return await self._registry.names("launch_plan", request)
 
 
 def plan_of(record: EntityRecord) -> LaunchPlan:

@@ -1,4 +1,4 @@
-"""What tasks, workflows and launch plans have in common when they are registered and looked up."""
+"""What tasks, workflows and launch plans have in common when they are registered, looked up and listed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from alula.admin.entities import Check, Specs, register
 from alula.errors import NameTaken, RequestError
 from alula.idl import Identifier
 from alula.idl.ids import type_name
-from alula.store.records import EntityRecord
+from alula.idl.service import (
+    NamedEntityIdentifier,
+    NamedEntityIdentifierList,
+    NamedEntityIdentifierListRequest,
+    ResourceListRequest,
+)
+from alula.services.listing import ENTITIES, NAMES, SORTS, asked, checked_place, page_of
+from alula.store.records import Condition, EntityRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,46 @@ class Registry:
         """Raises Unknown."""
         store = self.desk.store
         return await store.entity(type_name(id.resource_type), id.project, id.domain, id.name, id.version)
+
+    async def list(self, kind: str, request: ResourceListRequest) -> tuple[list[EntityRecord], str]:
+        """A page of versions without their closures, and the token of the next one. Raises RequestError."""
+        id = request.id
+        checked_place(id.project, id.domain)
+        named = (Condition("name", "in", (id.name,)),) if id.name else ()
+        page = asked(
+            request.limit,
+            sort_by=request.sort_by,
+            text=request.filters,
+            fields=ENTITIES[kind],
+            sorts=SORTS,
+            also=named,
+        )
+        return await page_of(
+            lambda page: self.desk.store.page_entities(kind, id.project, id.domain, page),
+            page,
+            at=request.token,
+            question=f"{kind}:{id.project}:{id.domain}",
+            kinds=(int if page.sort == "created_at" else str, int),
+        )
+
+    async def names(self, kind: str, request: NamedEntityIdentifierListRequest) -> NamedEntityIdentifierList:
+        """A page of names that have a version. Raises RequestError."""
+        project, domain = request.project, request.domain
+        checked_place(project, domain)
+        page = asked(
+            request.limit,
+            sort_by=request.sort_by,
+            text=request.filters,
+            fields=NAMES,
+            sorts={"name": "name"},
+            usual="name",
+        )
+        found, after = await page_of(
+            lambda page: self.desk.store.page_names(kind, project, domain, page),
+            page,
+            at=request.token,
+            question=f"names of {kind}:{project}:{domain}",
+            kinds=(str, str),
+        )
+        entities = [NamedEntityIdentifier(project=project, domain=domain, name=one.name) for one in found]
+        return NamedEntityIdentifierList(entities=entities, token=after)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from alula.admin.entities import Specs
 from alula.idl import CompiledTask, ResourceType
 from alula.idl.service import (
+    NamedEntityIdentifierList,
+    NamedEntityIdentifierListRequest,
     ObjectGetRequest,
+    ResourceListRequest,
     Task,
     TaskClosure,
     TaskCreateRequest,
     TaskCreateResponse,
+    TaskList,
     TaskSpec,
 )
 from alula.services.answers import checked, id_of, timestamp
@@ -35,6 +39,15 @@ class Tasks:
     async def GetTask(self, request: ObjectGetRequest, call: Call) -> Task:
         """Raises Unknown."""
         return task_of(await self._registry.get(checked(request.id, ResourceType.TASK)))
+
+    async def ListTasks(self, request: ResourceListRequest, call: Call) -> TaskList:
+        """Raises RequestError."""
+        found, after = await self._registry.list("task", request)
+        return TaskList(tasks=[task_of(one) for one in found], token=after)
+
+    async def ListTaskIds(self, request: NamedEntityIdentifierListRequest, call: Call) -> NamedEntityIdentifierList:
+        """Names that have a version. Raises RequestError."""
+        return await self._registry.names("task", request)
 
 
 def task_of(record: EntityRecord) -> Task:

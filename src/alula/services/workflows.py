@@ -5,11 +5,15 @@ from __future__ import annotations
 from alula.admin.entities import Specs
 from alula.idl import CompiledWorkflowClosure, ResourceType
 from alula.idl.service import (
+    NamedEntityIdentifierList,
+    NamedEntityIdentifierListRequest,
     ObjectGetRequest,
+    ResourceListRequest,
     Workflow,
     WorkflowClosure,
     WorkflowCreateRequest,
     WorkflowCreateResponse,
+    WorkflowList,
     WorkflowSpec,
 )
 from alula.services.answers import checked, id_of, timestamp
@@ -38,6 +42,15 @@ class Workflows:
         found = workflow_of(record)
         found.closure.compiled_workflow.CopyFrom(CompiledWorkflowClosure.FromString(record.closure))
         return found
+
+    async def ListWorkflows(self, request: ResourceListRequest, call: Call) -> WorkflowList:
+        """Raises RequestError."""
+        found, after = await self._registry.list("workflow", request)
+        return WorkflowList(workflows=[workflow_of(one) for one in found], token=after)
+
+    async def ListWorkflowIds(self, request: NamedEntityIdentifierListRequest, call: Call) -> NamedEntityIdentifierList:
+        """Names that have a version. Raises RequestError."""
+        return await self._registry.names("workflow", request)
 
 
 def workflow_of(record: EntityRecord) -> Workflow:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 from alula.errors import NameTaken, Unknown
 from alula.store.access import Access
 from alula.store.connection import Connection
-from alula.store.records import EntityRecord
+from alula.store.pages import Key, listing
+from alula.store.records import EntityRecord, NameRecord, Page
 from alula.store.rows import entity_record, entity_values
 
 _NAMES = 10_000
@@ -53,6 +55,29 @@ class Entities(Access):
             lambda connection: connection.listing("entities", conditions, kind=kind, limit=limit, **given)
         )
         return [entity_record(row) for row in rows]
+
+    async def page_entities(
+        self, kind: str, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[Key, EntityRecord]]:
+        place = {"kind": kind, "project": project, "domain": domain}
+        rows = await self._read(lambda connection: listing(connection, "page_entities", page, page.where, place))
+        return [((row[0], row[1]), entity_record(row[2:])) for row in rows]
+
+    async def page_names(self, kind: str, project: str, domain: str, page: Page) -> Sequence[tuple[Key, NameRecord]]:
+        place = {"kind": kind, "project": project, "domain": domain}
+        rows = await self._read(lambda connection: listing(connection, "page_names", page, page.where, place))
+        return [((row[0], row[1]), NameRecord(kind, project, domain, row[1], row[2], row[3])) for row in rows]
+
+    async def name_of(self, kind: str, project: str, domain: str, name: str) -> NameRecord:
+        await self.entity(kind, project, domain, name)
+        known = NameRecord(kind, project, domain, name)
+        key = {"kind": kind, "project": project, "domain": domain, "name": name}
+        row = await self._read(lambda connection: connection.one("name", **key))
+        return known if row is None else replace(known, description=row[0], state=row[1])
+
+    async def describe(self, name: NameRecord) -> None:
+        await self.entity(name.kind, name.project, name.domain, name.name)
+        await self._write(lambda connection: connection.rows("name_set", **asdict(name)))
 
 
 def _register(connection: Connection, entities: Sequence[EntityRecord]) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 
 from alula._kits.clock import Clock
 from alula.errors import NameTaken, Unknown
+from alula.store.memory_entities import EntitiesInMemory
 from alula.store.memory_pages import PagesInMemory
 from alula.store.memory_pools import PoolsInMemory
 from alula.store.memory_rows import ExecutionRows, Rows
@@ -25,7 +26,6 @@ from alula.store.records import (
     Changes,
     Claim,
     Command,
-    EntityRecord,
     ExecutionFilter,
     ExecutionKey,
     ExecutionRecord,
@@ -272,55 +272,6 @@ def _fits(record: ExecutionRecord, wanted: ExecutionFilter) -> bool:
     )
 
 
-class _Entities(Rows):
-    """`EntityStore`"""
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        super().__init__(clock)
-        self._entities: dict[tuple[str, str, str, str, str], EntityRecord] = {}
-
-    async def register(self, entities: Sequence[EntityRecord]) -> None:
-        fresh: dict[tuple[str, str, str, str, str], EntityRecord] = {}
-        for entity in entities:
-            key = entity.kind, entity.project, entity.domain, entity.name, entity.version
-            known = self._entities.get(key) or fresh.get(key)
-            if known is None:
-                fresh[key] = replace(entity, created_at=entity.created_at or self.clock.now())
-            elif known.digest != entity.digest:
-                raise NameTaken(
-                    f"{entity.kind} {entity.name!r} has a version {entity.version!r} with another content",
-                    where=f"project {entity.project}, domain {entity.domain}",
-                    fix="register it under another version",
-                )
-        self._entities.update(fresh)
-
-    async def entity(self, kind: str, project: str, domain: str, name: str, version: str = "") -> EntityRecord:
-        known = [one for key, one in self._entities.items() if key[:4] == (kind, project, domain, name)]
-        found = [one for one in known if not version or one.version == version]
-        if found:
-            return found[-1]
-        names = [key[3] for key in self._entities if key[:3] == (kind, project, domain)]
-        there = [one.version for one in known] or difflib.get_close_matches(name, names)
-        raise Unknown(
-            f"there is no {kind} {name!r}" + (f" with the version {version!r}" if version else ""),
-            where=f"project {project}, domain {domain}",
-            fix=f"there is: {', '.join(there)}" if there else "register it first",
-        )
-
-    async def entities(
-        self, kind: str, *, project: str = "", domain: str = "", name: str = "", limit: int = 100
-    ) -> Sequence[EntityRecord]:
-        found = (
-            replace(one, spec=b"", closure=b"")
-            for one in reversed(self._entities.values())
-            if one.kind == kind
-            and project in ("", one.project)
-            and domain in ("", one.domain)
-            and name in ("", one.name)
-        )
-        return list(islice(found, limit))
-
-
 class _Cache(Rows):
     """`CacheStore`"""
 
@@ -395,7 +346,7 @@ class _Cache(Rows):
         return [self._cache[key] for key in keys[:limit]]
 
 
-class MemoryStore(_Engines, _Queries, PagesInMemory, _Entities, _Cache):
+class MemoryStore(_Engines, _Queries, PagesInMemory, EntitiesInMemory, _Cache):
     """A whole store in memory.
 
     Args:

@@ -333,6 +333,19 @@ class EntityRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class NameRecord:
+    """A name that entities have, and what people say of it, whatever its versions are."""
+
+    kind: str
+    project: str
+    domain: str
+    name: str
+    description: str = ""
+    state: int = 0
+    """A NamedEntityState: 0 active, 1 archived, 2 made by the system."""
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRecord:
     """Outputs of a task, kept for the next one that asks with the same inputs."""
 

@@ -210,6 +210,26 @@ class PageStore(Protocol):
         """Note who asked for the end of an execution; the first one counts."""
         ...
 
+    async def page_entities(
+        self, kind: str, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], EntityRecord]]:
+        """With their specs, without their closures, each with its place. Columns: `created_at`, `name`, `version`."""
+        ...
+
+    async def page_names(
+        self, kind: str, project: str, domain: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], NameRecord]]:
+        """Names that have a version, each with its place. Columns: `name`, `state`."""
+        ...
+
+    async def name_of(self, kind: str, project: str, domain: str, name: str) -> NameRecord:
+        """Raises Unknown, if no version has the name."""
+        ...
+
+    async def describe(self, name: NameRecord) -> None:
+        """Keep what is said of a name that is there. Raises Unknown, as `name_of` does."""
+        ...
+
 
 class PoolStore(Protocol):
     """Units that attempts of all executions share, and limits that change at run time.
@@ -282,26 +302,6 @@ class EntityStore(Protocol):
         self, kind: str, *, project: str = "", domain: str = "", name: str = "", limit: int = 100
     ) -> Sequence[EntityRecord]:
         """Newest first, without their specs and closures."""
-        ...
-
-    async def page_entities(
-        self, kind: str, project: str, domain: str, page: Page
-    ) -> Sequence[tuple[tuple[Plain, Plain], EntityRecord]]:
-        """With their specs, without their closures, each with its place. Columns: `created_at`, `name`, `version`."""
-        ...
-
-    async def page_names(
-        self, kind: str, project: str, domain: str, page: Page
-    ) -> Sequence[tuple[tuple[Plain, Plain], NameRecord]]:
-        """Names that have a version, each with its place. Columns: `name`, `state`."""
-        ...
-
-    async def name_of(self, kind: str, project: str, domain: str, name: str) -> NameRecord:
-        """Raises Unknown, if no version has the name."""
-        ...
-
-    async def describe(self, name: NameRecord) -> None:
-        """Keep what is said of a name that is there. Raises Unknown, as `name_of` does."""
         ...
 
 

@@ -238,7 +238,7 @@ names = Table(
     _text("domain", key=True),
     _text("name", key=True),
     _text("description"),
-    Column("archived", Boolean(create_constraint=False), nullable=False),
+    _number("state"),
     sqlite_with_rowid=False,
 )
 """What people say of a name of entities, whatever its versions are. Most names have no row."""

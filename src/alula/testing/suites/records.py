@@ -13,10 +13,13 @@ from alula.errors import NameTaken, Unknown
 from alula.store.records import (
     CacheRecord,
     Changes,
+    Condition,
     EntityRecord,
     ExecutionFilter,
     ExecutionKey,
     ExpansionRecord,
+    NameRecord,
+    Page,
     Parent,
     ProgressRecord,
     SignalRecord,
@@ -177,6 +180,43 @@ class EntityStoreSuite(OpenedStore):
         assert [one.version for one in await store.entities("task", name="a")] == ["v2", "v1"]
         assert len(await store.entities("task", project="p", domain="d", limit=1)) == 1
         assert await store.entities("task", project="other") == []
+
+    async def test_entities_come_page_after_page_with_their_specs(self, store: Store) -> None:
+        made = [self.entity(name, version) for name in ("b", "a") for version in ("v1", "v2")]
+        await store.register([*made, self.entity("a", kind="workflow")])
+        orders = {"created_at": made, "name": [*made[2:], *made[:2]], "version": [*made[::2], *made[1::2]]}
+        for sort, expected in orders.items():
+            for descending in (False, True):
+                seen: list[EntityRecord] = []
+                page = Page(sort=sort, descending=descending, limit=3)
+                while found := await store.page_entities("task", "p", "d", page):
+                    seen += [replace(one, created_at=None) for _, one in found]
+                    page = replace(page, after=found[-1][0])
+                wanted = [replace(one, closure=b"") for one in (expected[::-1] if descending else expected)]
+                assert seen == wanted, (sort, descending)
+        some = Page((Condition("name", "in", ("a", "c")), Condition("version", "holds", "2")))
+        (last,) = await store.page_entities("task", "p", "d", some)
+        assert (last[1].name, last[1].version) == ("a", "v2")
+        assert await store.page_entities("task", "p", "other", Page()) == []
+
+    async def test_names_come_once_each_with_what_is_said_of_them(self, store: Store) -> None:
+        await store.register([self.entity(name, version) for name in "cab" for version in ("v1", "v2")])
+        assert await store.name_of("task", "p", "d", "a") == NameRecord("task", "p", "d", "a")
+        said = NameRecord("task", "p", "d", "a", "adds")
+        for one in (replace(said, state=1), said):
+            await store.describe(one)
+            assert await store.name_of("task", "p", "d", "a") == one
+        await store.describe(NameRecord("task", "p", "d", "c", state=1))
+        page = Page(sort="name", descending=False, limit=2)
+        first = await store.page_names("task", "p", "d", page)
+        assert [one for _, one in first] == [said, NameRecord("task", "p", "d", "b")]
+        rest = await store.page_names("task", "p", "d", replace(page, after=first[-1][0]))
+        assert [(one.name, one.state) for _, one in rest] == [("c", 1)]
+        active = Page((Condition("state", "in", (0,)),), "name")
+        assert [one.name for _, one in await store.page_names("task", "p", "d", active)] == ["b", "a"]
+        for call in (store.name_of("task", "p", "d", "x"), store.describe(NameRecord("task", "p", "d", "x"))):
+            with pytest.raises(Unknown):
+                await call
 
 
 class CacheStoreSuite(OpenedStore):

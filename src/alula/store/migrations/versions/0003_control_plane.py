@@ -38,7 +38,7 @@ def _names() -> None:
         _text("domain", key=True),
         _text("name", key=True),
         _text("description"),
-        sa.Column("archived", sa.Boolean(create_constraint=False), nullable=False),
+        _number("state"),
         sqlite_with_rowid=False,
     )
 
