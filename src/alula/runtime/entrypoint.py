@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NoReturn
 
 from alula._kits import bridge
-from alula.data.archive import unpack
 from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
@@ -26,6 +23,7 @@ from alula.idl import DynamicJobSpec, ErrorDocument, LiteralMap
 from alula.runtime import failures
 from alula.runtime.arguments import Arguments, parse
 from alula.runtime.attempt import execution, load, perform, read_inputs
+from alula.runtime.code import prepare
 from alula.runtime.element import element_inputs
 from alula.runtime.surroundings import execution_id, first
 from alula.sdk.local import LocalRun, place_at
@@ -116,7 +114,7 @@ class _Attempt:
 
     def run(self) -> LiteralMap | DynamicJobSpec:
         arguments, store = self._arguments, self._store
-        _prepare(arguments, store)
+        prepare(arguments.bundle, arguments.destination, store, os.environ)
         loaded = load(arguments)
         self.retries = loaded.retries
         self.phase = failures.Phase.INPUTS
@@ -134,18 +132,6 @@ class _Attempt:
             return perform(loaded.entity, inputs, run, os.environ)
         finally:
             progress.close()
-
-
-def _prepare(arguments: Arguments, store: ObjectStore) -> None:
-    """Put the user's code where Python finds it."""
-    here = os.path.abspath(os.path.expanduser(arguments.destination or "."))
-    if arguments.bundle:
-        with tempfile.TemporaryDirectory() as directory:
-            archive = Path(directory) / "bundle.tar.gz"
-            bridge.run(store.download(arguments.bundle, archive))
-            unpack(archive, Path(here))
-    if here not in sys.path:
-        sys.path.insert(0, here)
 
 
 def _progress(store: ObjectStore, places: Outputs) -> Throttled:

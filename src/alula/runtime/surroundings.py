@@ -43,6 +43,8 @@ def settings(environment: Environment, place: Place) -> SerializationSettings:
         ConfigError: the settings that the platform passes cannot be read.
     """
     passed = _passed(environment.get(PASSED_ON, ""))
+    shipped = passed.get("fast_serialization_settings") or {}
+    bundle = str(shipped.get("distribution_location") or "") if shipped.get("enabled") else ""
     execution = execution_id(environment)
     task_project = first(environment, "FLYTE_INTERNAL_TASK_PROJECT", "_F_TK_PRJ")
     task_domain = first(environment, "FLYTE_INTERNAL_TASK_DOMAIN", "_F_TK_DM")
@@ -54,6 +56,10 @@ def settings(environment: Environment, place: Place) -> SerializationSettings:
         image_config=_images(passed.get("image_config"), first(environment, "FLYTE_INTERNAL_IMAGE")),
         env=passed.get("env") or {},
         place=place,
+        processes=bool(passed.get("processes")),
+        contained=passed.get("contained") or {},
+        bundle=(lambda: bundle) if bundle else None,
+        builds=False,  # whoever registered the task has built them, and there is no engine in a container
     )
 
 

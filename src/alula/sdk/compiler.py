@@ -6,9 +6,10 @@ import base64
 import dataclasses
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import singledispatch
+from typing import Any
 
 from alula.data.workspace import workspace
 from alula.errors import CompileError
@@ -51,12 +52,28 @@ class SerializationSettings:
     """Where constants that live in blobs are put. None: the workspace of this process."""
     processes: bool = False
     """Tasks will run in processes of this machine, so that images need neither a default, nor a name, nor be built."""
+    contained: Mapping[str, bool] = field(default_factory=dict)
+    """Types of task that run in containers in spite of `processes`, or do not; with the empty name all others."""
+    bundle: Callable[[], str] | None = None
+    """The URI of the code bundle that containers unpack. None: the code is in the images. Asked for when it is needed.
+    """
+    builds: bool = True
+    """Images of specs are built if they are not there; else they are taken as given."""
+
+    def in_container(self, task_type: str) -> bool:
+        """Whether tasks of a type run in containers of their images."""
+        return not self.processes or self.contained.get(task_type, self.contained.get("", False))
 
     def packed(self) -> str:
         """The settings as `PASSED_ON` carries them: JSON, gzip, base64, always the same for the same settings."""
         images = dataclasses.asdict(self.image_config) if self.image_config else None
-        ids = {"project": self.project, "domain": self.domain, "version": self.version}
-        text = json.dumps({**ids, "image_config": images, "env": dict(self.env)}, sort_keys=True)
+        content: dict[str, Any] = {"project": self.project, "domain": self.domain, "version": self.version}
+        content |= {"image_config": images, "env": dict(self.env)}
+        if self.processes:
+            content |= {"processes": True, "contained": dict(self.contained)}
+        if self.bundle is not None and any([not self.processes, *self.contained.values()]):
+            content["fast_serialization_settings"] = {"enabled": True, "distribution_location": self.bundle()}
+        text = json.dumps(content, sort_keys=True)
         return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
@@ -79,14 +96,19 @@ class Compilation:
         s = self.settings
         return Identifier(resource_type=kind, project=s.project, domain=s.domain, name=name, version=s.version)
 
-    def image(self, asked: str | ImageSpec | None) -> str:
+    def image(self, asked: str | ImageSpec | None, task_type: str = "") -> str:
         """The image of a task: its own, with `{{.image.name.fqn}}` filled in, or the default one."""
         config = self.settings.image_config
-        if config is None and asked is None:
+        if config is None and asked is None and not self.settings.processes:
             return ""  # nobody said where it will run
-        if self.settings.processes:
+        if not self.settings.in_container(task_type):
             return asked.image_name() if isinstance(asked, ImageSpec) else asked or ""
-        return (config or ImageConfig.auto()).resolve(asked)
+        return (config or ImageConfig.auto()).resolve(asked, builds=self.settings.builds)
+
+    def bundle(self, task_type: str) -> str:
+        """The URI of the code that containers of a type unpack; empty: they have it."""
+        settings = self.settings
+        return settings.bundle() if settings.bundle is not None and settings.in_container(task_type) else ""
 
     def first_time(self, kind: ResourceType, entity: Entity) -> bool:
         """Whether this entity has not been compiled yet. Raises CompileError if another one has its name."""

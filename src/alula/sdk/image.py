@@ -96,10 +96,13 @@ class ImageConfig:
     def auto(cls, img_name: str | None = None) -> ImageConfig:
         return cls.from_images(img_name)
 
-    def resolve(self, image: str | ImageSpec | None, *, where: str = "") -> str:
+    def resolve(self, image: str | ImageSpec | None, *, where: str = "", builds: bool = True) -> str:
         """The full name of an image as a task gives it: a name, a template, a spec, or nothing for the default one.
 
         Templates are `{{.image.NAME}}`, `{{.image.NAME.fqn}}` and `{{.image.NAME.version}}`.
+
+        Args:
+            builds: Whether the image of a spec is built if it is not there; else it is taken as given.
 
         Raises:
             ConfigError: A template names what there is not, or there is no default image.
@@ -107,12 +110,17 @@ class ImageConfig:
         """
         if isinstance(image, ImageSpec):
             ready = self.find_image(image.id)
-            if ready is None:
+            if ready is None and builds:
                 ImageBuildEngine.build(image)
             return ready.full if ready else image.image_name()
         if not image:
             if self.default_image is None:
-                raise ConfigError("there is no default image", where=where, fix="give one: --image registry/name:tag")
+                raise ConfigError(
+                    "there is no default image for tasks that name none",
+                    where=where,
+                    fix="give one: --image registry/name:tag, or default = '...' below [images] in alula.toml; "
+                    "or let the task say what it needs: @task(container_image=ImageSpec(...))",
+                )
             return self.default_image.full
         # A digest follows an "@", whatever the template says.
         parts = _TEMPLATE.sub(lambda found: self._part(found, image, where), image)

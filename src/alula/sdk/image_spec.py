@@ -34,6 +34,8 @@ DOCKER = "docker"
 """The builder that is there without being registered; `default` means it, too."""
 IMAGE_ID_VARIABLE = "_F_IMG_ID"
 """Set in an image to the id of the spec that it was built from."""
+RUNTIME_PACKAGES = "_F_RUNTIME_PACKAGES"
+"""Set in a container to the packages that it installs when it starts, named as in flytekit."""
 
 _REGISTRY = re.compile(r"(localhost:\d{1,5}|[a-z\d._-]+(:\d{1,5})?)(/[\w.-]+)*")
 _LISTS = (

@@ -25,6 +25,7 @@ from alula.sdk.docs import description
 from alula.sdk.dynamic import DynamicTask
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Node
+from alula.sdk.image_spec import RUNTIME_PACKAGES, ImageSpec
 from alula.sdk.instance import InstanceTask
 from alula.sdk.map import ArrayTask
 from alula.sdk.options import TaskOptions
@@ -51,7 +52,7 @@ def python_task(work: Compilation, task: PythonTask[..., Any]) -> TaskSpec:
     """The spec of a task around a function."""
     made = TaskSpec(template=_template(work, task))
     if isinstance(task, InstanceTask) and not task.runs_user_code:
-        task.fill(made.template, work.settings.env, work.image)
+        task.fill(made.template, work.settings.env, lambda asked: work.image(asked, made.template.type))
         return made
     args = ["alula-execute", *PLACES, "--resolver", *_loader(work, task)]
     _place(work, task, made.template, args)
@@ -162,13 +163,16 @@ def _template(work: Compilation, task: PythonTask[..., Any]) -> TaskTemplate:
 def _place(work: Compilation, task: PythonTask[..., Any], template: TaskTemplate, args: Sequence[str]) -> None:
     """The container of a task, alone or in its pod."""
     options = task.options
+    bundle = work.bundle(template.type)
     container = Container(
-        image=work.image(options.container_image),
-        args=args,
+        image=work.image(options.container_image, template.type),
+        args=["alula-fast-execute", "--additional-distribution", bundle, "--", *args] if bundle else args,
         resources=resources_message(options.requests, options.limits, options.resources),
     )
-    passed_on = {PASSED_ON: work.settings.packed()} if isinstance(task, DynamicTask) else {}
-    for key, value in {**work.settings.env, **(options.environment or {}), **passed_on}.items():
+    added = {PASSED_ON: work.settings.packed()} if isinstance(task, DynamicTask) else {}
+    if isinstance(options.container_image, ImageSpec) and options.container_image.runtime_packages:
+        added[RUNTIME_PACKAGES] = " ".join(options.container_image.runtime_packages)
+    for key, value in {**work.settings.env, **(options.environment or {}), **added}.items():
         container.env.add(key=key, value=value)
     if options.pod_template is None:
         template.container.CopyFrom(container)

@@ -69,8 +69,19 @@ def test_settings_that_flytekit_packed_are_read() -> None:
 
 def test_what_our_own_dynamic_tasks_pass_on_is_read() -> None:
     passed = SerializationSettings("p", "d", "v", ImageConfig.auto("registry/name:tag"), {"A": "b"})
-    assert settings({PASSED_ON: passed.packed()}, PLACE) == replace(passed, place=PLACE)
-    assert settings({PASSED_ON: SerializationSettings().packed()}, PLACE) == SerializationSettings(place=PLACE)
+    assert settings({PASSED_ON: passed.packed()}, PLACE) == replace(passed, place=PLACE, builds=False)
+    found = settings({PASSED_ON: SerializationSettings().packed()}, PLACE)
+    assert found == SerializationSettings(place=PLACE, builds=False)
+
+
+def test_where_tasks_run_and_their_code_are_passed_on() -> None:
+    given = SerializationSettings(processes=True, contained={"python-task": True}, bundle=lambda: "s3://b/code.tar.gz")
+    found = settings({PASSED_ON: given.packed()}, PLACE)
+    assert found.bundle is not None
+    assert found.bundle() == "s3://b/code.tar.gz"
+    assert (found.in_container("python-task"), found.in_container("other"), found.builds) == (True, False, False)
+    never = replace(given, contained={"python-task": False}, bundle=lambda: pytest.fail("nobody needs it"))
+    assert settings({PASSED_ON: never.packed()}, PLACE).bundle is None
 
 
 def test_settings_that_cannot_be_read_name_their_variable() -> None:
