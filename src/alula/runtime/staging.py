@@ -71,7 +71,8 @@ class Stage:
         self.inputs.write_bytes(self.job.inputs)
         if code is not None:
             for entry in os.scandir(code):
-                os.symlink(entry.path, self.work / entry.name)
+                if entry.name != "__pycache__":
+                    os.symlink(entry.path, self.work / entry.name)
 
     def places(self, template: bytes) -> Mapping[str, str]:
         """What the templates of a command line stand for."""

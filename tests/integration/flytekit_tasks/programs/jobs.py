@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import NamedTuple
 
 import pandas as pd
 from flytekit import Deck, current_context, dynamic, map_task, task, workflow
@@ -28,7 +28,9 @@ class Point:
     label: str = "none"
 
 
-Sums = NamedTuple("Sums", total=int, text=str)
+class Sums(NamedTuple):
+    total: int
+    text: str
 
 
 @task
@@ -142,7 +144,7 @@ def with_deck(n: int) -> int:
 
 
 @task(environment={"COLOUR": "blue"})
-def surroundings() -> Dict[str, str]:
+def surroundings() -> dict[str, str]:
     context = current_context()
     return {
         "colour": os.environ["COLOUR"],
@@ -171,7 +173,7 @@ def waits_for(home: str) -> int:
 
 
 @dynamic
-def fan_out(n: int) -> List[int]:
+def fan_out(n: int) -> list[int]:
     return [double(x=i) for i in range(n)]
 
 
@@ -183,12 +185,12 @@ def maybe(n: int) -> int:
 
 
 @task
-def scale(x: int, factors: List[int], shift: int) -> int:
+def scale(x: int, factors: list[int], shift: int) -> int:
     return x * sum(factors) + shift + 1000 * int(os.environ["FLYTE_K8S_ARRAY_INDEX"])
 
 
 @task
-def total(xs: List[int]) -> int:
+def total(xs: list[int]) -> int:
     return sum(xs)
 
 
@@ -206,7 +208,11 @@ def chain(x: int = 3) -> Sums:
 
 @workflow
 def data(rows: int = 4, text: str = "hello") -> (int, str, int):
-    return column_sum(df=frame(rows=rows)), read_file(file=write_file(text=text)), count_files(folder=write_many(count=rows))
+    return (
+        column_sum(df=frame(rows=rows)),
+        read_file(file=write_file(text=text)),
+        count_files(folder=write_many(count=rows)),
+    )
 
 
 @workflow
@@ -215,22 +221,37 @@ def points(p: Point) -> Point:
 
 
 @workflow
-def grown(n: int = 4) -> (List[int], int, int):
+def grown(n: int = 4) -> (list[int], int, int):
     return fan_out(n=n), maybe(n=n), maybe(n=1)
 
 
 @workflow
-def mapped(xs: List[int], factors: List[int], shift: int = 5) -> (List[int], int):
+def mapped(xs: list[int], factors: list[int], shift: int = 5) -> (list[int], int):
     scaled = map_task(functools.partial(scale, factors=factors, shift=shift))(x=xs)
     return scaled, total(xs=scaled)
 
 
 @workflow
-def partly(xs: List[int]) -> List[Optional[int]]:
+def partly(xs: list[int]) -> list[int | None]:
     return map_task(odd_fails, min_success_ratio=0.5)(x=xs)
 
 
 ENTITIES = [
-    nothing, double, fails, fails_twice, goes_on, dies_once, leaves, with_deck, surroundings, waits_for, maybe,
-    chain, data, points, grown, mapped, partly,
+    nothing,
+    double,
+    fails,
+    fails_twice,
+    goes_on,
+    dies_once,
+    leaves,
+    with_deck,
+    surroundings,
+    waits_for,
+    maybe,
+    chain,
+    data,
+    points,
+    grown,
+    mapped,
+    partly,
 ]

@@ -1,0 +1,95 @@
+"""What flytekit registered, run by the durable engine in warm workers that have the real flytekit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alula.admin.options import Options
+from tests.integration.flytekit_tasks.theirs import Engine, ends_everything
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_workflow_of_tasks_gives_what_flytekit_gives(warm: Engine) -> None:
+    assert warm.outputs("chain", x=5) == {"total": 30, "text": "SUM=30!"}
+
+
+def test_frames_files_and_directories_pass_from_task_to_task(warm: Engine) -> None:
+    assert warm.outputs("data", rows=5, text="written") == {"o0": 10, "o1": "written", "o2": 5}
+
+
+def test_records_pass_from_task_to_task(warm: Engine) -> None:
+    made = warm.outputs("points", p={"x": 1, "label": "here"})["o0"]
+    assert (made.x, made.label) == (14, "HERE") if not isinstance(made, dict) else made == {"x": 14, "label": "HERE"}
+
+
+def test_dynamic_tasks_make_nodes_each_time_anew(warm: Engine) -> None:
+    assert warm.outputs("grown", n=4) == {"o0": [0, 2, 4, 6], "o1": 8, "o2": 1}
+    assert warm.outputs("grown", n=3) == {"o0": [0, 2, 4], "o1": 6, "o2": 1}
+
+
+def test_a_map_takes_its_items_and_binds_the_rest(warm: Engine) -> None:
+    scaled = [1 * 30 + 5, 2 * 30 + 5 + 1000, 3 * 30 + 5 + 2000]
+    assert warm.outputs("mapped", xs=[1, 2, 3], factors=[10, 20], shift=5) == {"o0": scaled, "o1": sum(scaled)}
+
+
+def test_a_map_that_may_fail_in_part_leaves_gaps(warm: Engine) -> None:
+    assert warm.outputs("partly", xs=[2, 3, 4]) == {"o0": [2, None, 4]}
+
+
+def test_what_user_code_raises_is_the_users_and_is_not_tried_again(warm: Engine) -> None:
+    run = warm.run("fails", text="bread")
+    assert "ValueError: no bread" in str(run.error)
+    [attempt] = run.attempts()
+    assert attempt.failure is not None
+    assert attempt.failure.code.startswith("USER:")
+
+
+def test_recoverable_errors_are_tried_again(warm: Engine, tmp_path: Path) -> None:
+    assert warm.outputs("fails_twice", home=str(tmp_path)) == {"o0": 2}
+
+
+def test_checkpoints_reach_the_next_attempt(warm: Engine) -> None:
+    run = warm.run("goes_on")
+    assert run.outputs == {"o0": 2}
+    assert len(run.attempts()) == 3
+
+
+def test_a_checkpoint_outlives_the_process_that_saved_it(warm: Engine, tmp_path: Path) -> None:
+    assert warm.outputs("dies_once", home=str(tmp_path)) == {"o0": len(b"saved")}
+
+
+def test_a_task_that_ends_its_process_without_a_word_is_a_fault_of_the_system(warm: Engine) -> None:
+    run = warm.run("leaves", options=Options(system_retries=1), code=3)
+    assert "exit code 3" in str(run.error)
+    assert len(run.attempts()) == 2
+
+
+def test_decks_lie_beside_the_outputs(warm: Engine) -> None:
+    run = warm.run("with_deck", n=7)
+    [deck] = Path(warm.config.data_prefix).rglob(f"*{run.name}*/**/deck.html")
+    assert "7 numbers" in deck.read_text()
+
+
+def test_a_task_finds_what_its_container_would_have(warm: Engine) -> None:
+    run = warm.run("surroundings")
+    found = run.outputs["o0"]
+    assert found["colour"] == "blue"
+    assert found["execution"] == run.name
+    assert (found["task"], found["version"], found["attempt"]) == ("jobs.surroundings", "v1", "0")
+    assert found["pythonpath"] == ""
+    assert found["data"] == "some data"
+    assert set(found["left"].split(",")) == {"helping", "jobs.py"}
+
+
+def test_what_a_task_prints_is_its_log(warm: Engine) -> None:
+    run = warm.run("double", x=21)
+    assert run.outputs == {"o0": 42}
+    assert [line.text for line in run.logs() if line.text] == ["doubling 21"]
+
+
+def test_an_abort_ends_all_that_a_task_started(warm: Engine, tmp_path: Path) -> None:
+    ends_everything(warm, tmp_path)
+    assert (tmp_path / "cleaned").exists(), "the task is told by an exception, and has time to clean up"
