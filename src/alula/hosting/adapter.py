@@ -37,6 +37,9 @@ class Means:
     """Told how a call went that no attempt waited for: a `get` of many, a watch."""
     cluster: Callable[[Any, Clock], Any] | None = None
     """Makes the way to a Kubernetes cluster, in place of a connection to an API server."""
+    again: Callable[[TaskContext], None] = lambda task: task.wake()
+    """Has an attempt handled again, because the adapter itself knows more. `TaskContext.wake` also says that there is
+    news outside, so that the adapter must look."""
 
 
 class Adapter(CorePlugin[StateT]):

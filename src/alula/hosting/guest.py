@@ -12,6 +12,7 @@ from alula.hosting.adapter import Adapter
 from alula.hosting.steps import ABORT_GRACE, Steps
 from alula.hosting.task import Task
 from alula.hosting.ward import Closing, Ward
+from alula.plugin.context import TaskContext
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import Asks, AttemptId, Failed, Job
 
@@ -55,7 +56,11 @@ class Guest(Steps):
 
     def woken(self, id: AttemptId) -> None:
         """There is something new about an attempt. Safe from any thread."""
-        self._to_guest.put(self.wake, id)
+        self._to_guest.put(self.look, id)
+
+    def again(self, task: TaskContext) -> None:
+        """Handle an attempt again, with what its adapter has learned."""
+        self._to_guest.put(self.wake, task.id)
 
     def look(self, id: AttemptId) -> None:
         """Somebody outside says that there is something new about an attempt."""

@@ -178,6 +178,7 @@ class Lodging:
             around.section,
             self._settled,
             around.cluster,
+            lambda task: self._guest.again(task) if self._guest is not None else None,
         )
         core = adapt(plugin, means)
         await self.calls.make("open", plugin.open)

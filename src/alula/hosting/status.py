@@ -89,16 +89,19 @@ class StatusCache:
             self._push(status)
         return status
 
-    def look(self, name: str) -> None:
-        """Somebody says that there is something new about a job."""
+    def look(self, name: str) -> bool:
+        """Somebody says that there is something new about a job. Whether it is asked for at all."""
         status = self._of.get(name)
-        if status is None or _over(status):
-            return
+        if status is None:
+            return False
+        if _over(status):
+            return True
         if status.asked:
             status.news = True
-            return
+            return True
         status.due = self._means.clock.monotonic()
         self._push(status)
+        return True
 
     def drop(self, name: str) -> None:
         """Ask for it no more."""
@@ -225,7 +228,7 @@ class StatusCache:
             except BROKEN as exc:
                 status.error = exc
         if (status.info, status.error, status.gone) != before:
-            status.task.wake()
+            self._means.again(status.task)
 
     def _failed(self, batch: list[Status], exc: BaseException) -> None:
         """Nobody's status is known. It only gets older: nothing is concluded from that but after a long time."""
@@ -240,7 +243,7 @@ class StatusCache:
             first = status.error is None
             status.error = exc
             if first and status.watched:
-                status.task.wake()
+                self._means.again(status.task)
 
     def _again(self, batch: list[Status]) -> None:
         now = self._means.clock.monotonic()

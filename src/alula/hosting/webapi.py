@@ -58,6 +58,8 @@ class WebApiAdapter(Adapter[Any]):
         """Attempts whose job is gone for good."""
         self._new: set[str] = set()
         """Attempts whose job was created just now."""
+        self._early: set[str] = set()
+        """Attempts about whose job there was news before anybody had its key."""
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -87,7 +89,7 @@ class WebApiAdapter(Adapter[Any]):
         self._writes.forget(name)
         self._fetches.forget(name)
         self._doubtful.pop(name, None)
-        for kept in (self._clear, self._removed, self._new):
+        for kept in (self._clear, self._removed, self._new, self._early):
             kept.discard(name)
 
     # --- forward ---
@@ -171,6 +173,9 @@ class WebApiAdapter(Adapter[Any]):
 
     async def _follow(self, task: TaskContext, key: Any) -> Transition[Any]:
         status = self._cache.watch(task, key, new=task.name in self._new)
+        if task.name in self._early:
+            self._early.discard(task.name)
+            self._cache.look(task.name)
         if status.error is not None:
             raise status.error
         if status.gone is not None:
@@ -200,7 +205,8 @@ class WebApiAdapter(Adapter[Any]):
         return Transition(PhaseInfo.failed("JobLost", what, kind=FailureKind.SYSTEM, recoverable=True), key, None)
 
     def look(self, task: TaskContext) -> None:
-        self._cache.look(task.name)
+        if not self._cache.look(task.name):
+            self._early.add(task.name)
 
     # --- the end ---
 
@@ -247,13 +253,13 @@ class WebApiAdapter(Adapter[Any]):
         return await self._made(self._writes, call, make)
 
     async def _fetch(self, task: TaskContext, call: str, make: Callable[[], Awaitable[T]]) -> T:
-        if not self._fetches.enter(task.name, task.wake):
+        if not self._fetches.enter(task.name, lambda: self._means.again(task)):
             raise NotYet(f"waits for its turn: {self.info.name} makes {self._slots.most} calls at a time")
         return await self._made(self._fetches, call, make)
 
     def _queue(self, task: TaskContext) -> None:
         gate = self._writes
-        if not gate.enter(task.name, task.wake):
+        if not gate.enter(task.name, lambda: self._means.again(task)):
             slow = ", slowed down by the remote" if gate.slowed else ""
             raise NotYet(f"waits for its turn: {self.info.name} takes {gate.rate:g} writes per second{slow}")
 

@@ -14,7 +14,7 @@ from alula.plugin.context import TaskContext
 
 log = logging.getLogger(__name__)
 
-_NEWS = frozenset({"start", "die", "died", "oom", "destroy", "remove", "pause", "unpause", "stop", "kill"})
+_NEWS = frozenset({"die", "died", "destroy", "remove", "pause", "unpause"})
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.1, 10.0
 _BEFORE = timedelta(seconds=30)
 """How long an engine may take to end its containers before it ends itself."""
