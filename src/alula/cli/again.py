@@ -21,6 +21,7 @@ from alula.cli.program import kind_of, load
 from alula.cli.reports import reported
 from alula.client.asynchronous import AsyncClient
 from alula.client.run import AsyncRun
+from alula.client.shipping import Shipping
 from alula.client.submission import solo, submission
 from alula.config import Config
 from alula.errors import ConfigError, RequestError
@@ -198,6 +199,7 @@ async def _renewed(client: AsyncClient, record: ExecutionRecord, found: _Found) 
         place=client.constants,
         target=found.code.target,
         module=found.code.module,
+        shipping=Shipping.of(config),
     )
     house = client.house
     await entities.register(house.store, made.specs, now=house.clock.now(), check=house.check)

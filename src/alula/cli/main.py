@@ -37,8 +37,10 @@ COMMANDS = {
     "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
     "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
+    "image": ("alula.cli.image:image", "Build the images of tasks that run in containers."),
     "plugin": ("alula.cli.plugin:plugin", "Look after backend plugins: verify and grade them."),
     "agent": ("alula.cli.agent:agent", "Serve plugins as agents, and check agents."),
+    "container": ("alula.cli.container:container", "Try out container tasks without a container engine."),
     "doctor": ("alula.cli.doctor:doctor", "Show versions, plugins, and which types are available."),
 }
 """Command to where it is, and what it does in one line: `alula --help` imports none of them."""

@@ -9,6 +9,8 @@ import click
 
 from alula.cli import results
 
+_COPIES = click.Choice(["auto", "all", "none"])
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -29,6 +31,8 @@ class Options:
     local: bool
     max_parallelism: int | None
     durability: str
+    image: tuple[str, ...] = ()
+    copy: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,6 +58,8 @@ def run_options() -> list[click.Option]:
         click.Option(["--env"], multiple=True, metavar="KEY=VALUE", help="Set an environment variable. Repeatable."),
         click.Option(["--max-parallelism"], type=click.IntRange(min=0), help="Tasks at a time; 0: no limit."),
         click.Option(["--durability"], type=durability, help="What a step that is done survives.  [default: full]"),
+        click.Option(["--image"], multiple=True, metavar="[NAME=]IMAGE", help="Of tasks in containers. Repeatable."),
+        click.Option(["--copy"], type=_COPIES, help="Code that goes with them.  [default: auto]"),
         click.Option(["--no-cache"], is_flag=True, help="Run cached tasks as if nothing were cached."),
         click.Option(["--overwrite-cache"], is_flag=True, help="Run cached tasks again, and keep the new results."),
         click.Option(["--raw-output-data-prefix"], metavar="URI", help="With --local: where files and tables go."),
@@ -93,6 +99,8 @@ def options_of(ctx: click.Context) -> Options:
         local=bool(last("local")),
         max_parallelism=next((p["max_parallelism"] for p in chain if p.get("max_parallelism") is not None), None),
         durability=last("durability") or "",
+        image=both("image"),
+        copy=last("copy") or "",
     )
     _check(made)
     return made

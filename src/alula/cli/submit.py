@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from alula.admin.names import name_fault, new_name
-from alula.cli import durable, texts
+from alula.cli import building, durable, texts
 from alula.cli.options import Options
 from alula.cli.program import Program
 from alula.cli.reports import reported
 from alula.client.asynchronous import Answers, Ask
+from alula.client.shipping import Shipping
 from alula.client.submission import CONSTANTS, submission
 from alula.config import Config, load
 from alula.data import uris
@@ -54,10 +55,24 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             place=place_at(uris.join(config.data_prefix, CONSTANTS), Objects()),
             target=program.shown,
             module=program.module,
+            shipping=_shipping(config, options),
         )
         facts = {"cwd": str(Path.cwd()), **with_environment(options.environment)}
         ask = Ask(name, durable.wanted(options), _answers(options) if options.answer else None, facts=facts)
         return asyncio.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
+
+
+def _shipping(config: Config, options: Options) -> Shipping:
+    """What tasks in containers get; images are built before our eyes."""
+    made = Shipping.of(config, copy=options.copy, images=options.image)
+    if made.needed:
+        building.say_builds(quiet=options.quiet)
+    elif options.image or options.copy:
+        raise click.UsageError(
+            "--image and --copy are for tasks that run in containers, and here the workers run them: "
+            'write `python-task = "docker"` below [backends.routes] in alula.toml'
+        )
+    return made
 
 
 def _place(config: Config, name: str) -> Place:

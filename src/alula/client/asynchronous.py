@@ -25,6 +25,7 @@ from alula.admin.views import ExecutionView
 from alula.client.ending import until_ended
 from alula.client.follow import Follower, News
 from alula.client.run import AsyncRun
+from alula.client.shipping import Shipping
 from alula.client.submission import CONSTANTS, Submission, as_main, literals_of, module_of, submission
 from alula.config import Config, Durability, load
 from alula.data import uris
@@ -212,7 +213,12 @@ class AsyncClient:
             module = module_of(what)
             as_main(module)
             sub = submission(
-                what, place=self.constants, module=module, project=self.config.project, domain=self.config.domain
+                what,
+                place=self.constants,
+                module=module,
+                project=self.config.project,
+                domain=self.config.domain,
+                shipping=Shipping.of(self.config),
             )
             run = await self.submit(sub, await literals_of(what, given, place), ask)
         await self.drive(run)

@@ -13,6 +13,7 @@ from typing import Any
 
 from alula._kits import lazy
 from alula.admin.entities import Specs
+from alula.client.shipping import Shipping
 from alula.data import fingerprint, uris
 from alula.errors import CallError, ConfigError, ConversionError
 from alula.idl import Identifier, Literal, ResourceType
@@ -47,7 +48,14 @@ class Submission:
 
 
 def submission(
-    entity: Entity, *, project: str, domain: str, place: Place, target: str = "", module: str = ""
+    entity: Entity,
+    *,
+    project: str,
+    domain: str,
+    place: Place,
+    target: str = "",
+    module: str = "",
+    shipping: Shipping | None = None,
 ) -> Submission:
     """An entity and all that it reaches, under a version that changes with its code.
 
@@ -55,9 +63,12 @@ def submission(
         place: Where constants that are files go, each set of them under a name that tells its content.
         target: The program as its user named it.
         module: The module to import for it; found out if it is left out.
+        shipping: What tasks that run in containers get.
 
     Raises:
         CompileError: What is wrong with it.
+        ConfigError: A task in a container has no image.
+        ImageError: An image could not be built.
     """
     if isinstance(entity, ReferenceEntity):
         return Submission(entity.id, Specs(), {}, entity)
@@ -65,8 +76,11 @@ def submission(
     code = Code.loaded(module or module_of(entity), target=target)
     version = code.digest if code.files else ""
     settings = SerializationSettings(project=project, domain=domain, version=version, place=place, processes=True)
+    ships = shipping is not None and shipping.needed
+    if shipping is not None and ships:
+        settings = shipping.into(settings, code)
     made, settings = _with_constants(wrapped, settings, place)
-    if not version:  # made in no file: what it says is its version
+    if not version or ships:  # made in no file, or images and bundles count as well: what it says is its version
         made = _registration(wrapped, replace(settings, version=_digest(made)))
     specs = Specs.of(made.tasks.values(), made.workflows.values(), made.launch_plans.values())
     return Submission(made.entity, specs, code.facts(), entity)

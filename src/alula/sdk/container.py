@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, ClassVar, NoReturn, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Unpack
 
-from alula.errors import SignatureError, TaskFailure
-from alula.idl import Container, DataLoadingConfig, IOStrategy, TaskTemplate
+from alula._kits import bridge, lazy
+from alula.config import load
+from alula.errors import PluginError, SignatureError
+from alula.idl import Container, DataLoadingConfig, Identifier, IOStrategy, LiteralMap, ResourceType, TaskTemplate
+from alula.idl import templates as wire
+from alula.sdk.graph import Node
+from alula.sdk.image import ImageConfig
 from alula.sdk.instance import InstanceTask
+from alula.sdk.local import Kept, LocalRun, kept_of
 from alula.sdk.options import TaskKeywords
 from alula.sdk.resources import to_message as resources_message
-from alula.sdk.texts import check_names, names, put_in, text_of
+from alula.sdk.secrets import Secret, SecretsManager
+from alula.sdk.texts import check_names, put_in, text_of
+from alula.types import maps
+
+if TYPE_CHECKING:
+    from alula.containers.files import near
+else:
+    near = lazy.module("alula.containers.files.near")  # only a call here comes there, and it needs an engine
 
 
 class MetadataFormat(IntEnum):
@@ -25,8 +39,9 @@ class MetadataFormat(IntEnum):
 class ContainerTask(InstanceTask):
     """Runs a command in an image that knows nothing of Alula.
 
-    A platform puts each input into a file `<input_data_dir>/<name>`, and takes each output from a file
-    `<output_data_dir>/<name>`. Short inputs can be part of the command: `{{.inputs.name}}`.
+    Each input is a file `<input_data_dir>/<name>`, and each output is taken from a file `<output_data_dir>/<name>`.
+    Short inputs can be part of the command: `{{.inputs.name}}`. A call runs it, too, with the container engine of this
+    machine. docs/how-to/raw-containers.md says what the files look like.
 
     Args:
         name: Full name, unique in the project.
@@ -72,14 +87,37 @@ class ContainerTask(InstanceTask):
         self._check()
 
     def execute(self, **inputs: Any) -> NoReturn:
-        raise TaskFailure(
-            f"container task '{self.name}' needs a container engine, and local runs have none yet",
-            where=self.where,
-            fix="run it on a platform, or stand in for it: "
-            f"with alula.testing.task_mock({self.short_name}) as fake: fake.return_value = ...",
-            code="NoContainerEngine",
-            origin="system",
+        raise PluginError(f"container task '{self.name}' is run by a container engine", where=self.where)
+
+    def invoke(self, values: dict[str, Any], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
+        theirs, place = self.interface, run.place
+        given = {name: maps.literal(value, theirs.inputs[name].converter, place) for name, value in values.items()}
+        call = near.Call(place.new_uri(), _engine_url(), self._secrets(), _print if self.local_logs else _hush)
+        made = bridge.run(near.run(self.template(), LiteralMap(literals=given), place.objects, call))
+        return tuple(kept_of(made.literals[name], one.converter, place) for name, one in theirs.outputs.items())
+
+    def template(self, *, builds: bool = True) -> TaskTemplate:
+        """The template, as far as a container here needs it.
+
+        Args:
+            builds: Whether the image of an `ImageSpec` is built if it is not there.
+        """
+        id = Identifier(
+            resource_type=ResourceType.TASK, project="local", domain="local", name=self.name, version="local"
         )
+        made = TaskTemplate(id=id, type=self.task_type, interface=self.interface.message())
+        made.metadata.timeout.FromTimedelta(self.options.limit)
+        self.fill(made, {}, lambda asked: ImageConfig.auto().resolve(asked, where=self.where, builds=builds))
+        return made
+
+    def _secrets(self) -> dict[str, str]:
+        """Variables with the secrets that the task asks for, as far as this machine has them."""
+        secrets, found = SecretsManager(), {}
+        for one in self.options.secret_requests or ():
+            assert isinstance(one, Secret)
+            name = one.env_var or secrets.get_secrets_env_var(one.group, one.key, one.group_version)
+            found[name] = secrets.get(one.group, one.key, one.group_version)
+        return found
 
     def fill(self, template: TaskTemplate, env: Mapping[str, str], image: Callable[[Any], str]) -> None:
         o = self.options
@@ -121,7 +159,8 @@ class ContainerTask(InstanceTask):
         )
         directories = (("input", self.input_data_dir), ("output", self.output_data_dir))
         relative = [f"{kind}_data_dir is {path!r}" for kind, path in directories if path and not path.startswith("/")]
-        unread = [n for n in self.interface.inputs if not self.input_data_dir and n not in names(" ".join(words))]
+        asked = wire.inputs_in([*words, *(self.options.environment or {}).values()])
+        unread = [name for name in self.interface.inputs if not self.input_data_dir and name not in asked]
         if relative:
             raise SignatureError(
                 f"container task '{self.name}': {', '.join(relative)}, and must be absolute", where=self.where
@@ -138,6 +177,19 @@ class ContainerTask(InstanceTask):
                 where=self.where,
                 fix='give output_data_dir="/var/outputs"',
             )
+
+
+def _engine_url() -> str:
+    """Where the container engine listens, if settings say."""
+    section = load().backends.get("docker")
+    return str(section.get("url", "")) if isinstance(section, Mapping) else ""
+
+
+def _print(printed: bytes) -> None:
+    sys.stderr.write(printed.decode(errors="replace"))
+
+
+def _hush(printed: bytes) -> None: ...
 
 
 def render(words: Sequence[str], inputs: Mapping[str, Any], text: Callable[[Any], str] = text_of) -> list[str]:
