@@ -243,7 +243,7 @@ class Pool:
     def died(self, worker: Worker, failure: AttemptFailure) -> None:
         entry = self._running.get(worker)
         if entry is not None:
-            self._bury(entry, Failed(failure, _checkpoint(entry, self._objects, look=bool(self._start.keeper))))
+            self._bury(entry, Failed(failure, _checkpoint(entry)))
 
     def over(self, worker: Worker, used_bytes: int) -> None:
         entry = self._running.get(worker)
@@ -292,11 +292,7 @@ class Pool:
         """End a running job's processes; then say why, if there is somebody to say it to."""
         assert self._crew is not None
         assert entry.worker is not None
-        report = (
-            Failed(failure, _checkpoint(entry, self._objects, look=bool(self._start.keeper)))
-            if failure is not None
-            else None
-        )
+        report = Failed(failure, _checkpoint(entry)) if failure is not None else None
         self._crew.end(entry.worker, grace_seconds, lambda: self._bury(entry, report))
 
     def _left(self, entry: Entry, report: Succeeded | Failed) -> None:
@@ -399,10 +395,10 @@ def _order(entry: Entry, worker: Worker, log_limit_bytes: int) -> wire.Run:
     )
 
 
-def _checkpoint(entry: Entry, objects: ObjectStore, *, look: bool) -> str:
+def _checkpoint(entry: Entry) -> str:
     """What the next attempt goes on from. Tasks of flytekit's save without a word, so their place is looked at."""
-    uri = Attempt(entry.job.prefix).checkpoint
-    saved = objects.local_path(uri) if look and not entry.checkpoint else None
+    pool, uri = entry.pool, Attempt(entry.job.prefix).checkpoint
+    saved = pool._objects.local_path(uri) if pool._start.keeper and not entry.checkpoint else None
     here = saved is not None and saved.is_dir() and any(saved.iterdir())
     return entry.checkpoint or (uri if here else entry.job.checkpoint)
 
