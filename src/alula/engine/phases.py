@@ -36,6 +36,17 @@ _ATTEMPT: Mapping[AttemptPhase, TaskExecution.Phase] = {
     AttemptPhase.FAILED: TaskExecution.FAILED,
     AttemptPhase.ABORTED: TaskExecution.ABORTED,
 }
+_AS_TASK: Mapping[NodeExecution.Phase, TaskExecution.Phase] = {
+    NodeExecution.QUEUED: TaskExecution.QUEUED,
+    NodeExecution.RUNNING: TaskExecution.RUNNING,
+    NodeExecution.FAILING: TaskExecution.RUNNING,
+    NodeExecution.SUCCEEDED: TaskExecution.SUCCEEDED,
+    NodeExecution.FAILED: TaskExecution.FAILED,
+    NodeExecution.TIMED_OUT: TaskExecution.FAILED,
+    NodeExecution.SKIPPED: TaskExecution.ABORTED,
+    NodeExecution.ABORTED: TaskExecution.ABORTED,
+    NodeExecution.RECOVERED: TaskExecution.SUCCEEDED,
+}
 
 
 def node_phase(row: NodeState, *, dynamic: bool = False) -> NodeExecution.Phase:
@@ -49,6 +60,15 @@ def node_phase(row: NodeState, *, dynamic: bool = False) -> NodeExecution.Phase:
     return _NODE[row.phase]
 
 
+def node_phases() -> Mapping[str, tuple[str, ...]]:
+    """Phases of rows by the name, and by the number, that Flyte has for them. A dynamic task that runs is RUNNING."""
+    found: dict[int, list[str]] = {NodeExecution.DYNAMIC_RUNNING: [str(NodePhase.RUNNING)]}
+    for phase, number in _NODE.items():
+        found.setdefault(number, []).append(str(phase))
+    names = {NodeExecution.Phase.Name(number): tuple(phases) for number, phases in found.items()}
+    return names | {str(number): tuple(phases) for number, phases in found.items()}
+
+
 def attempt_phase(attempt: AttemptState, waits: str = "") -> TaskExecution.Phase:
     """The phase of an attempt.
 
@@ -60,6 +80,11 @@ def attempt_phase(attempt: AttemptState, waits: str = "") -> TaskExecution.Phase
     if attempt.phase is AttemptPhase.FAILED and attempt.failure is not None and attempt.failure.recoverable:
         return TaskExecution.RETRYABLE_FAILED
     return _ATTEMPT[attempt.phase]
+
+
+def element_phase(row: NodeState) -> TaskExecution.Phase:
+    """The phase of a task that a node runs, from the node: of an element of an array, or of the array as a whole."""
+    return _AS_TASK[_NODE[row.phase]]
 
 
 def task_phase(number: int) -> TaskExecution.Phase:

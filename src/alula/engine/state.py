@@ -289,7 +289,7 @@ class Settings:
     comes after them runs again too."""
 
 
-_EXECUTION_PHASES = {
+EXECUTION_PHASES = {
     NodePhase.RUNNING: WorkflowExecution.RUNNING,
     NodePhase.GATHERING: WorkflowExecution.SUCCEEDING,
     NodePhase.FAILING: WorkflowExecution.FAILING,
@@ -304,7 +304,7 @@ _EXECUTION_PHASES = {
 
 def execution_phase(root: NodeState | None) -> WorkflowExecution.Phase:
     """The execution's phase in Flyte's contract, from the row of its root."""
-    return _EXECUTION_PHASES[root.phase] if root is not None else WorkflowExecution.QUEUED
+    return EXECUTION_PHASES[root.phase] if root is not None else WorkflowExecution.QUEUED
 
 
 def child(scope: str, id: str) -> str:

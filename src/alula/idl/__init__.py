@@ -22,6 +22,7 @@ from flyteidl.core.identifier_pb2 import (
     Identifier,
     NodeExecutionIdentifier,
     ResourceType,
+    SignalIdentifier,
     TaskExecutionIdentifier,
     WorkflowExecutionIdentifier,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "SecurityContext",
     "SharedMemory",
     "SignalCondition",
+    "SignalIdentifier",
     "SimpleType",
     "SleepCondition",
     "Sql",

@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING
 
 from alula._kits import lazy
 from alula._kits.aio import to_thread
+from alula.admin.outline import Plans
 from alula.config import ServerConfig
 from alula.errors import ConfigError
 from alula.serve.callbacks import own_key
 from alula.serve.house import House
 from alula.services.binding import Rpc, bind
+from alula.services.executions import Executions
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach
 from alula.services.launch_plans import LaunchPlans
 from alula.services.links import Links
 from alula.services.names import Names
+from alula.services.nodes import Nodes
 from alula.services.registry import Registry
+from alula.services.signals import Signals
+from alula.services.task_executions import TaskExecutions
 from alula.services.tasks import Tasks
 from alula.services.uploads import Uploads
 from alula.services.workflows import Workflows
 
 if TYPE_CHECKING:
     from alula.serve import web
-    from alula.services import server, transfers
+    from alula.services import http, server, transfers
 else:
+    http = lazy.module("alula.services.http")
     server = lazy.module("alula.services.server")  # gRPC, for those who serve it
     transfers = lazy.module("alula.services.transfers")
     web = lazy.module("alula.serve.web")
@@ -48,7 +54,9 @@ def parts(house: House, links: Links | None) -> list[object]:
     """Who answers the calls of the control plane, one object for each subject."""
     desk = house.desk
     registry = Registry(desk, house.check)
-    return [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
+    plans = Plans(desk)
+    registered = [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
+    return [*registered, Executions(desk, plans), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
 
 
 @asynccontextmanager
@@ -65,11 +73,11 @@ async def answering(house: House, config: ServerConfig) -> AsyncIterator[Address
     rpcs = bind(parts(house, links))
     try:
         async with AsyncExitStack() as stack:
-            http = ""
+            url = ""
             if config.http and links is not None:
-                http = await stack.enter_async_context(_over_http(house, config, gate, links, rpcs))
-            gate = Gate(gate.tokens, http)
-            yield Addresses(await _over_grpc(stack, config, gate, rpcs) if config.grpc else "", http)
+                url = await stack.enter_async_context(_over_http(house, config, gate, links, rpcs))
+            gate = Gate(gate.tokens, url)
+            yield Addresses(await _over_grpc(stack, config, gate, rpcs) if config.grpc else "", url)
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"serving needs {exc.name}, which is not installed", where="[server]", fix="pip install 'alula[server]'"
@@ -96,7 +104,9 @@ async def _over_http(
             where="--http",
             fix="say which: [server] url, as in https://alula.example.org",
         )
-    routes = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
+    calls = http.Web(rpcs, Gate(gate.tokens, config.url.rstrip("/")), body_bytes=config.message_bytes)
+    files = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
+    routes = [*files, *calls.routes()]
     tls = (listening.cert_file, listening.key_file) if listening.cert_file else None
     async with web.serving(routes, listening.host, listening.port, tls=tls) as port:
         scheme = "https" if tls else "http"
