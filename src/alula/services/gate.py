@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alula.errors import ConfigError, NotSignedIn
+from alula.idl.service import AUTH_METADATA
 from alula.plugin.announcing import is_loopback
-from alula.services.binding import Call
+from alula.services.binding import Call, Rpc
 
 _REFUSAL = NotSignedIn("a valid token is missing", fix="send the header `authorization: Bearer TOKEN`")
 
@@ -93,7 +94,7 @@ def parse_tokens(text: str, where: str) -> Mapping[bytes, str]:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What every call passes before it is answered.
+    """What every call passes before it is answered; how to sign in, everybody may ask.
 
     Args:
         tokens: None: anybody who reaches the server may call.
@@ -103,9 +104,10 @@ class Gate:
     tokens: Tokens | None = None
     base_url: str = ""
 
-    def call(self, headers: Iterable[tuple[str, str | bytes]], peer: str, seconds: float | None) -> Call:
+    def call(self, rpc: Rpc, headers: Iterable[tuple[str, str | bytes]], peer: str, seconds: float | None) -> Call:
         """What is known of a call. Raises NotSignedIn."""
-        return Call(self.principal(headers), peer, seconds, self.base_url)
+        principal = "" if rpc.service == AUTH_METADATA else self.principal(headers)
+        return Call(principal, peer, seconds, self.base_url)
 
     def principal(self, headers: Iterable[tuple[str, str | bytes]]) -> str:
         """Who calls, by the token that is sent. Raises NotSignedIn."""
@@ -127,7 +129,7 @@ def check_reach(listening: Listening, gate: Gate, what: str, *, insecure: bool =
     """
     if bool(listening.cert_file) != bool(listening.key_file):
         raise ConfigError("a certificate and its key go together", where="[server]", fix="give cert and key")
-    if listening.loopback or insecure:
+    if listening.loopback:
         return
     where = f"{what} {listening.host}:{listening.port}"
     if gate.tokens is None:
@@ -136,7 +138,7 @@ def check_reach(listening: Listening, gate: Gate, what: str, *, insecure: bool =
             where=where,
             fix="make a token (alula token new NAME), and name its file: [server] tokens; or listen on 127.0.0.1",
         )
-    if not listening.cert_file:
+    if not listening.cert_file and not insecure:
         raise ConfigError(
             f"{listening.host} can be reached from outside, and tokens would travel there in plain text",
             where=where,

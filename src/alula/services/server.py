@@ -105,7 +105,7 @@ def _answering(rpc: Rpc, gate: Gate) -> Callable[[bytes, Context], Awaitable[byt
 
     async def answered(data: bytes, context: Context) -> bytes:
         try:
-            call = gate.call(context.invocation_metadata() or (), context.peer(), context.time_remaining())
+            call = gate.call(rpc, context.invocation_metadata() or (), context.peer(), context.time_remaining())
             try:
                 request = parse(data)
             except DecodeError as exc:

@@ -119,7 +119,7 @@ def test_the_client_fetches_what_was_registered_whole(
             newest=newest.id.version,
             outer=[type(one.flyte_entity).__name__ for one in newest.flyte_nodes],
             subs=[one.id.name for one in newest.flyte_sub_workflows],
-            failure=newest.failure_node.id,
+            failure=client.client.get_workflow(newest.id).closure.compiled_workflow.primary.template.failure_node.id,
             task=[task.id.version, list(task.interface.inputs)],
             plan=[plan.id.version, sorted(plan.default_inputs.parameters), sorted(plan.fixed_inputs.literals),
                   plan.entity_metadata.schedule.cron_schedule.schedule],
