@@ -32,6 +32,8 @@ async def take_out(objects: ObjectStore, template: TaskTemplate, folder: Path, r
     Raises:
         TaskFailure: The command left an `_ERROR`, whose text it shows; or with all faults of all outputs.
     """
+    if await to_thread(folder.is_symlink):
+        raise _failure(template, ["the directory itself is a link"], again=False)
     said = await to_thread(error_text, folder)
     if said:
         raise TaskFailure(said, code=SAID, recoverable=True)
@@ -60,7 +62,7 @@ async def take_out(objects: ObjectStore, template: TaskTemplate, folder: Path, r
 def error_text(folder: Path) -> str:
     """What the command says went wrong: the text of its `_ERROR`; empty if it left none, or nothing in it."""
     path = folder / ERROR
-    if path.is_symlink() or not path.is_file():
+    if folder.is_symlink() or path.is_symlink() or not path.is_file():
         return ""
     with path.open("rb") as file:
         return file.read(ERROR_BYTES).decode(errors="replace").strip()
