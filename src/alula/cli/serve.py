@@ -26,6 +26,7 @@ from alula.config import Config, load
 from alula.engine.observe import Observer
 from alula.observability.opening import open_metrics, open_spans
 from alula.serve.crews import programs
+from alula.serve.flytekit import platform
 from alula.serve.house import House, furnish
 from alula.store.records import ExecutionKey
 
@@ -87,8 +88,8 @@ def _configured(config: Config, *, store: str, data: str, workers: float | None,
 
 
 async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics | None) -> None:
-    stop = _stopped()
-    workers = programs(house.config)
+    stop, here = _stopped(), dict[str, str]()
+    workers = programs(house.config, platform=lambda: here)
     try:
         async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
             if numbers is not None:
@@ -99,8 +100,11 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
                 f"engine {engine.owner} drives {without_password(house.config.store_url)}; Ctrl-C stops it", err=True
             )
             async with AsyncExitStack() as stack:
-                if house.config.server.grpc or house.config.server.http:
-                    served = await stack.enter_async_context(control.answering(house, house.config.server))
+                server = house.config.server
+                if server.grpc or server.http:
+                    served = await stack.enter_async_context(control.answering(house, server))
+                    if served.grpc:
+                        here.update(platform(served.grpc, certificate=str(server.cert or "")))
                     for what, where in (("gRPC", served.grpc), ("HTTP", served.http)):
                         if where:
                             click.echo(f"{what} at {where}", err=True)

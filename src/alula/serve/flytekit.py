@@ -160,6 +160,22 @@ class Flytekit:
         return self._pool.numbers() if self._pool is not None else {}
 
 
+def platform(grpc: str, *, certificate: str = "") -> dict[str, str]:
+    """Variables that say to flytekit where a control plane is, for tasks that run others by it (`@eager`).
+
+    Args:
+        grpc: Where it listens.
+        certificate: The file with that of the server, if it speaks TLS.
+    """
+    host, _, port = grpc.rpartition(":")
+    if host in ("0.0.0.0", "[::]", "::", ""):
+        host = "127.0.0.1"  # the tasks are on this machine
+    made = {"FLYTE_PLATFORM_URL": f"{host}:{port}", "FLYTE_PLATFORM_INSECURE": str(not certificate).lower()}
+    if certificate:
+        made["FLYTE_PLATFORM_CA_CERT_FILE_PATH"] = certificate
+    return made
+
+
 _STORAGE = {
     "FLYTE_AWS_ENDPOINT": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "FLYTE_AWS_ACCESS_KEY_ID": ("AWS_ACCESS_KEY_ID",),
