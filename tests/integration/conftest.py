@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +21,13 @@ from tests.servers.fixtures import postgres_url as postgres_url
 @pytest.fixture(scope="session")
 def s3_address() -> Iterator[str]:
     """The address of an S3 server without buckets, on a free port of the loopback interface."""
+    with s3_server() as address:
+        yield address
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """The address of an S3 server, with IAM and STS, that runs inside the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -13,6 +14,7 @@ from alula._kits import lazy
 from alula._kits.aio import gather, to_thread
 from alula.data import uris
 from alula.data.local import FileSink, translated, write_whole
+from alula.data.refusals import refused
 from alula.data.settings import StoreSettings
 from alula.data.streams import publishing_writer, range_reader
 from alula.errors import DataError, ObjectNotFound
@@ -37,11 +39,13 @@ class Remote:
 
     def __init__(self, scheme: str, settings: StoreSettings) -> None:
         self._scheme, self._settings = scheme, settings
+        own = settings.of(scheme)
+        self._address = own.get("endpoint") or own.get("base_url") or ""
         self._stores: dict[str, stores.ObjectStore] = {}
 
     async def read(self, uri: str, start: int, length: int | None) -> bytes:
         store, key = self._at(uri)
-        with _translated(uri):
+        with self._translated(uri):
             if start == 0 and length is None:
                 return bytes(await (await obstore.get_async(store, key)).bytes_async())
             size = (await obstore.head_async(store, key))["size"]
@@ -52,36 +56,36 @@ class Remote:
 
     async def write(self, uri: str, data: bytes) -> None:
         store, key = self._at(uri)
-        with _translated(uri):
+        with self._translated(uri):
             await obstore.put_async(store, key, data, chunk_size=_PIECE_BYTES)
 
     async def open_reader(self, uri: str) -> BinaryIO:
         store, key = self._at(uri)
-        with _translated(uri):
+        with self._translated(uri):
             meta = await obstore.head_async(store, key)
         tag = meta["e_tag"]
 
         def fetch(start: int, end: int) -> bytes:
-            with _translated(uri):
+            with self._translated(uri):
                 return bytes(obstore.get(store, key, options={"range": (start, end), "if_match": tag}).bytes())
 
         return range_reader(meta["size"], fetch)
 
     async def open_writer(self, uri: str) -> BinaryIO:
         store, key = self._at(uri)
-        return publishing_writer(_UploadSink(store, key, uri))
+        return publishing_writer(_UploadSink(store, key, lambda: self._translated(uri)))
 
     async def put(self, path: Path, uri: str) -> None:
         store, key = self._at(uri)
         with translated(str(path)):
             size = (await to_thread(os.stat, path)).st_size
         piece = max(_PIECE_BYTES, size // _MOST_PIECES + 1)
-        with _translated(uri):
+        with self._translated(uri):
             await obstore.put_async(store, key, path, chunk_size=piece, max_concurrency=self._settings.concurrency)
 
     async def get(self, uri: str, path: Path) -> None:
         store, key = self._at(uri)
-        with _translated(uri):
+        with self._translated(uri):
             found = await obstore.get_async(store, key)
             size, tag = found.meta["size"], found.meta["e_tag"]
             if size <= _PIECE_BYTES:
@@ -96,7 +100,7 @@ class Remote:
 
         async def fetch(start: int) -> None:
             wanted = (start, min(start + _PIECE_BYTES, size))
-            with _translated(uri):
+            with self._translated(uri):
                 found = await obstore.get_async(store, key, options={"range": wanted, "if_match": tag})
                 data = await found.bytes_async()
             await to_thread(out.write_at, start, data)
@@ -111,7 +115,7 @@ class Remote:
     async def list(self, prefix: str) -> AsyncIterator[str]:
         store, key = self._at(prefix, bucket_alone=True)
         start = uris.base(prefix).removesuffix(f"{key}/" if key else "")
-        with _translated(prefix):
+        with self._translated(prefix):
             async for batch in obstore.list(store, f"{key}/" if key else None, chunk_size=1000):
                 for meta in batch:
                     uri = start + meta["path"]
@@ -129,16 +133,19 @@ class Remote:
 
     async def size(self, uri: str) -> int:
         store, key = self._at(uri)
-        with _translated(uri):
+        with self._translated(uri):
             return (await obstore.head_async(store, key))["size"]
 
     async def delete(self, uri: str) -> None:
         store, key = self._at(uri)
         try:
-            with _translated(uri):
+            with self._translated(uri):
                 await obstore.delete_async(store, key)
         except ObjectNotFound:
             return
+
+    def _translated(self, uri: str) -> AbstractContextManager[None]:
+        return _translated(uri, self._address)
 
     def _at(self, uri: str, *, bucket_alone: bool = False) -> tuple[stores.ObjectStore, str]:
         """The store of a URI's bucket, and the key."""
@@ -149,7 +156,7 @@ class Remote:
             )
         store = self._stores.get(bucket)
         if store is None:
-            with _translated(uri):
+            with self._translated(uri):
                 store = self._stores[bucket] = self._open(bucket)
         return store, key.rstrip("/")
 
@@ -157,7 +164,13 @@ class Remote:
         settings = self._settings
         given = settings.of(self._scheme)
         options: dict[str, Any] = {key: value for key, value in given.items() if not key.startswith("task_")}
-        address = options.get("endpoint") or options.get("base_url") or ""
+        address = self._address
+        if address and not re.match(r"https?://[^/\s]+[^\s]*$", address):  # it would make the library panic
+            raise DataError(
+                f"{address!r} is no address of a store",
+                where=f"[storage.{self._scheme}]",
+                fix="write it as http://host:port or https://host",
+            )
         client: ClientConfig = {
             "timeout": timedelta(seconds=settings.timeout_seconds),
             "connect_timeout": timedelta(seconds=settings.connect_seconds),
@@ -187,16 +200,18 @@ class _UploadSink:
     """An upload in pieces. Discarded, its pieces stay at the server, seen by nobody, until a lifecycle rule of the
     bucket removes them: obstore has no way to abort a writer."""
 
-    def __init__(self, store: stores.ObjectStore, key: str, uri: str) -> None:
-        self._uri = uri
+    def __init__(
+        self, store: stores.ObjectStore, key: str, translated: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._translated = translated
         self._out: obstore.WritableFile | None = obstore.open_writer(store, key, buffer_size=_PIECE_BYTES)
 
     def write(self, data: bytes | memoryview) -> None:
-        with _translated(self._uri):
+        with self._translated():
             cast("obstore.WritableFile", self._out).write(data)
 
     def publish(self) -> None:
-        with _translated(self._uri):
+        with self._translated():
             cast("obstore.WritableFile", self._out).close()
 
     def discard(self) -> None:
@@ -204,33 +219,17 @@ class _UploadSink:
 
 
 @contextmanager
-def _translated(uri: str) -> Iterator[None]:
+def _translated(uri: str, endpoint: str = "") -> Iterator[None]:
     """Turns obstore's errors into ours."""
     try:
         yield
     except DataError:
         raise
     except FileNotFoundError as exc:
-        raise ObjectNotFound(
-            f"{uri} does not exist{_told(exc)}", where=uri, fix="check the bucket and the key, and the endpoint in use"
-        ) from exc
-    except (failures.PermissionDeniedError, failures.UnauthenticatedError) as exc:
-        raise DataError(
-            f"access to {uri} was refused{_told(exc)}",
-            where=uri,
-            fix="set credentials (for s3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), and check the bucket's policy",
-        ) from exc
+        raise refused(uri, str(exc), endpoint=endpoint, missing=True) from exc
     except failures.PreconditionError as exc:
         raise DataError(
             f"{uri} was replaced while it was read", where=uri, fix="read it again; write new data under a new name"
         ) from exc
     except (failures.BaseError, ValueError, OSError) as exc:
-        raise DataError(
-            f"the store did not do as asked{_told(exc)}", where=uri, fix="check endpoint, region and network"
-        ) from exc
-
-
-def _told(exc: BaseException) -> str:
-    """The server's own words, on one line."""
-    text = " ".join(str(exc).split())
-    return f": {text[:300]}" if text else ""
+        raise refused(uri, str(exc), endpoint=endpoint) from exc
