@@ -110,7 +110,7 @@ class Hosts:
             self._import()
             return ""  # it may be a plugin's; if not, the workers get it from here
         claimed = [known for known in backends.claimants(type) if known.kind != RUNNER]
-        return "" if claimed or (type != PLAIN and self._dynamic()) else "the workers run it"
+        return "" if claimed or backends.taker or (type != PLAIN and self._dynamic()) else "the workers run it"
 
     def start(self, job: Job, tell: Tell) -> None:
         found = self._where(job.template)
@@ -204,8 +204,8 @@ class Hosts:
         threading.Thread(target=run, name="alula-imports", daemon=True).start()
 
     def _learned(self, template: TaskTemplate) -> Runner | _Nobody:
-        """The host of a plugin that learned that it runs such tasks, or the workers."""
-        reasons, unsure = [], []
+        """The host of a plugin that learned that it runs such tasks, or the workers, or who stands in for them."""
+        backends, type, reasons, unsure = self.backends, template.type, [], []
         for host in self._dynamic():
             answer = host.asked(template)
             if answer == "":
@@ -215,6 +215,9 @@ class Hosts:
             else:
                 reasons.append(answer)
         refusal = self._refusal(template)
+        taker = "" if backends.routes.get(type) == WORKERS else backends.taker
+        if taker and not unsure and (not refusal or self._workers is None):
+            return self._host(taker)
         if not unsure and not refusal and self._workers is not None:
             return self._workers
         unsure += [f"plugin {one.name} is disabled: {one.problem}" for one in self.backends.broken()]

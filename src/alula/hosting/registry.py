@@ -91,6 +91,7 @@ class Backends:
     routes: Mapping[str, str] = field(default_factory=dict)
     _known: dict[str, Known] = field(default_factory=dict)
     _importing: RLock = field(default_factory=RLock)
+    _taker: str | None = None
 
     @classmethod
     def of(cls, backends: Mapping[str, Any], offers: Sequence[Offer] | None = None) -> Backends:
@@ -197,12 +198,37 @@ class Backends:
         """Who runs a type of task. Imports all plugins, unless there is a route."""
         if type in self.routes:
             return Verdict(self.routes[type])
-        claimants = self.claimants(type)
+        claimants = self._in_turn(self.claimants(type))
         if len(claimants) == 1:
             return Verdict(claimants[0].name)
         if claimants:
             return Verdict(problem=_conflict(type, claimants))
         return Verdict()
+
+    def _in_turn(self, claimants: list[Known]) -> list[Known]:
+        """Of several that claim a type: without those that give way. One that does, and has a section of its own, comes
+        before those that only the cluster's section, or none, has put to work."""
+        modest = [one for one in claimants if one.info is not None and one.info.gives_way]
+        named = [one for one in claimants if self.section(one) is not None]
+        if len(claimants) < 2 or not modest:
+            return claimants
+        return named if any(one in modest for one in named) else [one for one in claimants if one not in modest]
+
+    @property
+    def taker(self) -> str:
+        """The plugin that runs what the workers would; empty: they do. Imports all plugins, if there are sections."""
+        if self._taker is None:
+            everything = self.everything() if self.sections else []
+            self._taker = next((one.name for one in everything if self._takes_rest(one)), "")
+        return self._taker
+
+    def _takes_rest(self, known: Known) -> bool:
+        if known.info is None or not known.info.takes_rest or self.section(known) is None:
+            return False
+        try:
+            return bool(getattr(self.settings(known), known.info.takes_rest))
+        except ConfigError:  # `check` says so
+            return False
 
     def faults_of(self, template: TaskTemplate) -> list[str]:
         """What is wrong with the config of a task, as the plugin declares it that would run it. Imports all plugins,

@@ -28,6 +28,10 @@ class PluginInfo:
     argument, filled from `[backends.<name>]`. None: the constructor takes nothing."""
     opt_in: bool = False
     """It takes tasks only if the operator names it, by a route or a section; for types that others run as well."""
+    gives_way: bool = False
+    """Where another plugin claims a type as well, that one runs it, unless a section of this one's own is there."""
+    takes_rest: str = ""
+    """A key of its settings: while it is true, the plugin runs what the workers would. Empty: it never does."""
     section: str = ""
     """The section `[backends.<section>]` of its settings, if another plugin shares it; empty: that of its name."""
     state_version: int = 1

@@ -191,3 +191,39 @@ def test_one_that_wants_to_end_the_process_when_it_is_imported_is_broken_at_once
     found = Backends.of({}, [Offer("bad", "acme:Bad", "acme 1.0", load), offer(Right)])
     assert type(exc).__name__ in found.known("bad").problem
     assert found.known("right").problem == ""
+
+
+class Modest(Left):
+    info = PluginInfo("modest", frozenset({"shared"}), settings=LeftSettings, gives_way=True, takes_rest="strict")
+
+
+def with_modest(**sections: Any) -> Backends:
+    return Backends.of(sections, [offer(Modest), offer(Right)])
+
+
+def test_one_that_gives_way_runs_what_nobody_else_claims() -> None:
+    assert with_modest().verdict("shared").plugin == "right"
+    assert Backends.of({}, [offer(Modest)]).verdict("shared").plugin == "modest"
+
+
+def test_one_that_gives_way_comes_first_if_it_alone_has_a_section() -> None:
+    assert with_modest(modest={}).verdict("shared").plugin == "modest"
+    assert with_modest(right={}).verdict("shared").plugin == "right"
+    assert "claimed by" in with_modest(modest={}, right={}).verdict("shared").problem
+    assert with_modest(modest={}, routes={"shared": "right"}).verdict("shared").plugin == "right"
+
+
+def test_containers_go_to_pods_where_there_is_a_cluster_unless_docker_is_named() -> None:
+    for type in ("container", "raw-container"):
+        assert Backends.of({}).verdict(type).plugin == "docker"
+        assert Backends.of({"k8s": {}}).verdict(type).plugin == "pod"
+        assert Backends.of({"k8s": {}, "docker": {}}).verdict(type).plugin == "docker"
+        assert "claimed by" in Backends.of({"pod": {}, "docker": {}}).verdict(type).problem
+        assert Backends.of({"k8s": {}, "routes": {type: "docker"}}).verdict(type).plugin == "docker"
+
+
+def test_what_the_workers_would_run_goes_to_the_plugin_whose_settings_say_so() -> None:
+    assert with_modest().taker == ""
+    assert with_modest(modest={}).taker == ""
+    assert with_modest(modest={"strict": True}).taker == "modest"
+    assert with_modest(modest={"strict": "perhaps"}).taker == ""

@@ -58,11 +58,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         connect: Makes the engine of a URL.
     """
 
-    info = PluginInfo(
-        "docker",
-        TASK_TYPES,
-        settings=DockerSettings,
-    )
+    info = PluginInfo("docker", TASK_TYPES, settings=DockerSettings, gives_way=True, takes_rest="user_containers")
     key_type = DockerKey
     idempotent_create = True  # the engine has one container of a name
     limits = Limits(
