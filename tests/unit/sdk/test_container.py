@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula import ContainerTask, File, Resources, kwtypes, workflow
-from alula.errors import SignatureError, TaskFailure
+from alula.errors import RemoteError, SignatureError
 from alula.idl import DataLoadingConfig, IOStrategy
 from alula.sdk.container import MetadataFormat, render
 from alula.sdk.serialize import SerializationSettings, serialize
@@ -43,8 +44,11 @@ def test_its_template_is_that_of_a_raw_container() -> None:
     assert made.container.resources.requests[0].value == "1"
 
 
-def test_a_call_says_that_it_needs_an_engine_and_does_not_pretend() -> None:
-    with pytest.raises(TaskFailure, match=r"needs a container engine(?s:.)*alula\.testing\.task_mock\(count\)"):
+def test_a_call_asks_the_engine_that_is_named_and_says_when_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(RemoteError, match="none.sock"):
         count(source=File(__file__), least=1)
 
 

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 from alula._kits import bridge
 from alula.containers.files.inputs import CODE as DOWNLOAD
@@ -30,6 +32,7 @@ from alula.errors import AlulaError, DamagedData, DataError, TaskFailure
 from alula.idl import ContainerError, ErrorDocument, ExecutionError, LiteralMap, TaskTemplate
 
 _TIMEOUT_SECONDS = 3600.0
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +114,25 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 async def _download(errand: Errand, objects: ObjectStore, places: Outputs) -> None:
-    template = TaskTemplate.FromString(await objects.read(errand.template))
-    inputs = LiteralMap.FromString(await objects.read(errand.inputs))
+    template = await _message(objects, errand.template, TaskTemplate())
+    inputs = await _message(objects, errand.inputs, LiteralMap())
     await lay_in(objects, template, inputs, Path(errand.folder), seen=errand.seen)
 
 
 async def _upload(errand: Errand, objects: ObjectStore, places: Outputs) -> None:
-    template = TaskTemplate.FromString(await objects.read(errand.template))
+    template = await _message(objects, errand.template, TaskTemplate())
     outputs = await take_out(objects, template, Path(errand.folder), errand.raw_prefix)
     await objects.write(places.outputs, outputs.SerializeToString(deterministic=True))
+
+
+async def _message(objects: ObjectStore, uri: str, into: M) -> M:
+    """A message that lies at a URI. Raises DataError."""
+    content = await objects.read(uri)
+    try:
+        into.ParseFromString(content)
+    except DecodeError as exc:
+        raise DamagedData(f"the {len(content)} bytes are no {type(into).__name__}: {exc}", where=uri) from exc
+    return into
 
 
 def _ours(errand: Errand, exc: Exception, *, again: bool) -> TaskFailure:

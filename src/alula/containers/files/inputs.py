@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import yaml
+from google.protobuf.message import DecodeError
 
 from alula._kits.aio import gather, to_thread
 from alula.containers.files import values
 from alula.containers.files.places import folders, misnamed
 from alula.data.objects import ObjectStore
-from alula.errors import ConversionError, DataError, TaskFailure
+from alula.errors import ConversionError, DamagedData, DataError, TaskFailure
 from alula.idl import DataLoadingConfig, IOStrategy, Literal, LiteralMap, LiteralType, TaskTemplate, containers
 from alula.idl import literals as build
 
@@ -59,7 +60,7 @@ async def lay_in(
     faults = {name: made for name, made in laid.items() if not isinstance(made, Literal)}
     if faults:
         shown = [f"input {name!r}: {exc.what}" for name, exc in faults.items()]
-        raise _failure(template, shown, again=any(isinstance(exc, DataError) for exc in faults.values()))
+        raise _failure(template, shown, again=any(_may_pass(exc) for exc in faults.values()))
     done = {name: made for name, made in laid.items() if isinstance(made, Literal)}
     await to_thread(_describe, folder, done, config.format)
 
@@ -74,8 +75,7 @@ class _Laying:
         """The value with paths for URIs, once it is at `folder/<at>`. Raises ConversionError and DataError."""
         match build.kind(lit):
             case "offloaded_metadata":
-                content = await self._objects.read(lit.offloaded_metadata.uri)
-                return await self.lay(Literal.FromString(content), t, at)
+                return await self.lay(await self._fetched(lit.offloaded_metadata.uri), t, at)
             case "union":
                 return await self.lay(lit.scalar.union.value, lit.scalar.union.type, at)
             case "blob" | "schema" | "structured_dataset" as kind if self._copies:
@@ -99,6 +99,14 @@ class _Laying:
                 content = values.text(lit).encode()
         await to_thread((self._folder / at).write_bytes, content)
         return lit
+
+    async def _fetched(self, uri: str) -> Literal:
+        """A value that lies elsewhere. Raises DataError."""
+        content = await self._objects.read(uri)
+        try:
+            return Literal.FromString(content)
+        except DecodeError as exc:
+            raise DamagedData(f"the {len(content)} bytes are no Literal: {exc}", where=uri) from exc
 
     async def _file(self, lit: Literal, kind: str, t: LiteralType, at: str) -> Literal:
         uri = getattr(lit.scalar, kind).uri
@@ -128,6 +136,10 @@ def _raw_bytes(content: bytes) -> bytes | None:
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return value if type(value) is bytes else None
+
+
+def _may_pass(exc: Exception) -> bool:
+    return isinstance(exc, DataError) and not isinstance(exc, DamagedData)
 
 
 def _copies(config: DataLoadingConfig) -> bool:

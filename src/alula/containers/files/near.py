@@ -58,7 +58,8 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
         raise TaskFailure(
             f"container task '{template.id.name}' needs a container engine, and {where.NONE_HERE}",
             where=template.id.name,
-            fix=f"{where.HINT}; or try its command without one: alula container verify FILE TASK",
+            fix=f"{where.HINT}; without one, `alula container verify FILE TASK` tries its command as a plain process, "
+            "and in tests `alula.testing.task_mock` stands in for it",
             code="NoContainerEngine",
             origin="system",
         )
