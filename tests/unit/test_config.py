@@ -106,7 +106,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_every_key_of_every_section_can_be_set_by_a_variable(tmp_path: Path) -> None:
     samples = {"str": "x", "Durability": "relaxed", "Path": "/x", "int": "3", "float": "3", "timedelta": "3s"}
-    samples |= {"Lending": "own", "bool": "true"}
+    samples |= {"Lending": "own", "bool": "true", "tuple[str,": "/x:/y"}
     config = Config()
     keys = [(s.name, f) for s in fields(config) if is_dataclass(v := getattr(config, s.name)) for f in fields(v)]
     keys = [(s, f) for s, f in keys if not f.type.startswith("Mapping")]
@@ -169,3 +169,14 @@ def test_images_have_names_of_their_own(tmp_path: Path) -> None:
     assert made.images == {"default": "ghcr.io/me/base:1", "train": "here:3"}
     with pytest.raises(ConfigError, match="images is a section"):
         load(written(tmp_path, "images = 'a:1'"), {})
+
+
+def test_workers_of_flytekit_are_set_by_a_python_and_paths_from_where_they_are_written(tmp_path: Path) -> None:
+    text = '[workers]\npython = ".venv/bin/python"\nfresh = true\npaths = ["flows", "/srv/lib"]\n'
+    workers = load(written(tmp_path, text), {}).workers
+    assert workers.python == str(tmp_path / ".venv/bin/python")
+    assert workers.fresh
+    assert workers.paths == (str(tmp_path / "flows"), "/srv/lib")
+    assert load(tmp_path, {"ALULA__WORKERS__PATHS": "/a:/b"}).workers.paths == ("/a", "/b")
+    with pytest.raises(ConfigError, match="no list of directories"):
+        load(written(tmp_path, "[workers]\npaths = 3\n"), {})

@@ -59,15 +59,20 @@ class Workers:
 class Stage:
     """Programs, and all workers that were made."""
 
-    def __init__(self, *, problem: Exception | None = None) -> None:
+    def __init__(self, *, problem: Exception | None = None, flytekit: bool = False) -> None:
         self.made: list[Workers] = []
+        self.theirs: list[Workers] = []
         self.said: list[Report] = []
 
         def make(code: Code | None) -> Workers:
             self.made.append(Workers(code, problem=problem))
             return self.made[-1]
 
-        self.programs = Programs(make, lambda template: "")
+        def with_flytekit() -> Workers:
+            self.theirs.append(Workers(None))
+            return self.theirs[-1]
+
+        self.programs = Programs(make, lambda template: "", with_flytekit if flytekit else None)
 
     def take(self, name: str, module: str | None, **variables: str) -> None:
         facts = Code(sys.executable, "/somewhere", module).facts() if module is not None else {}
@@ -80,9 +85,10 @@ class Stage:
 
         self.programs.taken(record, plan_of)
 
-    def start(self, name: str, path: str = "n0") -> AttemptId:
-        id = AttemptId("p", "d", name, path, 0)
-        self.programs.start(Job(id, TaskTemplate(), b"", "memory://x"), self.said.append)
+    def start(self, name: str, path: str = "n0", *args: str) -> AttemptId:
+        id, template = AttemptId("p", "d", name, path, 0), TaskTemplate()
+        template.container.args.extend(args)
+        self.programs.start(Job(id, template, b"", "memory://x"), self.said.append)
         return id
 
 
@@ -174,3 +180,29 @@ async def test_variables_of_an_execution_are_given_to_its_jobs() -> None:
     await turn()
     job, _ = stage.made[0].jobs["n0"]
     assert job.environment == {"COLOR": "red"}
+
+
+async def test_what_flytekit_registered_runs_where_flytekit_is() -> None:
+    stage = Stage(flytekit=True)
+    stage.take("registered", None)
+    stage.take("of-a-file", "a")
+    stage.start("registered", "n0", "pyflyte-fast-execute", "--dest-dir", ".", "--", "pyflyte-execute")
+    stage.start("registered", "n1", "alula-execute")
+    stage.start("of-a-file", "n2", "pyflyte-execute")
+    for workers in stage.made + stage.theirs:
+        workers.opened.set()
+    await turn()
+    assert [list(workers.jobs) for workers in stage.theirs] == [["n0"]]
+    assert [(w.code.module if w.code else None, list(w.jobs)) for w in stage.made] == [(None, ["n1"]), ("a", ["n2"])]
+    await stage.programs.aclose()
+
+
+async def test_without_flytekit_its_tasks_run_on_alulas_own_sdk() -> None:
+    stage = Stage()
+    stage.take("registered", None)
+    stage.start("registered", "n0", "pyflyte-execute")
+    [workers] = stage.made
+    workers.opened.set()
+    await turn()
+    assert list(workers.jobs) == ["n0"]
+    await stage.programs.aclose()

@@ -64,8 +64,10 @@ def need(template: TaskTemplate, overrides: TaskNodeOverrides | None) -> Need:
         asked |= {entry.name: quantity(entry.value) for entry in resources.requests if entry.value}
         limits |= {entry.name: quantity(entry.value) for entry in resources.limits if entry.value}
     cpu, memory = Resources.CPU, Resources.MEMORY
+    # An eager task waits for others: if it held a core meanwhile, a few of them would leave none for those.
+    usual = 0.0 if template.metadata.is_eager else 1.0
     return Need(
-        cpus=asked.get(cpu) or limits.get(cpu) or 1.0,
+        cpus=asked.get(cpu) or limits.get(cpu) or usual,
         memory_bytes=int(asked.get(memory) or limits.get(memory) or 0),
         memory_limit_bytes=int(limits.get(memory, 0)),
     )

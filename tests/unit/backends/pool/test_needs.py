@@ -37,6 +37,14 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         needs.quantity(text)
 
 
+def test_an_eager_task_leaves_the_cores_to_those_that_it_waits_for() -> None:
+    eager = template()
+    eager.metadata.is_eager = True
+    assert needs.need(eager, None).cpus == 0
+    eager.container.resources.requests.add(name=Resources.CPU, value="2")
+    assert needs.need(eager, None).cpus == 2
+
+
 def test_a_task_that_asks_for_nothing_takes_a_core() -> None:
     assert needs.need(template(), None) == Need(1.0, 0, 0)
 
