@@ -169,7 +169,7 @@ class Outline:
 
     async def _read_from(self, x: Execution, path: str) -> list[str]:
         """The nodes whose rows say what a node was given; what dynamic tasks made on the way is put into `x`."""
-        found = [*_outer(path), path]
+        found = [ROOT, *_outer(path), path]
         for outer in _outer(path):
             shape = await self.made(outer) if (await self.plan(outer)).kind is Kind.TASK else None
             if shape is not None:

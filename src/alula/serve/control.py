@@ -16,6 +16,7 @@ from alula.errors import ConfigError
 from alula.serve.callbacks import own_key
 from alula.serve.house import House
 from alula.services.binding import Rpc, bind
+from alula.services.downloads import Downloads
 from alula.services.executions import Executions
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach
 from alula.services.launch_plans import LaunchPlans
@@ -56,7 +57,8 @@ def parts(house: House, links: Links | None) -> list[object]:
     registry = Registry(desk, house.check)
     plans = Plans(desk)
     registered = [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
-    return [*registered, Executions(desk, plans), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
+    running = [Executions(desk, plans), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
+    return [*registered, *running, Downloads(desk, plans, links)]
 
 
 @asynccontextmanager

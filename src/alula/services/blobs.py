@@ -8,6 +8,7 @@ from alula.admin.desk import Desk
 from alula.data import fingerprint, uris
 from alula.idl import LiteralMap
 from alula.idl.service import UrlBlob
+from alula.services.uploads import plain as plain
 
 INLINE_BYTES = 8 * 1024 * 1024
 """Of inputs, and of outputs. Clients take messages of 20 MiB."""
@@ -24,12 +25,6 @@ class Data(Protocol):
     def inputs(self) -> UrlBlob: ...
     @property
     def outputs(self) -> UrlBlob: ...
-
-
-def plain(uri: str) -> str:
-    """A URI as clients take it: of a file of this machine its path, since they take no `file://`."""
-    path = fingerprint.local_path(uri)
-    return str(path) if path is not None else uri
 
 
 async def put(desk: Desk, into: Data, prefix: str, *, inputs: LiteralMap, outputs: LiteralMap) -> None:

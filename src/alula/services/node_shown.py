@@ -54,11 +54,6 @@ class Shower:
             for row in rows
         ]
 
-    @staticmethod
-    def has_deck(plan: NodePlan) -> bool:
-        """Whether a task says that it leaves a report."""
-        return plan.task is not None and plan.task.metadata.generates_deck.value
-
     def files(self, key: ExecutionKey, path: str, attempt: int) -> Attempt:
         """Where the files of an attempt are."""
         return Files.under(self._desk.data, project=key.project, domain=key.domain, name=key.name).attempt(
@@ -94,7 +89,7 @@ class Shower:
             closure.task_node_metadata.checkpoint_uri = plain(row.checkpoint)
             if not closure.task_node_metadata.HasField("catalog_key"):
                 closure.task_node_metadata.catalog_key.dataset_id.CopyFrom(_dataset(task))
-        if row.phase.terminal and self.has_deck(plan) and row.cache is not CacheStatus.HIT:
+        if row.phase.terminal and has_deck(plan) and row.cache is not CacheStatus.HIT:
             closure.deck_uri = plain(self.files(key, row.path, row.attempt).deck)
         return made
 
@@ -134,6 +129,11 @@ class Shower:
         except Unknown:  # it is gone, and is named all the same
             pass
         return TaskExecutionIdentifier(task_id=task.id, node_execution_id=node_id(key, id), retry_attempt=attempt)
+
+
+def has_deck(plan: NodePlan) -> bool:
+    """Whether a task says that it leaves a report."""
+    return plan.task is not None and plan.task.metadata.generates_deck.value
 
 
 def _times(made: NodeExecution, row: NodeState) -> None:

@@ -29,7 +29,7 @@ from alula.idl.service import (
 from alula.services import blobs
 from alula.services.binding import Call
 from alula.services.listing import asked, page_of
-from alula.services.node_shown import Shower
+from alula.services.node_shown import Shower, has_deck
 from alula.services.shown import key_of
 from alula.store.records import NodeRecord, Page
 
@@ -100,7 +100,7 @@ class Nodes:
         await blobs.put(self._desk, made, prefix, inputs=inputs, outputs=outputs)
         url = f"flyte://v1/{key.project}/{key.domain}/{key.name}/{request.id.node_id}"
         made.flyte_urls.inputs, made.flyte_urls.outputs = f"{url}/i", f"{url}/o"
-        if self._shower.has_deck(await outline.plan(path)):
+        if has_deck(await outline.plan(path)):
             made.flyte_urls.deck = f"{url}/d"
         return made
 

@@ -169,9 +169,6 @@ class TaskExecutions:
         closure.metadata.generated_name = f"{node.outline.record.key.name}-{node.id.node_id}-{row.number}"
         closure.event_version = 1
         _put_times(made, _Times(row.since, row.started_at, row.ended_at))
-        made.input_uri = blobs.plain(self._files(node, row.number).inputs)
-        if row.phase is AttemptPhase.SUCCEEDED:
-            closure.output_uri = blobs.plain(self._files(node, row.number).outputs)
         return made
 
     async def _array(self, node: _Node, row: NodeState, task: TaskTemplate) -> TaskExecution:
