@@ -17,6 +17,8 @@ from alula.plugin import template as templates
 from alula.plugin.runner import AttemptId, Job
 
 C = TypeVar("C")
+_INDEX_OF, _INDEX = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX"
+"""Variables that say which element of an array this is, named as by Flyte."""
 _LABEL = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -144,6 +146,7 @@ class Task:
             "FLYTE_INTERNAL_TASK_NAME": task.name,
             "FLYTE_INTERNAL_TASK_VERSION": task.version,
             "FLYTE_ATTEMPT_NUMBER": str(id.number),
+            **({_INDEX_OF: _INDEX, _INDEX: str(job.index)} if job.index >= 0 else {}),
         }
 
     def resources(self) -> Resources:

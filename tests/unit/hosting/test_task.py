@@ -88,6 +88,9 @@ def test_the_environment_says_which_attempt_this_is() -> None:
     assert environ["FLYTE_INTERNAL_EXECUTION_ID"] == "e"
     assert environ["FLYTE_INTERNAL_TASK_NAME"] == "job"
     assert environ["FLYTE_ATTEMPT_NUMBER"] == "2"
+    assert "BATCH_JOB_ARRAY_INDEX_VAR_NAME" not in environ
+    element = task(made, index=3).environ()
+    assert element[element["BATCH_JOB_ARRAY_INDEX_VAR_NAME"]] == "3"
 
 
 def test_the_nodes_overrides_take_the_place_of_what_the_task_asks_for() -> None:
