@@ -23,6 +23,7 @@ AlulaError
     - RemoteNotFound        the job is gone
     - ImageMissing          a container engine does not have the image
     - Throttled             it wants to be asked less often
+    - NotReady              what the call needs is on its way; no failure, and asked again later
     - Rejected              it refuses the task for good: the attempt fails, at the user's cost
   x DataError             bytes could not be read or written
     - ObjectNotFound
@@ -35,6 +36,7 @@ AlulaError
   x RequestError          what was asked for cannot be, whoever asks
     - NameTaken             the name stands for something else
     - Busy                  too much is open already; later it is fine
+      - AtLimit               as many executions of a launch plan run as it allows
     - Unknown               there is no such execution, entity, version, node or signal
     - Untimely              it could be asked at another time: the execution is over, or not there yet
     - NotOffered            this program does not do that at all
@@ -223,6 +225,19 @@ class Throttled(RemoteError):
         self.retry_after = retry_after
 
 
+class NotReady(RemoteError):
+    """What a call needs is on its way, as an image that is being pulled. Nothing was done, and nothing has failed: the
+    attempt waits, and the call is made again.
+
+    Args:
+        after: Seconds after which to ask again, unless `TaskContext.wake` comes first.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", after: float = 30.0) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.after = after
+
+
 class Rejected(RemoteError, ValueError):
     """The remote, or the plugin itself, refuses the task for good: trying again would not help.
 
@@ -273,6 +288,10 @@ class NameTaken(RequestError, ValueError): ...
 
 class Busy(RequestError):
     """There is too much to do already. The same request is fine later."""
+
+
+class AtLimit(Busy):
+    """As many executions of a launch plan run as it allows at a time."""
 
 
 class Unknown(RequestError, LookupError): ...

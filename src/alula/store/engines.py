@@ -13,6 +13,7 @@ from alula.store.access import Access
 from alula.store.commits import fence_lost
 from alula.store.connection import NO_LIMIT, Connection
 from alula.store.owners import gone
+from alula.store.plans import see_limit, take_slot
 from alula.store.records import (
     Changes,
     Claim,
@@ -195,6 +196,8 @@ def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[Exe
     key = {"project": new.key.project, "domain": new.key.domain, "name": new.key.name}
     there = connection.one("execution_named", **key)
     if there is None:
+        if new.limited:
+            see_limit(connection, new)
         _keep_closure(connection, digest, new.closure)
         made = connection.rows("execution_insert", **execution_values(new, digest, connection.now()))
         there = connection.one("execution_named", **key)
@@ -202,6 +205,10 @@ def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[Exe
         if made:
             record = execution_record(there)
             connection.insert("signal", [(record.id, signal, value) for signal, value in new.signals.items()])
+            for body in new.notices:
+                connection.rows("notice_insert", execution=record.id, body=body, due=0)
+            if new.limited:
+                take_slot(connection, new, record.id)
             connection.news.executions[record.id] = None
             return record, True
     record = execution_record(there)

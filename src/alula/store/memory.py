@@ -18,6 +18,7 @@ from alula._kits.clock import Clock
 from alula.errors import NameTaken, Unknown
 from alula.store.memory_entities import EntitiesInMemory
 from alula.store.memory_pages import PagesInMemory
+from alula.store.memory_plans import PlansInMemory
 from alula.store.memory_pools import PoolsInMemory
 from alula.store.memory_rows import ExecutionRows, Rows
 from alula.store.records import (
@@ -45,7 +46,7 @@ from alula.store.store import Wake
 _NO_FILTER = ExecutionFilter()
 
 
-class _Engines(PoolsInMemory):
+class _Engines(PoolsInMemory, PlansInMemory):
     """`EngineStore`"""
 
     async def beat(self, owner: str, *, lease: timedelta) -> None:
@@ -130,6 +131,8 @@ class _Engines(PoolsInMemory):
                     fix="give another name, or the same inputs",
                 )
             return record, False
+        if new.limited:
+            self._see_limit(new)
         digest = hashlib.sha256(new.closure).hexdigest()
         self._closures.setdefault(digest, new.closure)
         self._created += 1
@@ -159,6 +162,7 @@ class _Engines(PoolsInMemory):
         self._executions[id] = ExecutionRows(record, signals=signals)
         self._ids[new.key] = id
         self._open[id] = None
+        self._note(new, id)
         self._tell(id)
         return record, True
 
@@ -176,7 +180,7 @@ class _Engines(PoolsInMemory):
                 self._watchers.remove(wake)
 
 
-class _Queries(Rows):
+class _Queries(PlansInMemory):
     """`QueryStore` and `Keeper`"""
 
     async def execution(self, key: ExecutionKey) -> ExecutionRecord:
@@ -254,6 +258,7 @@ class _Queries(Rows):
                 fix="abort it, and delete it when it is closed",
             )
         del self._executions[execution], self._ids[row.record.key]
+        self._notices = {id: one for id, one in self._notices.items() if one[0].execution != execution}
         self._free(execution)
 
 

@@ -27,6 +27,8 @@ from alula.store.rows import attempt_record, execution_record, micros, moment, n
 T = TypeVar("T")
 
 _NO_FILTER = ExecutionFilter()
+_HANGING = "nodes attempts expansions signals progress commands jobs stuck notices executions".split()
+"""Tables with rows of an execution; its own comes last."""
 _NAMES = 1_000
 """So many names at most are compared with one that was not found."""
 
@@ -170,7 +172,7 @@ def _delete(connection: Connection, execution: int) -> None:
     connection.news.pools.update(
         dict.fromkeys(pool for (pool,) in connection.rows("delete_leases", execution=execution))
     )
-    for table in ("nodes", "attempts", "expansions", "signals", "progress", "commands", "jobs", "stuck", "executions"):
+    for table in _HANGING:
         connection.rows(f"delete_{table}", execution=execution)
     connection.rows("closure_lock", digest=closure)
     connection.rows("closure_delete", digest=closure)

@@ -60,6 +60,12 @@ class NewExecution:
     mode: int = 0
     """How it came about, in the numbers of ExecutionMetadata.ExecutionMode."""
     tags: tuple[str, ...] = ()
+    notices: tuple[bytes, ...] = ()
+    """Who is told of its end, one row for each; serialized Notifications."""
+    limited: str = ""
+    """The launch plan that limits how many of its executions run: `project:domain:name`; empty: none does."""
+    limit: int = 0
+    """So many at most, this one counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from alula.store.cached import Cache
 from alula.store.engines import Engines
 from alula.store.entities import Entities
 from alula.store.pages import Pages
+from alula.store.plans import Plans
 from alula.store.pooled import Pools
 from alula.store.queries import Queries
 
 
-class SqlStore(Engines, Pools, Queries, Pages, Entities, Cache):
+class SqlStore(Engines, Pools, Queries, Pages, Entities, Plans, Cache):
     """A whole store.
 
     Args:

@@ -41,6 +41,7 @@ from alula.store import tables as t
 from alula.store.entity_statements import entity_statements
 from alula.store.lease_statements import job_statements, lease_statements
 from alula.store.page_statements import page_statements
+from alula.store.plan_statements import creation_limits, plan_statements
 from alula.store.sql import COMPILED, WHERE
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -74,6 +75,8 @@ class Book:
         yield from self._cache()
         yield from job_statements(self._upsert)
         yield from lease_statements(self.insert, self._upsert, self._keep, self._any)
+        yield from plan_statements(self._upsert, self._keep)
+        yield from creation_limits(sqlite=self.sqlite)
         yield from page_statements(sqlite=self.sqlite, any_of=self._any, holds=self._holds)
         yield from self._deletion()
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from alula.store.plan_records import AttributesRecord, NoticeRecord, PlanRecord, ProjectRecord
 from alula.store.records import (
     AttemptRecord,
     CacheRecord,
@@ -95,6 +96,7 @@ class EngineStore(Protocol):
 
         Raises:
             NameTaken: The name stands for something else.
+            AtLimit: As many run as `NewExecution.limit` says, counted in the same transaction.
         """
         ...
 
@@ -347,6 +349,68 @@ class CacheStore(Protocol):
         ...
 
 
+class PlanStore(Protocol):
+    """What people decide about projects and launch plans, and who is told of the ends of executions."""
+
+    async def put_project(self, project: ProjectRecord, *, new: bool = False) -> None:
+        """Keep a project, or what is said of it now. Raises NameTaken, if it must be new and is not."""
+        ...
+
+    async def keep_project(self, project: ProjectRecord) -> None:
+        """Keep a project, unless there is one with its id."""
+        ...
+
+    async def projects(self) -> Sequence[ProjectRecord]:
+        """All of them, by id."""
+        ...
+
+    async def put_attributes(self, attributes: AttributesRecord) -> None: ...
+
+    async def drop_attributes(self, resource: int, project: str, domain: str = "", workflow: str = "") -> None:
+        """Forget some; nothing happens if there are none."""
+        ...
+
+    async def attributes(self, resource: int, project: str = "") -> Sequence[AttributesRecord]:
+        """All of a resource: of one project, or of all."""
+        ...
+
+    async def attributes_for(self, project: str, domain: str, workflow: str) -> Sequence[AttributesRecord]:
+        """All that count for a workflow in a place: the project's own, the domain's, the workflow's."""
+        ...
+
+    async def set_plan(self, plan: PlanRecord) -> PlanRecord:
+        """Make a version of a launch plan the active one, or no longer active; as it stands then.
+
+        Its time begins at `changed_at`. But where the same schedule was active just before, it goes on as it was.
+        Making a version inactive that is not active changes nothing.
+        """
+        ...
+
+    async def plans(self, project: str = "", domain: str = "", name: str = "") -> Sequence[PlanRecord]:
+        """Those that are or were active, by project, domain and name; only those of a place, if it is given."""
+        ...
+
+    async def scheduled(self) -> Sequence[PlanRecord]:
+        """All that are active and have a schedule."""
+        ...
+
+    async def ticked(self, plan: PlanRecord, *, last: datetime, note: str = "") -> bool:
+        """Note that all ticks until `last` are dealt with; False, and nothing happens, if somebody changed the plan."""
+        ...
+
+    async def take_notices(self, *, limit: int, lease: timedelta) -> Sequence[tuple[NoticeRecord, ExecutionRecord]]:
+        """Notices of executions that have ended which are due; nobody else is given them for `lease`."""
+        ...
+
+    async def drop_notice(self, id: int) -> None:
+        """Somebody was told, or nobody can be."""
+        ...
+
+    async def put_off_notice(self, id: int, *, wait: timedelta, error: str) -> None:
+        """It did not work: try again after `wait`."""
+        ...
+
+
 class Keeper(Protocol):
     """What goes away with time."""
 
@@ -364,5 +428,5 @@ class WorkStore(EngineStore, PoolStore, QueryStore, EntityStore, CacheStore, Kee
         ...
 
 
-class Store(WorkStore, PageStore, Protocol):
+class Store(WorkStore, PageStore, PlanStore, Protocol):
     """A whole store, as it is opened: `alula.store.opening.open_store`."""

@@ -324,6 +324,72 @@ leases = Table(
 Index("leases_attempt", leases.c.execution, leases.c.path, leases.c.number, leases.c.pool, unique=True)
 Index("leases_line", leases.c.pool, leases.c.granted, leases.c.project, leases.c.priority.desc(), leases.c.id)
 
+projects = Table(
+    "projects",
+    metadata,
+    _text("id", key=True),
+    _text("name"),
+    _text("description"),
+    _text("labels"),
+    _number("state"),
+    _time("created_at"),
+    sqlite_with_rowid=False,
+)
+
+attributes = Table(
+    "attributes",
+    metadata,
+    _text("project", key=True),
+    _text("domain", key=True),
+    _text("workflow", key=True),
+    _number("resource", key=True),
+    _bytes("body"),
+    sqlite_with_rowid=False,
+)
+"""What counts for executions of a place: of a project, of one domain of it, of one workflow there."""
+
+plans = Table(
+    "plans",
+    metadata,
+    _text("project", key=True),
+    _text("domain", key=True),
+    _text("name", key=True),
+    _text("version"),
+    Column("active", Boolean(create_constraint=False), nullable=False),
+    _bytes("schedule"),
+    _time("since"),
+    _time("last"),
+    _time("changed_at"),
+    _text("note"),
+    sqlite_with_rowid=False,
+    postgresql_with=_HOT,
+)
+"""The version of a launch plan that is, or was last, active: a name has one row, so no two can be."""
+
+slots = Table(
+    "slots",
+    metadata,
+    _text("plan", key=True),
+    _number("execution", key=True),
+    sqlite_with_rowid=False,
+)
+"""Executions of launch plans that limit how many of theirs run at a time. Most have no row."""
+
+notices = Table(
+    "notices",
+    metadata,
+    _serial(),
+    _number("execution"),
+    _bytes("body"),
+    _time("due"),
+    _number("tries"),
+    _text("error"),
+    sqlite_autoincrement=True,
+)
+"""Who is to be told of the end of an execution, and has not been told yet. Most executions have no row."""
+Index("notices_due", notices.c.due)
+Index("notices_execution", notices.c.execution)
+
 knobs = Table("knobs", metadata, _text("key", key=True), _text("value"), sqlite_with_rowid=False)
 """Limits that operators change at run time."""
 

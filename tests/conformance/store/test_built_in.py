@@ -12,12 +12,15 @@ from alula.store.memory import MemoryStore
 from alula.store.opening import open_store
 from alula.store.store import Store
 from alula.testing.suites.pages import PageStoreSuite
+from alula.testing.suites.plans import PlanStoreSuite
 from alula.testing.suites.pools import PoolStoreSuite
 from alula.testing.suites.records import CacheStoreSuite, EntityStoreSuite, QueryStoreSuite
 from alula.testing.suites.stores import EngineStoreSuite
 
 
-class WholeStore(EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, CacheStoreSuite):
+class WholeStore(
+    EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, PlanStoreSuite, CacheStoreSuite
+):
     """All suites of a store."""
 
 

@@ -51,6 +51,10 @@ WHOLE = {
     "open_count": "as far as the limit, in an index of open ones",
     "lease_pools": "for a list of all pools",
     "knobs": "all are wanted",
+    "projects": "all are wanted, and they are few",
+    "attributes": "few, and asked for by operators",
+    "plans": "those of a place, or all that have a schedule",
+    "slots_lock": "no table is looked at",
     "stuck_all": "all are wanted, and they are few",
 }
 """Statements that may look at all rows of a table, and why."""

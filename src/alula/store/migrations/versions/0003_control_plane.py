@@ -19,6 +19,9 @@ _HOT = {"fillfactor": 75}
 def upgrade() -> None:
     _names()
     _executions()
+    _projects()
+    _plans()
+    _notices()
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -72,3 +75,62 @@ def _name_those_that_are_there() -> None:
         name = ":".join(rest[2:-1])
         flow = entity if kind == "workflow" else ""
         database.execute(named, {"name": name, "flow": flow, "of": name if flow else "", "it": entity})
+
+
+def _projects() -> None:
+    """Projects, and what counts for executions there."""
+    op.create_table(
+        "projects",
+        _text("id", key=True),
+        _text("name"),
+        _text("description"),
+        _text("labels"),
+        _number("state"),
+        _number("created_at"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "attributes",
+        _text("project", key=True),
+        _text("domain", key=True),
+        _text("workflow", key=True),
+        _number("resource", key=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _plans() -> None:
+    """Launch plans that are active, and those that limit how many of their executions run."""
+    op.create_table(
+        "plans",
+        _text("project", key=True),
+        _text("domain", key=True),
+        _text("name", key=True),
+        _text("version"),
+        sa.Column("active", sa.Boolean(create_constraint=False), nullable=False),
+        sa.Column("schedule", sa.LargeBinary(), nullable=False),
+        _number("since"),
+        _number("last"),
+        _number("changed_at"),
+        _text("note"),
+        sqlite_with_rowid=False,
+        postgresql_with=_HOT,
+    )
+    op.create_table("slots", _text("plan", key=True), _number("execution", key=True), sqlite_with_rowid=False)
+
+
+def _notices() -> None:
+    """Who is to be told of the end of an execution."""
+    op.create_table(
+        "notices",
+        sa.Column("id", _ID, sa.Identity(), primary_key=True),
+        _number("execution"),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        _number("due"),
+        _number("tries"),
+        _text("error"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("notices_due", "notices", ["due"])
+    op.create_index("notices_execution", "notices", ["execution"])
