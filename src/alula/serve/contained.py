@@ -26,8 +26,7 @@ def contained(backends: Mapping[str, Any]) -> Mapping[str, bool]:
         if known.info is not None and found.active(known):
             for type in known.info.task_types:
                 made.setdefault(type, _has_images(known))
-    docker = found.known(DOCKER) if DOCKER in found.sections else None
-    if docker is not None and docker.info is not None and getattr(found.settings(docker), "user_containers", False):
+    if found.taker and _has_images(found.known(found.taker)):
         made.setdefault("", True)
     return made
 
