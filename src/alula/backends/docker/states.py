@@ -16,8 +16,8 @@ _LOST = 255
 _CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
 _CANNOT = {126: "its command cannot be executed", 127: "its command was not found"}
 _NO_ALULA = (
-    "the image {} has no Alula that could run Python tasks: let it say so with ImageSpec(base_image=..., packages=[...]), "
-    "or install alula where it is built"
+    "the image {} has no Alula, which runs Python tasks: let an ImageSpec(base_image=..., packages=[...]) add it, or "
+    "install it where the image is built"
 )
 _SHOWN = 1000
 """Characters of the log that a failure repeats."""
@@ -43,11 +43,11 @@ def suspicious(container: Container) -> bool:
     return container.status.over and not container.out_of_memory and container.exit_code in (*_BY_SIGNAL, _LOST)
 
 
-def phase_of(view: View, *, python: bool = False) -> PhaseInfo:
+def phase_of(view: View, *, python_image: str = "") -> PhaseInfo:
     """What the state of a container means.
 
     Args:
-        python: Its command is one of those that run Python tasks.
+        python_image: Its image, if its command is one of those that run Python tasks.
     """
     found = view.container
     match found.status:
@@ -56,11 +56,11 @@ def phase_of(view: View, *, python: bool = False) -> PhaseInfo:
         case Status.PAUSED:
             return PhaseInfo(Phase.RUNNING, "somebody has paused its container")
         case Status.EXITED | Status.DEAD | Status.REMOVING:
-            return _ended(view, python=python)
+            return _ended(view, python_image)
     return PhaseInfo(Phase.RUNNING)
 
 
-def _ended(view: View, *, python: bool) -> PhaseInfo:
+def _ended(view: View, python_image: str) -> PhaseInfo:
     found, code = view.container, view.container.exit_code
     if view.said:
         return PhaseInfo.failed(SAID, view.said, recoverable=True)
@@ -85,8 +85,8 @@ def _ended(view: View, *, python: bool) -> PhaseInfo:
         return PhaseInfo.failed(
             f"USER:{_CRASHES[code]}", _with_tail(f"{what}: {_CRASHES[code]}", view), recoverable=True
         )
-    if code in _CANNOT and python:
-        return PhaseInfo.failed("CannotRun", _with_tail(_NO_ALULA.format(found.image), view))
+    if code in _CANNOT and python_image:
+        return PhaseInfo.failed("CannotRun", _with_tail(_NO_ALULA.format(python_image), view))
     if code in _CANNOT:
         return PhaseInfo.failed("CannotRun", _with_tail(f"{what}: {_CANNOT[code]}", view))
     return PhaseInfo.failed("USER:Exited", _with_tail(what, view), recoverable=True)
