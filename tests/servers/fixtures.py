@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +64,8 @@ def mariadb() -> Iterator[MariaDB]:
 
 
 @pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def control_plane(tmp_path_factory: pytest.TempPathFactory, flytekit_python: Path) -> Iterator[ControlPlane]:
     """`alula serve` for all tests, each of which works in a project or under versions of its own."""
-    with served(tmp_path_factory.mktemp("control-plane")) as server:
+    environ = {"ALULA__WORKERS__PYTHON": str(flytekit_python)}
+    with served(tmp_path_factory.mktemp("control-plane"), environ=environ) as server:
         yield server
