@@ -19,6 +19,7 @@ from alula.agent.services import Services
 from alula.cli.noted import log_to_stderr
 from alula.cli.reports import reported
 from alula.config import load
+from alula.data.settings import adopt
 from alula.data.stores import Objects
 from alula.errors import ConfigError
 from alula.hosting.registry import Backends
@@ -69,7 +70,9 @@ def serve(
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
         listening = Listening(host, port, cert, key, client_ca, token_file, insecure)
-        found = plugins.find(names, _settings(load().backends))
+        config = load()
+        adopt(config.storage, os.environ)
+        found = plugins.find(names, _settings(config.backends))
         announcer = Announcer(register, token=register_token) if register else None
         if announcer is not None and not name:
             raise ConfigError("the agent announces itself without a name", fix="give --name, the same at every start")

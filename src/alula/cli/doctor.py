@@ -18,7 +18,9 @@ from typing import Any
 import click
 
 from alula._kits import lazy
+from alula.cli import doctor_storage
 from alula.cli.card import FAILED, SERVER
+from alula.cli.doctor_storage import StorageState
 from alula.cli.plugin_list import plugins
 from alula.cli.width import without_password
 from alula.client.asynchronous import AsyncClient
@@ -55,6 +57,7 @@ class Plugin:
     note: str = ""
 
 
+Row = tuple[str, str, str]
 _HIDDEN = re.compile("SECRET|TOKEN|PASSW|CREDENTIAL|_KEY")
 """Variables whose values are nobody's business."""
 
@@ -117,12 +120,14 @@ def _version(package: str) -> str:
 @click.command()
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 def doctor(output: str) -> None:
-    """Show versions, the store, plugins and types. The exit code is 1 if a plugin is broken, 5 if the store is."""
+    """Show versions, the store, the object store, plugins and types. The exit code is 1 if a plugin or the
+    object store is broken, 5 if the store is."""
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
     variables = {key: _told(key, v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
     found = examined()
     store = looked_at()
+    storage = _storage()
     if output == "json":
         facts = {
             "versions": versions,
@@ -130,14 +135,15 @@ def doctor(output: str) -> None:
             "home": str(home()),
             "environment": variables,
             "store": asdict(store),
+            "storage": asdict(storage),
             "plugins": [asdict(plugin) for plugin in found],
         }
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(versions, variables, found, store)
+        _print(versions, variables, found, store, doctor_storage.rows(storage))
     if store.trouble:
         raise click.exceptions.Exit(SERVER)
-    if any(plugin.state == "broken" for plugin in found):
+    if storage.trouble or any(plugin.state == "broken" for plugin in found):
         raise click.exceptions.Exit(FAILED)
 
 
@@ -176,6 +182,14 @@ def looked_at() -> StoreState:
         return replace(found, trouble=exc.what)
 
 
+def _storage() -> StorageState:
+    """The state of the place for files that the settings name."""
+    try:
+        return doctor_storage.looked_at(load())
+    except ConfigError as exc:
+        return StorageState(state="broken", trouble=exc.what, fix=exc.fix)
+
+
 async def _looked_at(config: Config, found: StoreState) -> StoreState:
     async with AsyncClient(config=config) as client:
         store = client.house.store
@@ -184,7 +198,9 @@ async def _looked_at(config: Config, found: StoreState) -> StoreState:
         return replace(found, engines=engines, open=len(waiting))
 
 
-def _print(versions: dict[str, str], variables: dict[str, str], found: list[Plugin], store: StoreState) -> None:
+def _print(
+    versions: dict[str, str], variables: dict[str, str], found: list[Plugin], store: StoreState, storage: list[Row]
+) -> None:
     _section("versions", [(name, version, "") for name, version in versions.items()])
     engines = f"{len(store.engines)} alive" if store.engines else "none alive"
     rows = [
@@ -196,6 +212,7 @@ def _print(versions: dict[str, str], variables: dict[str, str], found: list[Plug
         *([] if store.trouble else [("open executions", str(store.open), "")]),
     ]
     _section("store", rows)
+    _section("object store", storage)
     _section("places", [("python", sys.executable, ""), ("home", str(home()), "")])
     _section("environment", [(name, value, "") for name, value in variables.items()])
     for group, title in {_BACKENDS: "plugins that run tasks", **_GROUPS}.items():

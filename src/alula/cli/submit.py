@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from alula.client.submission import CONSTANTS, submission
 from alula.config import Config, load
 from alula.data import uris
 from alula.data.layout import Execution as Files
+from alula.data.settings import adopt
 from alula.data.stores import Objects
 from alula.errors import ConfigError, ConversionError
 from alula.idl import Literal, LiteralMap, LiteralType, packing
@@ -43,6 +45,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
         raise click.UsageError(fault)
     with reported(f"running {entity.short_name}"):
         config = durable.settings(load(), options)
+        adopt(config.storage, os.environ)  # before there is a process that is to know it
         here = options.wait and not options.detach
         forked = fork(Code.loaded(program.module, target=program.shown)) if here else None
         name = options.name or new_name(random.Random())

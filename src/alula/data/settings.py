@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from typing import NamedTuple
 
 from alula.config import ENVIRONMENT, Lending, StorageConfig, storage_of
@@ -40,6 +41,8 @@ _VARIABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "az": _AZ_VARIABLES,
 }
 
+_OWN = f"{ENVIRONMENT}STORAGE__"
+_DEFAULTS = StorageConfig()
 _TOGETHER: Mapping[str, tuple[str, ...]] = {
     "s3": ("access_key_id", "secret_access_key", "session_token"),
     "az": ("account_name", "account_key", "sas_key"),
@@ -97,12 +100,18 @@ class StoreSettings:
         keys: Mapping[str, str] = getattr(self, scheme)
         return keys
 
-    def variables(self) -> dict[str, str]:
-        """The environment variables of a process that is to reach the stores just like this one: what `from_env` makes
-        the same of. Secret."""
-        return {
-            variable_of(scheme, key): value for scheme in _VARIABLES for key, value in self.of(scheme).items() if value
-        }
+
+def adopt(config: StorageConfig, environ: MutableMapping[str, str]) -> None:
+    """Have this process, and those that it starts, reach the stores as the settings say: `from_env` reads it again.
+
+    Call it once the settings are read, and before anything is started.
+    """
+    for section in fields(config):
+        value, name = getattr(config, section.name), f"{_OWN}{section.name.upper()}"
+        if isinstance(value, Mapping):
+            environ.update({f"{name}__{key.upper()}": text for key, text in value.items()})
+        elif value != getattr(_DEFAULTS, section.name):
+            environ[name] = str(value.total_seconds() if isinstance(value, timedelta) else value)
 
 
 class Reach(NamedTuple):
@@ -116,7 +125,7 @@ class Reach(NamedTuple):
 def variable_of(scheme: str, key: str) -> str:
     """The environment variable that sets a key: the vendor's, if it has one."""
     names = _VARIABLES[scheme].get(key, ())
-    own = f"{ENVIRONMENT}STORAGE__{scheme.upper()}__{key.upper()}"
+    own = f"{_OWN}{scheme.upper()}__{key.upper()}"
     return next((name for name in names if not name.startswith("FLYTE_")), own)
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from alula._kits.aio import to_thread
+from alula.config import load
 from alula.data import uris
 from alula.data.local import beside
 from alula.data.objects import ObjectStore
+from alula.data.settings import StoreSettings
 from alula.data.stores import Objects
 from alula.errors import ObjectNotFound
 
@@ -145,7 +147,8 @@ def _of_process(pid: int) -> Workspace:
     """Keyed by process id: a forked child makes its own, and leaves its parent's alone when it ends."""
     directory = Path(tempfile.mkdtemp(prefix="alula-"))
     atexit.register(_remove, directory, pid)
-    return Workspace(Objects(), directory, str(directory / "blobs"))
+    settings = StoreSettings.of_config(load().storage, os.environ)
+    return Workspace(Objects(settings), directory, str(directory / "blobs"))
 
 
 def _remove(directory: Path, pid: int) -> None:

@@ -19,6 +19,7 @@ from alula.admin.desk import Desk
 from alula.admin.pools import apply
 from alula.config import Config
 from alula.data.objects import ObjectStore
+from alula.data.settings import adopt
 from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
@@ -188,12 +189,14 @@ class House:
 
 
 def furnish(config: Config, *, store: Store | None = None) -> House:
-    """A store, opened, and what goes with it. Blocks.
+    """A store, opened, and what goes with it. Blocks. From then on this process, and those that it starts, reach object
+    stores as the settings say.
 
     Raises:
         StoreError: The store cannot be opened.
         ConfigError: Its URL is none.
     """
+    adopt(config.storage, os.environ)
     opened = store or open_store(
         config.store_url, durability=config.store.durability, busy_timeout=config.store.busy_timeout
     )
