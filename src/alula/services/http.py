@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 from google.protobuf.message import DecodeError, Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 from alula.errors import Forbidden, RequestError
 from alula.plugin.announcing import is_loopback
@@ -23,7 +24,20 @@ from alula.services.transcoding import Path, Table, request_of, shown
 
 _BINARY = ("application/octet-stream", "application/x-protobuf")
 _JSON = "application/json"
-_VERBS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+class _Everything(BaseRoute):
+    """All that is left; a pattern would not match a path with a line break in it."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 class Web:
@@ -42,7 +56,7 @@ class Web:
         return [
             Route("/healthcheck", _healthy, methods=["GET"]),
             Route("/openapi.json", self._openapi, methods=["GET"]),
-            Route("/{path:path}", self._called, methods=_VERBS),
+            _Everything(self._called),
         ]
 
     async def _openapi(self, request: Request) -> Response:

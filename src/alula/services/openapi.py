@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from alula.idl.service import routes_of
 from alula.services.transcoding import Path, inner_of, is_map, is_text
 
 Schema = dict[str, Any]
@@ -52,8 +53,8 @@ def document(paths: Iterable[Path]) -> Schema:
     operations: dict[str, dict[str, Schema]] = {}
     for path in sorted(paths, key=lambda one: one.route.path):
         if not path.rpc.reason:
-            at = operations.setdefault(path.route.path, {})
-            at[path.route.verb.lower()] = _operation(path, schemas, first=path.route.path)
+            at = operations.setdefault(_flat(path.route.path), {})
+            at[path.route.verb.lower()] = _operation(path, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -70,11 +71,16 @@ def document(paths: Iterable[Path]) -> Schema:
     }
 
 
-def _operation(path: Path, schemas: dict[str, Schema], *, first: str) -> Schema:
+def _flat(name: str) -> str:
+    """Names of parameters without dots, which generators of clients cannot take."""
+    return name.replace(".", "_")
+
+
+def _operation(path: Path, schemas: dict[str, Schema]) -> Schema:
     rpc, route = path.rpc, path.route
-    asks = rpc.method.input_type
+    asks, main = rpc.method.input_type, next(routes_of(rpc.method))
     found: Schema = {
-        "operationId": f"{rpc.name}_{route.verb}_{'_'.join(first.strip('/').split('/'))}".translate(_PLAIN),
+        "operationId": f"{rpc.name}{'' if route == main else f'_{len(path.fields)}'}",
         "tags": [rpc.service.rpartition(".")[2]],
         "summary": rpc.name,
         "parameters": [_in_path(asks, name) for name in path.fields],
@@ -93,16 +99,13 @@ def _operation(path: Path, schemas: dict[str, Schema], *, first: str) -> Schema:
     return found
 
 
-_PLAIN = {ord(one): "" for one in "{}."}
-
-
 def _content(schema: Schema, *, description: str = "as said") -> Schema:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _in_path(asks: Descriptor, name: str) -> Schema:
     field = _deep(asks, name.split("."))
-    return {"name": name, "in": "path", "required": True, "schema": {**_single(field), "minLength": 1}}
+    return {"name": _flat(name), "in": "path", "required": True, "schema": {**_single(field), "minLength": 1}}
 
 
 def _deep(descriptor: Descriptor, names: list[str]) -> FieldDescriptor:

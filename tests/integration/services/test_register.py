@@ -132,7 +132,7 @@ def test_the_client_fetches_what_was_registered_whole(
     )
     assert said["nodes"] == ["n0"]
     assert said["newest"] == "v2"
-    assert sorted(said["outer"]) == ["FlyteArrayNode", "FlyteTask", "FlyteWorkflow"]
+    assert sorted(said["outer"]) == ["FlyteArrayNode", "FlyteTask", "FlyteTask", "FlyteWorkflow"]
     assert (said["subs"], said["failure"]) == (["flow.inner"], "fn0")
     assert said["task"] == ["v2", ["x"]]
     assert said["plan"] == ["v2", ["x"], ["xs"], "0 3 * * *"]
