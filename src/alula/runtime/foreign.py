@@ -12,12 +12,17 @@ import socket
 import sys
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_KEPT = ("PYTHONUNBUFFERED", "PYTHONHASHSEED")
 
 
 def plain_environment() -> None:
-    """Forget what was meant for the process of the engine, and put this interpreter's programs first."""
+    """Forget what was meant for the process of the engine, and put this interpreter's programs first.
+
+    Where object stores are, those must know who fetch code bundles.
+    """
     for name in list(os.environ):
-        if name.startswith(("ALULA__", "PYTHON", "_F_L_")) and name not in ("PYTHONUNBUFFERED", "PYTHONHASHSEED"):
+        theirs = name.startswith(("ALULA__", "PYTHON", "_F_L_"))
+        if theirs and name not in _KEPT and not name.startswith("ALULA__STORAGE__"):
             del os.environ[name]
     programs = os.path.dirname(os.path.abspath(sys.executable))
     os.environ["PATH"] = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])

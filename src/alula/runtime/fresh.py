@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
+from alula._kits import bridge
 from alula.data.stores import Objects
 from alula.errors import AlulaError
 from alula.idl import TaskTemplate, containers
@@ -66,13 +67,25 @@ class Fresh(Serving):
             return staging.fault(f"SYSTEM:{type(exc).__name__}", f"the task's process cannot be started: {exc}")
         finally:
             self._in_task = False
-        if saved := stage.saved():
+        if saved := stage.saved() or self._saved_elsewhere(stage):
             self._say(wire.Progress(job.serial, None, None, saved))
         if code < 0:
             end_by(-code)  # so that whoever looks at how workers end says what became of the task
         if code and stage.home is None and not _says_so(environment):
             return staging.nothing_left(code)
         return stage.result() or staging.nothing_left(code)
+
+    def _saved_elsewhere(self, stage: Stage) -> str:
+        """The prefix of a checkpoint that is not on this machine, looked for where another attempt may come."""
+        if stage.home is not None or stage.job.attempts < 2:
+            return ""
+
+        async def found() -> bool:
+            async for _ in self._objects.list(stage.at.checkpoint):
+                return True
+            return False
+
+        return stage.at.checkpoint if bridge.run(found()) else ""
 
     def _command(self, job: wire.Run, stage: Stage) -> tuple[list[str], dict[str, str]]:
         """The command line of an attempt, and the variables of its process. Raises ConfigError."""

@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from alula.data.layout import Attempt
 from alula.data.stores import Objects
 from alula.idl import TaskTemplate, containers
 from alula.idl import worker as wire
@@ -87,6 +88,8 @@ class Warm(Serving):
         temporary = str(Path(directory, "scratch", "tmp"))
         os.environ["TMPDIR"] = tempfile.tempdir = temporary
         super().__init__(channel, directory, harmless=_THEIR_THREADS)
+        self._job: wire.Run | None = None
+        self._listen_to_checkpoints()
 
     @property
     def _files(self) -> LogFiles:
@@ -97,6 +100,7 @@ class Warm(Serving):
 
     def _run(self, job: wire.Run) -> tuple[int, bytes]:
         stage = Stage(job, self._scratch, self._places)
+        self._job = job
         try:
             task = self._task(job)
             stage.set(self._code)
@@ -111,8 +115,6 @@ class Warm(Serving):
             return there or staging.fault(f"SYSTEM:{type(exc).__name__}", "".join(traceback.format_exception(exc)))
         finally:
             self._in_task = False
-        if saved := stage.saved():
-            self._say(wire.Progress(job.serial, None, None, saved))
         return stage.result() or staging.nothing_left(code)
 
     def _task(self, job: wire.Run) -> _Prepared:
@@ -142,6 +144,18 @@ class Warm(Serving):
             finally:
                 self._in_task = False
         return 0
+
+    def _listen_to_checkpoints(self) -> None:
+        """Tell the engine of each checkpoint at once: the next attempt goes on from it however this one ends."""
+        kind = import_module("flytekit.core.checkpointer").SyncCheckpoint
+        save = kind.save
+
+        def told(checkpoint: object, content: object) -> None:
+            save(checkpoint, content)
+            if self._job is not None:
+                self._say(wire.Progress(self._job.serial, None, None, Attempt(self._job.prefix).checkpoint))
+
+        kind.save = told
 
     def _own_directory(self) -> Any:
         """flytekit's own temporary files go where they are removed after the attempt."""

@@ -17,6 +17,7 @@ from alula.backends.pool.crew import Start
 from alula.backends.pool.keeper import FD, SPOOL
 from alula.backends.pool.pool import Pool
 from alula.config import WorkersConfig
+from alula.data.settings import StoreSettings
 from alula.errors import ConfigError
 from alula.idl import TaskTemplate, containers
 from alula.plugin.runner import AttemptId, Job, Tell
@@ -118,6 +119,7 @@ class Flytekit:
     ) -> None:
         self._config, self._make, self._platform = config, make, platform
         self._pool: Pool | None = None
+        self._storage: Mapping[str, str] = {}
 
     @property
     def _running(self) -> Pool:
@@ -129,6 +131,7 @@ class Flytekit:
         found = await to_thread(look, self._config)
         said = {"python": found.python, "flytekit": found.version, "warm": found.warm, "why": found.why}
         log.info("workers.flytekit", extra=said)
+        self._storage = storage(os.environ)
         self._pool = self._make(start_of(found, self._config.paths))
         await self._pool.open()
 
@@ -144,7 +147,7 @@ class Flytekit:
         return self._running.accepts(template)
 
     def start(self, job: Job, tell: Tell) -> None:
-        variables = {**storage(os.environ), **self._platform(), **job.environment}
+        variables = {**self._storage, **self._platform(), **job.environment}
         self._running.start(replace(job, environment=variables), tell)
 
     def wake(self, id: AttemptId) -> None: ...
@@ -177,18 +180,18 @@ def platform(grpc: str, *, certificate: str = "") -> dict[str, str]:
 
 
 _STORAGE = {
-    "FLYTE_AWS_ENDPOINT": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    "FLYTE_AWS_ACCESS_KEY_ID": ("AWS_ACCESS_KEY_ID",),
-    "FLYTE_AWS_SECRET_ACCESS_KEY": ("AWS_SECRET_ACCESS_KEY",),
+    "endpoint": ("FLYTE_AWS_ENDPOINT", "AWS_ENDPOINT_URL"),
+    "access_key_id": ("FLYTE_AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+    "secret_access_key": ("FLYTE_AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("AWS_SESSION_TOKEN",),
+    "region": ("AWS_DEFAULT_REGION",),
 }
-"""What flytekit calls the variables by which we find S3. Source: flytekit `configuration/internal.py`."""
+"""Our keys of S3, and the variables by which flytekit and what it uses find them. Source: flytekit
+`configuration/internal.py`."""
 
 
 def storage(environ: Mapping[str, str]) -> dict[str, str]:
-    """Where S3 is, in flytekit's words, unless those are set already."""
-    made = {}
-    for theirs, names in _STORAGE.items():
-        value = next((environ[name] for name in names if environ.get(name)), "")
-        if value and not environ.get(theirs):
-            made[theirs] = value
-    return made
+    """Where S3 is, as our settings have it, in flytekit's words; what it is told already stays."""
+    found = {key.removeprefix("aws_"): value for key, value in StoreSettings.from_env(environ).s3.items()}
+    wanted = {name: found[key] for key, names in _STORAGE.items() for name in names if key in found}
+    return {name: value for name, value in wanted.items() if not environ.get(name)}

@@ -13,12 +13,10 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_dynamic_tasks_and_maps_give_what_they_give_in_warm_workers(fresh: Engine) -> None:
-    grown = fresh.run("grown", n=2, wait=False)
+    maybe = fresh.run("maybe", n=3, wait=False)
     mapped = fresh.run("mapped", xs=[1, 2], factors=[10], shift=1, wait=False)
-    data = fresh.run("data", rows=3, text="written", wait=False)
-    assert grown.outputs == {"o0": [0, 2], "o1": 2, "o2": 1}
+    assert maybe.outputs == {"o0": 6}
     assert mapped.outputs == {"o0": [11, 1021], "o1": 1032}
-    assert data.outputs == {"o0": 3, "o1": "written", "o2": 3}
 
 
 def test_a_task_finds_what_its_container_would_have(fresh: Engine) -> None:

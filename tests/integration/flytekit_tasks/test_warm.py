@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alula.admin.options import Options
+from alula.client.synchronous import Run
 from tests.integration.flytekit_tasks.theirs import Engine, ends_everything
 
 pytestmark = pytest.mark.timeout(120)
@@ -47,22 +48,34 @@ def test_what_user_code_raises_is_the_users_and_is_not_tried_again(warm: Engine)
     assert attempt.failure.code.startswith("USER:")
 
 
-def test_recoverable_errors_are_tried_again(warm: Engine, tmp_path: Path) -> None:
-    assert warm.outputs("fails_twice", home=str(tmp_path)) == {"o0": 2}
+@pytest.fixture(scope="module")
+def tried(warm: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Runs that wait between their attempts, all at a time."""
+    home = str(tmp_path_factory.mktemp("tried"))
+    return {
+        "fails_twice": warm.run("fails_twice", home=home, wait=False),
+        "goes_on": warm.run("goes_on", wait=False),
+        "dies_once": warm.run("dies_once", home=home, wait=False),
+        "leaves": warm.run("leaves", options=Options(system_retries=1), code=3, wait=False),
+    }
 
 
-def test_checkpoints_reach_the_next_attempt(warm: Engine) -> None:
-    run = warm.run("goes_on")
+def test_recoverable_errors_are_tried_again(tried: dict[str, Run]) -> None:
+    assert tried["fails_twice"].outputs == {"o0": 2}
+
+
+def test_checkpoints_reach_the_next_attempt(tried: dict[str, Run]) -> None:
+    run = tried["goes_on"]
     assert run.outputs == {"o0": 2}
     assert len(run.attempts()) == 3
 
 
-def test_a_checkpoint_outlives_the_process_that_saved_it(warm: Engine, tmp_path: Path) -> None:
-    assert warm.outputs("dies_once", home=str(tmp_path)) == {"o0": len(b"saved")}
+def test_a_checkpoint_outlives_the_process_that_saved_it(tried: dict[str, Run]) -> None:
+    assert tried["dies_once"].outputs == {"o0": len(b"saved")}
 
 
-def test_a_task_that_ends_its_process_without_a_word_is_a_fault_of_the_system(warm: Engine) -> None:
-    run = warm.run("leaves", options=Options(system_retries=1), code=3)
+def test_a_task_that_ends_its_process_without_a_word_is_a_fault_of_the_system(tried: dict[str, Run]) -> None:
+    run = tried["leaves"].wait(60)
     assert "exit code 3" in str(run.error)
     assert len(run.attempts()) == 2
 

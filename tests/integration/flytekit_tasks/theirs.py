@@ -54,10 +54,14 @@ class Engine:
 
 
 @contextmanager
-def engine(home: Path, python: Path, specs: Specs, **workers: Any) -> Iterator[Engine]:
+def engine(home: Path, python: Path, specs: Specs, *, data: str = "", **workers: Any) -> Iterator[Engine]:
     """An engine of its own, on SQLite."""
     config = Config(
-        home=home, project="p", domain="d", workers=WorkersConfig(**{"python": str(python), "cpus": 4, **workers})
+        home=home,
+        data=data,
+        project="p",
+        domain="d",
+        workers=WorkersConfig(**{"python": str(python), "cpus": 4, **workers}),
     )
 
     async def register() -> None:

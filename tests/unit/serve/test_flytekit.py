@@ -82,7 +82,16 @@ def test_tasks_are_told_where_the_control_plane_is() -> None:
     )
 
 
-def test_what_says_where_s3_is_is_said_in_flytekits_words_too() -> None:
-    ours = {"AWS_ENDPOINT_URL": "http://s3:9000", "AWS_ACCESS_KEY_ID": "me", "FLYTE_AWS_SECRET_ACCESS_KEY": "theirs"}
-    assert storage(ours) == {"FLYTE_AWS_ENDPOINT": "http://s3:9000", "FLYTE_AWS_ACCESS_KEY_ID": "me"}
+def test_where_s3_is_is_said_in_flytekits_words_too() -> None:
+    ours = {
+        "ALULA__STORAGE__S3__ENDPOINT": "http://s3:9000",
+        "AWS_ACCESS_KEY_ID": "me",
+        "AWS_SECRET_ACCESS_KEY": "ours",
+        "FLYTE_AWS_SECRET_ACCESS_KEY": "theirs",
+    }
+    assert storage(ours) == {
+        "FLYTE_AWS_ENDPOINT": "http://s3:9000",
+        "AWS_ENDPOINT_URL": "http://s3:9000",
+        "FLYTE_AWS_ACCESS_KEY_ID": "me",
+    }
     assert storage({}) == {}
