@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from alula._kits import lazy, settled
 from alula._kits.units import size
 from alula.errors import ConfigError
+from alula.sections import Beyond, CatchUp, NotificationsConfig, Overlap, ResourcesConfig, SchedulesConfig
 
 if TYPE_CHECKING:
     import tomllib
@@ -228,6 +229,9 @@ class Config:
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
+    notifications: NotificationsConfig = field(default_factory=NotificationsConfig)
+    resources: ResourcesConfig = field(default_factory=ResourcesConfig)
     images: Mapping[str, str] = field(default_factory=dict)
     """`[images]`: by short names. `default` is of tasks that name none, the others are written `{{.image.NAME}}`."""
     pools: Mapping[str, int] = field(default_factory=dict)
@@ -466,5 +470,9 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "timedelta | None": lambda value: None if value in ("", "none") else settled.span(value),
     "Durability": settled.one_of(Durability),
     "Lending": settled.one_of(Lending),
+    "CatchUp": settled.one_of(CatchUp),
+    "Overlap": settled.one_of(Overlap),
+    "Beyond": settled.one_of(Beyond),
+    "tuple[str, ...]": settled.words,
 }
 """By declared type."""

@@ -107,6 +107,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 def test_every_key_of_every_section_can_be_set_by_a_variable(tmp_path: Path) -> None:
     samples = {"str": "x", "Durability": "relaxed", "Path": "/x", "int": "3", "float": "3", "timedelta": "3s"}
     samples |= {"Lending": "own", "bool": "true", "tuple[str,": "/x:/y"}
+    samples |= {"CatchUp": "none", "Overlap": "skip", "Beyond": "reject"}
     config = Config()
     keys = [(s.name, f) for s in fields(config) if is_dataclass(v := getattr(config, s.name)) for f in fields(v)]
     keys = [(s, f) for s, f in keys if not f.type.startswith("Mapping")]

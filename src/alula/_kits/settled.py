@@ -57,3 +57,11 @@ def yes(value: object) -> bool:
     if said not in ("true", "false"):
         raise ValueError(f"{value!r} is neither true nor false")
     return said == "true"
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list of texts; in one text, between commas."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise ValueError(f"{value!r} is no list of texts")
+    return tuple(one.strip() for one in given if one.strip())
