@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.servers.fixtures import control_plane as control_plane
+from tests.servers.fixtures import docker as docker
 from tests.servers.fixtures import mariadb as mariadb
 from tests.servers.fixtures import postgres as postgres
 from tests.servers.fixtures import postgres_url as postgres_url

@@ -79,7 +79,7 @@ class _Verify(click.Command):
                 folder,
                 run.prefix,
                 Path(given.get("directory") or ".").absolute(),
-                paths=dict(split_pair(pair, "--at", _PAIR) for pair in given.get("at") or ()),
+                paths=dict(split_pair(pair, "--map", _PAIR) for pair in given.get("map") or ()),
                 environ=dict(split_pair(pair, "--env", "KEY=VALUE") for pair in given.get("env") or ()),
                 timeout_seconds=given.get("timeout") or 0,
             )
@@ -125,7 +125,7 @@ def _settings() -> list[click.Option]:
     forms = click.Choice([form.value for form in results.Format])
     return [
         click.Option(["--inputs-file"], metavar="FILE", help="JSON or YAML with inputs; - is standard input."),
-        click.Option(["--at"], multiple=True, metavar=_PAIR, help="A directory of the image, and one here."),
+        click.Option(["--map"], multiple=True, metavar=_PAIR, help="A directory of the image, and one here."),
         click.Option(["--env"], multiple=True, metavar="KEY=VALUE", help="Set an environment variable. Repeatable."),
         click.Option(["--directory"], metavar="DIR", help="Where the process starts.  [default: here]"),
         click.Option(["--timeout"], type=float, metavar="SECONDS", help="Stop it then.  [default: as the task says]"),

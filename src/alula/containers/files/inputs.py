@@ -15,7 +15,7 @@ from alula._kits.aio import gather, to_thread
 from alula.containers.files import values
 from alula.containers.files.places import folders, misnamed
 from alula.data.objects import ObjectStore
-from alula.errors import ConversionError, DamagedData, DataError, TaskFailure
+from alula.errors import ConversionError, DamagedData, DataError, ObjectNotFound, TaskFailure
 from alula.idl import DataLoadingConfig, IOStrategy, Literal, LiteralMap, LiteralType, TaskTemplate, containers
 from alula.idl import literals as build
 
@@ -139,7 +139,8 @@ def _raw_bytes(content: bytes) -> bytes | None:
 
 
 def _may_pass(exc: Exception) -> bool:
-    return isinstance(exc, DataError) and not isinstance(exc, DamagedData)
+    """Whether it may be otherwise the next time: a store that does not answer, not one that has no such object."""
+    return isinstance(exc, DataError) and not isinstance(exc, DamagedData | ObjectNotFound)
 
 
 def _copies(config: DataLoadingConfig) -> bool:

@@ -129,7 +129,7 @@ def _find(made: Command, template: TaskTemplate, path: str, directory: Path) -> 
         raise ConfigError(
             f"the program {program!r} of container task '{template.id.name}' is not on this machine",
             where=f"in the container it comes from the image {made.image}",
-            fix=f"install it here, or say where it is: --at {os.path.dirname(program) or '/app'}=DIRECTORY",
+            fix=f"install it here, or say where it is: --map {os.path.dirname(program) or '/app'}=DIRECTORY",
         )
 
 
@@ -186,7 +186,7 @@ def _moved(template: TaskTemplate, moves: Mapping[str, str]) -> list[str]:
         change = _mover({old: new})
         count = sum(change(word) != word for word in words)
         if count:
-            found.append(f"{old} is {new}, and {count} word{'s' * (count > 1)} that name it were changed")
+            found.append(f"{old} is {new}, and words that name it were changed: {count}")
         else:
             found.append(f"{old} is {new}, and nothing on the command line names it: a program that has {old} built in")
             found[-1] += " does not find it"

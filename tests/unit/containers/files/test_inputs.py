@@ -106,14 +106,15 @@ async def test_who_wants_no_copies_gets_uris(tmp_path: Path) -> None:
 
 
 async def test_all_faults_are_told_at_once_and_a_store_that_fails_is_worth_another_attempt(tmp_path: Path) -> None:
-    values = {"f": literals.blob("memory://x/none"), "e": Literal()}
+    values = {"f": literals.blob("nowhere://x/none"), "e": Literal()}
     with pytest.raises(TaskFailure) as caught:
         await laid(tmp_path, {"f": FILE, "e": INT, "m": INT}, values)
-    for said in ("input 'f': ", "memory://x/none", "input 'e': ", "input 'm': there is no value"):
+    for said in ("input 'f': ", "scheme 'nowhere'", "input 'e': ", "input 'm': there is no value"):
         assert said in caught.value.what
     assert (caught.value.code, caught.value.origin, caught.value.recoverable) == ("InputDownloadFailed", "system", True)
-    with pytest.raises(TaskFailure) as caught:
-        await laid(tmp_path, {"e": INT}, {"e": Literal()})
+    for hopeless in ({"e": Literal()}, {"e": literals.blob("memory://x/none")}):
+        with pytest.raises(TaskFailure) as caught:
+            await laid(tmp_path, {"e": INT}, hopeless)
     assert (caught.value.origin, caught.value.recoverable) == ("user", False)
 
 
