@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from alula._kits.clock import Clock
 from alula._kits.crash import crash_point
-from alula.errors import PluginError, Rejected, RemoteError, Throttled
+from alula.errors import NotReady, PluginError, Rejected, RemoteError, Throttled
 
 T = TypeVar("T")
 _DEAF_SECONDS = 5.0
@@ -108,6 +108,8 @@ class Calls:
         except (Rejected, Throttled, NotYet, CallFailed) as exc:
             number.errors += not isinstance(exc, NotYet)
             raise
+        except NotReady as exc:
+            raise NotYet(exc.what, exc.after) from exc
         except BROKEN as exc:
             number.errors += 1
             what = f"no answer within {seconds:g} s" if isinstance(exc, TimeoutError) and limit.expired() else ""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from alula.errors import Rejected, RemoteNotFound, Throttled
+from alula.errors import NotReady, Rejected, RemoteNotFound, Throttled
 from alula.hosting.adapter import Adapter, Means
 from alula.hosting.calls import Garbage, NotYet, short
 from alula.hosting.limits import Gate, Slots
@@ -147,7 +147,7 @@ class WebApiAdapter(Adapter[Any]):
             self._doubtful[name] = self._means.clock.monotonic()
             try:
                 return await self._plugin.create(task)
-            except (Rejected, Throttled):  # so nothing was made
+            except (Rejected, Throttled, NotReady):  # so nothing was made
                 self._clear.add(name)
                 raise
             finally:

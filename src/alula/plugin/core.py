@@ -55,7 +55,8 @@ class Plugin:
     call may be cancelled when it takes longer than its deadline, and is then made again later.
 
     What a call raises says who pays: `errors.Rejected` fails the attempt, at the user's cost; `errors.Throttled` slows
-    all calls down; anything else is tried again with a growing pause, and never charged to the user.
+    all calls down; `errors.NotReady` has the attempt wait; anything else is tried again with a growing pause, and never
+    charged to the user.
     """
 
     info: PluginInfo

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from alula._kits.aio import gather, to_thread
 from alula.backends.docker import making, states
 from alula.backends.docker.logs import Logs
-from alula.backends.docker.settings import DockerSettings, Pull
+from alula.backends.docker.making import Files
+from alula.backends.docker.pulling import Pulling
+from alula.backends.docker.settings import DockerSettings
 from alula.backends.docker.states import View
 from alula.backends.docker.watch import Watch
-from alula.containers.engine import archives, registries, where
+from alula.backends.docker.works import Works
+from alula.containers.engine import archives, where
 from alula.containers.engine.calls import Engine
 from alula.containers.engine.docker import DockerEngine
 from alula.containers.engine.records import LABEL, Container, Mount, Spec, Status
@@ -39,6 +42,7 @@ _TAIL_LINES = 20
 _ERROR = "_ERROR"
 _ERROR_BYTES = 1 << 20
 _CALL_SECONDS = 120.0
+"""For one call of ours, which makes several of the engine, and moves files in and out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,14 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._settings = settings or DockerSettings()
         seconds = self._settings.timeout.total_seconds()
         self._connect: Callable[[str], Engine] = connect or (lambda url: DockerEngine(url, timeout_seconds=seconds))
-        longest = self._settings.pull_timeout + timedelta(seconds=_CALL_SECONDS)
         pools = {_POOL: self._settings.containers} if self._settings.containers else {}
-        self.limits = replace(self.limits, timeout=longest, pools=pools)
+        self.limits = replace(self.limits, timeout=timedelta(seconds=_CALL_SECONDS), pools=pools)
         self._objects = Objects()
         self._there: Engine | None = None
         self._watching: Watch | None = None
         self._keeping: Logs | None = None
-        self._pulls: dict[str, asyncio.Task[None]] = {}
+        self._pulling: Pulling | None = None
+        self._works = Works()
 
     async def open(self) -> None:
         url = where.find(self._settings.url)
@@ -94,18 +98,18 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._there = engine
         self._watching = Watch(engine)
         self._watching.begin()
+        self._pulling = Pulling(engine, self._settings, self._works, lambda key, group: self.secret(key, group))
         self._keeping = Logs(engine, self._objects, self._settings.log_limit_bytes)
 
     async def close(self) -> None:
-        for pull in list(self._pulls.values()):
-            pull.cancel()
+        await self._works.aclose()
         if self._watching is not None:
             await self._watching.end()
         if self._keeping is not None:
             await self._keeping.aclose()
         if self._there is not None:
             await self._there.aclose()
-        self._there = self._watching = self._keeping = None
+        self._there = self._watching = self._keeping = self._pulling = None
 
     def pool(self, task: TaskContext) -> str | None:
         return _POOL if self._settings.containers else None
@@ -118,14 +122,13 @@ class Docker(WebApiPlugin[DockerKey, View]):
         if not task.fresh and not await self._unstarted(engine, task.name):
             return _key(task)
         files, mounts = making.files_of(task.template), await self._mounts(task, engine)
-        with tempfile.TemporaryDirectory(prefix="alula-inputs-") as folder, archives.spool() as archive:
-            if files.inputs:
-                await _laid(task, Path(folder))
+        await self._images.first(task, making.image_of(task))
+        with archives.spool() as archive:
             spec = await making.made(task, self._settings, files, mounts)
             spec = replace(spec, labels={**spec.labels, _SESSION: await engine.session()})
             if files:
-                await to_thread(files.pack, Path(folder), archive)
-            if await self._made(engine, spec):
+                await self._packed(task, files, archive)
+            if await self._made(task, engine, spec):
                 try:
                     if files:
                         await engine.put(spec.name, archive)
@@ -137,20 +140,15 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._logs.follow(key.name, Attempt(key.prefix).log)
         return key
 
-    async def _made(self, engine: Engine, spec: Spec) -> bool:
+    async def _made(self, task: TaskContext, engine: Engine, spec: Spec) -> bool:
         """Make a container; False: it is there, and was started. One that was made and never started is made anew:
         whoever made it has died before all was in it."""
-        if self._settings.pull is Pull.ALWAYS:
-            await self._pull(engine, spec.image)
         for _ in range(3):
             try:
                 if await engine.create(spec):
                     return True
-            except ImageMissing as exc:
-                if self._settings.pull is Pull.NEVER:
-                    fix = "build or load it there, or let images be pulled: `pull` in [backends.docker]"
-                    raise Rejected(exc.what, where=exc.where, fix=fix, code="ImageMissing") from exc
-                await self._pull(engine, spec.image)
+            except ImageMissing as exc:  # it was there when the image was looked for
+                await self._images.missing(task, spec.image, exc)
                 continue
             if not await self._unstarted(engine, spec.name):
                 return False
@@ -167,6 +165,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         return await engine.remove(name, force=found.status is Status.REMOVING)  # False: it was just being started
 
     async def find(self, task: TaskContext) -> DockerKey | None:
+        await self._leave(task.name)
         return None if await self._unstarted(await self._ready(), task.name) else _key(task)
 
     async def get(self, keys: Sequence[DockerKey]) -> Sequence[View | RemoteError]:
@@ -206,15 +205,23 @@ class Docker(WebApiPlugin[DockerKey, View]):
     def phase(self, task: TaskContext, remote: View) -> PhaseInfo:
         if self._watching is not None:
             self._watching.know(task)
-        return states.phase_of(remote)
+        words = [*containers.of(task.template).command, *containers.of(task.template).args][:1]
+        python = any(map(containers.is_program, words))
+        return states.phase_of(remote, python_image=making.image_of(task) if python else "")
 
     async def outputs(self, task: TaskContext, key: DockerKey, remote: View) -> LiteralMap | None:
         if not making.takes_files(task.template):
             return None
         if not key.outputs or not task.template.interface.outputs.variables:
             return LiteralMap()
-        engine = await self._ready()
-        with tempfile.TemporaryDirectory(prefix="alula-outputs-") as folder, archives.spool() as archive:
+        what, engine = "its outputs are being taken out of its container", await self._ready()
+        made: LiteralMap = await self._works.result(
+            f"outputs {key.name}", what, lambda: self._taken(engine, task, key), task.wake
+        )
+        return made
+
+    async def _taken(self, engine: Engine, task: TaskContext, key: DockerKey) -> LiteralMap:
+        with TemporaryDirectory(prefix="alula-outputs-") as folder, archives.spool() as archive:
             there = await engine.take(key.name, key.outputs, archive, self._settings.output_limit_bytes)
             found = await to_thread(archives.unpack, archive, Path(folder)) if there else Path(folder)
             try:
@@ -231,6 +238,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
     async def delete(self, key: DockerKey) -> None:
         engine = await self._ready()
+        await self._leave(key.name)
         self._watch.forget(key.name)
         await engine.stop(key.name, self._settings.stop_grace.total_seconds())
         await self._logs.save(key.name, Attempt(key.prefix).log)
@@ -263,6 +271,12 @@ class Docker(WebApiPlugin[DockerKey, View]):
         return self._watching
 
     @property
+    def _images(self) -> Pulling:
+        if self._pulling is None:
+            raise RemoteError("the plugin is not open")
+        return self._pulling
+
+    @property
     def _logs(self) -> Logs:
         if self._keeping is None:
             raise RemoteError("the plugin is not open")
@@ -284,32 +298,25 @@ class Docker(WebApiPlugin[DockerKey, View]):
             )
         return mounts
 
-    async def _pull(self, engine: Engine, image: str) -> None:
-        """Get an image; once for all who wait for it."""
-        pull = self._pulls.get(image)
-        if pull is None or pull.done():
-            pull = self._pulls[image] = asyncio.get_running_loop().create_task(self._pulled(engine, image))
-            pull.add_done_callback(lambda done: self._pulls.pop(image, None) if not done.cancelled() else None)
-        await asyncio.shield(pull)
+    async def _packed(self, task: TaskContext, files: Files, archive: BinaryIO) -> None:
+        """Write what is put into a container as an archive. Inputs that take long are fetched meanwhile: NotReady."""
+        if not files.inputs:
+            return await to_thread(files.pack, Path(), archive)
+        what = "its inputs are being laid out as files"
+        laid: TemporaryDirectory[str] = await self._works.result(
+            f"inputs {task.name}", what, lambda: _laid(task), task.wake
+        )
+        with laid as folder:
+            await to_thread(files.pack, Path(folder), archive)
 
-    async def _pulled(self, engine: Engine, image: str) -> None:
-        registry = registries.registry_of(image)
-        if named := self._settings.registries.get(registry):
-            group, _, key = named.rpartition("/")
-            auth: Mapping[str, str] | None = registries.of_text(await self.secret(key, group), registry)
-        else:
-            auth = await registries.of_login(image)
-        try:
-            async with asyncio.timeout(self._settings.pull_timeout.total_seconds()):
-                await engine.pull(registries.full_name(image) if auth else image, auth)
-        except TimeoutError as exc:
-            within = f"{self._settings.pull_timeout.total_seconds():g} s"
-            fix = "pull it by hand, or raise `pull_timeout` in [backends.docker]"
-            raise RemoteError(f"image {image} was not pulled within {within}", where=engine.url, fix=fix) from exc
+    async def _leave(self, name: str) -> None:
+        """Nobody waits for what was to be moved for an attempt."""
+        for what in ("inputs", "outputs"):
+            await self._works.drop(f"{what} {name}")
 
     async def _error(self, engine: Engine, key: DockerKey) -> str:
         """What a container says of its failure in a file."""
-        with tempfile.TemporaryDirectory(prefix="alula-error-") as folder, archives.spool() as archive:
+        with TemporaryDirectory(prefix="alula-error-") as folder, archives.spool() as archive:
             try:
                 if not await engine.take(key.name, f"{key.outputs.rstrip('/')}/{_ERROR}", archive, 2 * _ERROR_BYTES):
                     return ""
@@ -324,12 +331,17 @@ def _key(task: TaskContext) -> DockerKey:
     return DockerKey(task.name, task.output_prefix, files.output_path if files.enabled else "")
 
 
-async def _laid(task: TaskContext, folder: Path) -> None:
-    """Put the inputs of a task into a folder. Raises Rejected, RemoteError."""
+async def _laid(task: TaskContext) -> TemporaryDirectory[str]:
+    """A directory with the inputs of a task. Raises Rejected, RemoteError."""
+    made = TemporaryDirectory(prefix="alula-inputs-")
     try:
-        await lay_in(task.objects, task.template, await task.inputs(), folder)
-    except TaskFailure as exc:
-        raise _as_ours(exc) from exc
+        await lay_in(task.objects, task.template, await task.inputs(), Path(made.name))
+    except BaseException as exc:
+        await to_thread(made.cleanup)
+        if isinstance(exc, TaskFailure):
+            raise _as_ours(exc) from exc
+        raise
+    return made
 
 
 def _as_ours(exc: TaskFailure) -> RemoteError:
