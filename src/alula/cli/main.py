@@ -34,6 +34,7 @@ COMMANDS = {
     "leaks": ("alula.cli.leaks:leaks", "List what is alive and should not be; stop it."),
     "gc": ("alula.cli.gc:gc", "Remove old executions, their files, and cache entries."),
     "serve": ("alula.cli.serve:serve", "Drive all executions in the store."),
+    "token": ("alula.cli.token:token", "Look after the API tokens of a control plane."),
     "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
     "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),

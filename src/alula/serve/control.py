@@ -25,6 +25,7 @@ from alula.services.names import Names
 from alula.services.nodes import Nodes
 from alula.services.registry import Registry
 from alula.services.signals import Signals
+from alula.services.signin import Identity, SignIn, token_routes
 from alula.services.task_executions import TaskExecutions
 from alula.services.tasks import Tasks
 from alula.services.uploads import Uploads
@@ -51,14 +52,14 @@ class Addresses:
     http: str = ""
 
 
-def parts(house: House, links: Links | None) -> list[object]:
+def parts(house: House, links: Links | None, tokens: Tokens | None) -> list[object]:
     """Who answers the calls of the control plane, one object for each subject."""
     desk = house.desk
     registry = Registry(desk, house.check)
     plans = Plans(desk)
     registered = [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
     running = [Executions(desk, plans), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
-    return [*registered, *running, Downloads(desk, plans, links)]
+    return [*registered, *running, Downloads(desk, plans, links), Identity(), SignIn(tokens)]
 
 
 @asynccontextmanager
@@ -72,7 +73,7 @@ async def answering(house: House, config: ServerConfig) -> AsyncIterator[Address
     if gate.tokens is not None:
         await to_thread(gate.tokens.known)
     links = await to_thread(_links, house, config) if config.http else None
-    rpcs = bind(parts(house, links))
+    rpcs = bind(parts(house, links, gate.tokens))
     try:
         async with AsyncExitStack() as stack:
             url = ""
@@ -108,7 +109,7 @@ async def _over_http(
         )
     calls = http.Web(rpcs, Gate(gate.tokens, config.url.rstrip("/")), body_bytes=config.message_bytes)
     files = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
-    routes = [*files, *calls.routes()]
+    routes = [*files, *token_routes(gate.tokens), *calls.routes()]
     tls = (listening.cert_file, listening.key_file) if listening.cert_file else None
     async with web.serving(routes, listening.host, listening.port, tls=tls) as port:
         scheme = "https" if tls else "http"

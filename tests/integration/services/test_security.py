@@ -1,0 +1,133 @@
+"""Who may call, from where, and how the real flytekit signs in."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from tests.integration.agents.certificates import Authority
+from tests.integration.services.client import in_flytekit
+from tests.servers.control_plane import ControlPlane, control_plane
+
+FETCHED = """
+from flytekit.configuration import AuthType
+way = dict({way})
+try:
+    found, _ = remote(**way).client.list_task_ids_paginated("p", "d", limit=3)
+    answer(found=[one.name for one in found])
+except BaseException as exc:
+    answer(failed=type(exc).__name__ + ": " + str(exc))
+"""
+
+
+def alula(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "alula.cli.main", *words]
+    return subprocess.run(command, cwd=home, env={"ALULA_HOME": str(home), "PATH": ""}, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ControlPlane, str]]:
+    """A server that wants tokens, and one that it takes."""
+    home = tmp_path_factory.mktemp("guarded")
+    made = alula("token", "new", "ann", "--file", str(home / "tokens"), home=home)
+    assert made.returncode == 0, made.stderr
+    with control_plane(home, environ={"ALULA__SERVER__TOKENS": str(home / "tokens")}) as server:
+        yield server, made.stdout.strip()
+
+
+def test_a_token_is_kept_as_a_digest_and_can_be_taken_back(tmp_path: Path) -> None:
+    made = alula("token", "new", "ann", home=tmp_path)
+    token = made.stdout.strip()
+    assert token.startswith("alula_")
+    assert token not in (tmp_path / "tokens").read_text()
+    assert (tmp_path / "tokens").stat().st_mode & 0o077 == 0
+    again = alula("token", "new", "ann", home=tmp_path)
+    assert (again.returncode, "has a token already" in again.stderr) == (2, True)
+    assert alula("token", "list", home=tmp_path).stdout == "ann\n"
+    assert alula("token", "drop", "ann", home=tmp_path).returncode == 0
+    assert alula("token", "list", home=tmp_path).stdout == ""
+
+
+def test_http_asks_for_a_token_and_takes_it_back_at_once(guarded: tuple[ControlPlane, str]) -> None:
+    server, token = guarded
+    me = f"{server.http}/me"
+    assert httpx.get(me).status_code == 401
+    assert httpx.get(me, headers={"Authorization": "Bearer nonsense"}).status_code == 401
+    assert httpx.get(me, headers={"Authorization": f"Bearer {token}"}).json()["subject"] == "ann"
+    other = alula("token", "new", "bob", "--file", str(server.home / "tokens"), home=server.home).stdout.strip()
+    assert httpx.get(me, headers={"Authorization": f"Bearer {other}"}).json()["subject"] == "bob"
+    alula("token", "drop", "bob", "--file", str(server.home / "tokens"), home=server.home)
+    assert httpx.get(me, headers={"Authorization": f"Bearer {other}"}).status_code == 401
+    assert httpx.get(f"{server.http}/healthcheck").status_code == 200
+
+
+def test_a_token_is_fetched_for_a_name_and_a_secret(guarded: tuple[ControlPlane, str]) -> None:
+    server, token = guarded
+    url = f"{server.http}/oauth2/token"
+    form = {"grant_type": "client_credentials"}
+    assert httpx.post(url, data=form, auth=("ann", token)).json()["access_token"] == token
+    assert httpx.post(url, data=form, auth=("bob", token)).status_code == 401
+    assert httpx.post(url, data=form, auth=("ann", "nonsense")).json() == {"error": "invalid_client"}
+    assert httpx.post(url, data={"grant_type": "password"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        ("auth_mode=AuthType.CLIENTSECRET, client_id='ann', client_credentials_secret={token!r}", "found"),
+        ("auth_mode=AuthType.EXTERNALCOMMAND, command=['echo', {token!r}]", "found"),
+        ("auth_mode=AuthType.CLIENTSECRET, client_id='ann', client_credentials_secret='nonsense'", "failed"),
+    ],
+    ids=["client-secret", "external-command", "wrong-secret"],
+)
+def test_the_real_client_signs_in(
+    guarded: tuple[ControlPlane, str], flytekit_python: Path, tmp_path: Path, way: str, expected: str
+) -> None:
+    server, token = guarded
+    program = FETCHED.format(way=way.format(token=token))
+    said = in_flytekit(flytekit_python, server, tmp_path, program, project="p")
+    assert expected in said, said
+
+
+def test_both_ports_speak_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority", "root")
+    signed = authority.sign("server")
+    environ = {"ALULA__SERVER__CERT": signed.cert, "ALULA__SERVER__KEY": signed.key}
+    with control_plane(tmp_path / "tls", environ=environ) as server:
+        assert server.http.startswith("https://")
+        trusted = ssl.create_default_context(cafile=authority.path)
+        assert httpx.get(f"{server.http}/healthcheck", verify=trusted).text == "ok"
+        credentials = grpc.ssl_channel_credentials(Path(authority.path).read_bytes())
+        with grpc.secure_channel(server.grpc, credentials) as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            assert check(b"", timeout=10) == b"\x08\x01"
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "reason"),
+    [
+        (["--grpc", "0.0.0.0:0"], {}, "everybody there could run programs here"),
+        (["--http", "0.0.0.0:0"], {}, "everybody there could run programs here"),
+        (["--grpc", "0.0.0.0:0"], {"ALULA__SERVER__INSECURE": "true"}, "everybody there could run programs here"),
+        (["--grpc", "0.0.0.0:0"], {"ALULA__SERVER__TOKENS": "tokens"}, "tokens would travel there in plain text"),
+        (["--grpc", "nonsense"], {}, "is no address"),
+    ],
+)
+def test_a_server_refuses_to_listen_where_it_should_not(
+    tmp_path: Path, options: list[str], settings: dict[str, str], reason: str
+) -> None:
+    (tmp_path / "tokens").write_text("ann " + "00" * 32 + "\n")
+    command = [sys.executable, "-m", "alula.cli.main", "serve", *options, "--data", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"ALULA_HOME": str(tmp_path), "PATH": "", **settings}, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert "fix:" in done.stderr
