@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from alula.data.credentials import lend, secrets
 from alula.data.layout import Attempt
 from alula.data.objects import ObjectStore
-from alula.errors import ConversionError, Rejected, Unknown
+from alula.data.settings import StoreSettings
+from alula.errors import ConversionError, DataError, Rejected, RemoteError, Unknown
 from alula.idl import (
     LiteralMap,
     Resources,
@@ -22,6 +24,7 @@ from alula.idl import (
 from alula.idl.agent import TaskExecutionMetadata
 from alula.plugin import schema
 from alula.plugin import template as templates
+from alula.plugin.reaching import reach
 from alula.plugin.runner import AttemptId, Job
 
 C = TypeVar("C")
@@ -147,6 +150,17 @@ class Served:
                 fix="set the variable for the agent, or let the engine send it: send_secrets of the endpoint",
             )
         self.lent.add(found)
+        return found
+
+    async def storage(self) -> Mapping[str, str]:
+        given = (await self.inputs()).SerializeToString()
+        read, write = reach(Job(id=self.id, template=self.template, inputs=given, prefix=self.output_prefix))
+        stores = StoreSettings.from_env(self.environment)
+        try:
+            found = await lend(stores, read=read, write=write, seconds=stores.task_seconds, name=self.name)
+        except DataError as exc:
+            raise RemoteError(exc.what, where=exc.where, fix=exc.fix) from exc
+        self.lent.update(secrets(found))
         return found
 
     async def reserve(self, pool: str, units: int = 1) -> bool:

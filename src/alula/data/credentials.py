@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ _IDENTITY_KEYS = (
     "web_identity_token_file",
 )
 """What says who this process is, and is of no use to a task elsewhere."""
+
+_SIGNATURE = re.compile(r"(?:^|&)sig=([^&]{16,})")
+"""What is secret in a shared access signature; servers tell all else."""
 
 
 async def lend(
@@ -68,7 +72,8 @@ async def lend(
 def secrets(variables: Mapping[str, str]) -> frozenset[str]:
     """The values among the variables that `lend` gave which no log or row may show."""
     names = {variable_of(scheme, key) for scheme, keys in _SECRET_KEYS.items() for key in keys}
-    return frozenset(value for name, value in variables.items() if name in names and value)
+    found = {value for name, value in variables.items() if name in names and value}
+    return frozenset(found.union(*map(_SIGNATURE.findall, found)))
 
 
 def addresses(scheme: str, settings: StoreSettings) -> dict[str, str]:

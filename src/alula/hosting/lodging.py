@@ -12,6 +12,7 @@ from typing import Any
 
 from alula._kits.clock import Clock, SystemClock
 from alula.data.objects import ObjectStore
+from alula.data.settings import StoreSettings
 from alula.data.stores import Objects
 from alula.hosting.adapter import Adapter, Means
 from alula.hosting.adapting import adapt
@@ -60,6 +61,8 @@ class Surroundings:
     """What settings say below `[backends.<name>]`."""
     callback: Callable[[AttemptId], str | None] = lambda id: None
     """The signed URL that wakes an attempt."""
+    stores: StoreSettings = field(default_factory=StoreSettings)
+    """How this process reaches object stores."""
     cluster: Callable[[Any, Clock], Any] | None = None
     """Makes the way to a Kubernetes cluster, in place of a connection to an API server: for tests without one."""
 
@@ -210,7 +213,7 @@ class Lodging:
 
     def _lent(self, lender: Lender) -> Lent:
         around = self._around
-        return Lent(lender, around.objects, around.secrets, self._censor.lend, around.callback)
+        return Lent(lender, around.objects, around.secrets, self._censor.lend, around.callback, around.stores)
 
     def _settled(self, exc: BaseException | None) -> None:
         """How a call went that no attempt waited for."""

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from alula.data.credentials import lend, secrets
 from alula.data.layout import Attempt
 from alula.data.objects import ObjectStore
-from alula.errors import ConversionError, Rejected, Unknown
+from alula.data.settings import StoreSettings
+from alula.errors import ConversionError, DataError, Rejected, RemoteError, Unknown
 from alula.hosting.secrets import Secrets
 from alula.idl import LiteralMap, Resources, TaskNodeOverrides, TaskTemplate, containers
 from alula.plugin import schema
 from alula.plugin import template as templates
+from alula.plugin.reaching import reach
 from alula.plugin.runner import AttemptId, Job
 
 C = TypeVar("C")
 _INDEX_OF, _INDEX = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX"
 """Variables that say which element of an array this is, named as by Flyte."""
+_WAITING_SECONDS = 3600
+"""A task may wait for a machine, with its credentials in its environment."""
 _LABEL = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -43,6 +48,8 @@ class Lent:
     """Told of every secret before it is handed out."""
     callback: Callable[[AttemptId], str | None] = lambda id: None
     """The signed URL of an attempt."""
+    stores: StoreSettings = field(default_factory=StoreSettings)
+    """How this process reaches object stores."""
 
 
 class Task:
@@ -180,6 +187,19 @@ class Task:
     async def secret(self, key: str, group: str = "") -> str:
         found = await self._lent.secrets.get(key, group)
         self._lent.lend(found)
+        return found
+
+    async def storage(self) -> Mapping[str, str]:
+        await self.inputs()
+        read, write = reach(self.job)
+        stores, timeout = self._lent.stores, self.job.template.metadata.timeout.ToSeconds()
+        seconds = min(timeout + _WAITING_SECONDS, stores.task_seconds) if timeout else stores.task_seconds
+        try:
+            found = await lend(stores, read=read, write=write, seconds=seconds, name=self.name)
+        except DataError as exc:
+            raise RemoteError(exc.what, where=exc.where, fix=exc.fix) from exc
+        for secret in secrets(found):
+            self._lent.lend(secret)
         return found
 
     async def reserve(self, pool: str, units: int = 1) -> bool:

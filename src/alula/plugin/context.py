@@ -107,6 +107,16 @@ class TaskContext(Protocol):
         """
         ...
 
+    async def storage(self) -> Mapping[str, str]:
+        """The variables with which the task reaches the object stores that it reads and writes, and nothing else there:
+        addresses, and credentials that soon expire, as `[storage] tasks` has it. For its own environment alone, and
+        made anew at every call. None for data that are files of this machine. Not to be had in `abort` and `finalize`.
+
+        Raises:
+            RemoteError: A store gives no credentials.
+        """
+        ...
+
     async def reserve(self, pool: str, units: int = 1) -> bool:
         """Take units of a pool, once per attempt; given back by the engine when the attempt is closed.
 

@@ -15,6 +15,7 @@ from alula._kits.clock import Clock
 from alula._kits.units import duration
 from alula.config import Config
 from alula.data.objects import ObjectStore
+from alula.data.settings import StoreSettings
 from alula.errors import StoreError
 from alula.hosting.host import Surroundings
 from alula.hosting.hosts import Hosts
@@ -65,6 +66,7 @@ class Plugins:
             pools=lambda pools: self._soon(self._ensure, pools),
             section=lambda name: self.backends.sections.get(name, {}),
             callback=callback,
+            stores=StoreSettings.of_config(config.storage, os.environ),
         )
         self.hosts = Hosts(self.backends, around, workers=workers)
 

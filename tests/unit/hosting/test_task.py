@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alula._kits.bridge import run
 from alula.data.layout import Attempt
+from alula.data.settings import StoreSettings
 from alula.data.stores import Objects
-from alula.errors import Rejected, Unknown
+from alula.errors import Rejected, RemoteError, Unknown
 from alula.hosting.secrets import Secrets
 from alula.hosting.task import Lent, Task, label
 from alula.idl import LiteralMap, Resources, TaskNodeOverrides, TaskTemplate
@@ -165,3 +169,34 @@ def test_a_million_attempts_have_a_million_names() -> None:
     assert AttemptId("p", "d", "e0", "n0", 0, "01234567").name in seen
     known = AttemptId("p", "d", "e", "n0", 0, "01234567").name
     assert known == "a01234567" + known[9:]
+
+
+def stored(prefix: str, stores: StoreSettings, seconds: int = 0, **lender: Any) -> Task:
+    lent = Lent(Lender(), Objects(), Secrets({}), lender.get("lend", lambda secret: None), stores=stores)
+    template = TaskTemplate(type="t")
+    template.metadata.timeout.FromSeconds(seconds)
+    return Task(lent, Job(AttemptId("p", "d", "e", "n0", 2, "01234567"), template, b"", prefix))
+
+
+AZURE = StoreSettings(az={"account_name": "acc", "account_key": "c2VjcmV0"}, task_seconds=7200)
+
+
+def test_storage_is_lent_for_as_long_as_the_task_may_take_and_struck_out() -> None:
+    for timeout, least, most in ((0, 7190, 7200), (60, 3650, 3660), (7000, 7190, 7200)):
+        struck: list[str] = []
+        found = run(stored("az://box/e/n0/2", AZURE, timeout, lend=struck.append).storage())
+        signature = parse_qs(found["AZURE_STORAGE_SAS_TOKEN"])
+        left = datetime.fromisoformat(signature["se"][0]) - datetime.now(UTC)
+        assert least - 5 <= left.total_seconds() <= most + 5
+        assert found["AZURE_STORAGE_SAS_TOKEN"] in struck
+        assert "acc" not in struck
+
+
+def test_files_of_this_machine_need_no_credentials() -> None:
+    assert run(stored("/home/data/e/n0/2", AZURE).storage()) == {}
+
+
+def test_a_store_that_lends_nothing_is_a_fault_of_the_remote() -> None:
+    stores = StoreSettings(s3={"access_key_id": "a", "secret_access_key": "b", "session_token": "c"})
+    with pytest.raises(RemoteError, match="through a role only"):
+        run(stored("s3://box/e/n0/2", stores).storage())
