@@ -193,7 +193,7 @@ def test_storage_is_lent_for_as_long_as_the_task_may_take_and_struck_out() -> No
 
 
 def test_files_of_this_machine_need_no_credentials() -> None:
-    assert run(stored("/home/data/e/n0/2", AZURE).storage()) == {}
+    assert run(stored("/data/e/n0/2", AZURE).storage()) == {}
 
 
 def test_a_store_that_lends_nothing_is_a_fault_of_the_remote() -> None:
