@@ -9,6 +9,7 @@ import platform
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -18,7 +19,7 @@ from typing import Any
 import click
 
 from alula._kits import lazy
-from alula.cli import doctor_storage
+from alula.cli import doctor_places, doctor_storage
 from alula.cli.card import FAILED, SERVER
 from alula.cli.doctor_storage import StorageState
 from alula.cli.plugin_list import plugins
@@ -120,14 +121,15 @@ def _version(package: str) -> str:
 @click.command()
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 def doctor(output: str) -> None:
-    """Show versions, the store, the object store, plugins and types. The exit code is 1 if a plugin or the
-    object store is broken, 5 if the store is."""
+    """Show versions, the store, the object store, where tasks can run here and what is missing for that, plugins and
+    types. The exit code is 1 if a plugin or the object store is broken, 5 if the store is."""
     versions = {name: metadata.version(name) for name in ("alula", *_LIBRARIES)}
     versions = {"alula": versions.pop("alula"), "python": platform.python_version(), **versions}
     variables = {key: _told(key, v) for key, v in sorted(os.environ.items()) if key.startswith("ALULA_")}
     found = examined()
     store = looked_at()
     storage = _storage()
+    places = _places()
     if output == "json":
         facts = {
             "versions": versions,
@@ -136,11 +138,13 @@ def doctor(output: str) -> None:
             "environment": variables,
             "store": asdict(store),
             "storage": asdict(storage),
+            "places": [asdict(place) for place in places],
             "plugins": [asdict(plugin) for plugin in found],
         }
         click.echo(json.dumps(facts, indent=2))
     else:
-        _print(versions, variables, found, store, doctor_storage.rows(storage))
+        sections = {"object store": doctor_storage.rows(storage), "can run here": doctor_places.rows(places)}
+        _print(versions, variables, found, store, sections)
     if store.trouble:
         raise click.exceptions.Exit(SERVER)
     if storage.trouble or any(plugin.state == "broken" for plugin in found):
@@ -190,6 +194,14 @@ def _storage() -> StorageState:
         return StorageState(state="broken", trouble=exc.what, fix=exc.fix)
 
 
+def _places() -> list[doctor_places.Place]:
+    """Where tasks can run, as far as the settings can be read."""
+    try:
+        return doctor_places.places(load())
+    except ConfigError:  # the store says so
+        return []
+
+
 async def _looked_at(config: Config, found: StoreState) -> StoreState:
     async with AsyncClient(config=config) as client:
         store = client.house.store
@@ -199,7 +211,11 @@ async def _looked_at(config: Config, found: StoreState) -> StoreState:
 
 
 def _print(
-    versions: dict[str, str], variables: dict[str, str], found: list[Plugin], store: StoreState, storage: list[Row]
+    versions: dict[str, str],
+    variables: dict[str, str],
+    found: list[Plugin],
+    store: StoreState,
+    sections: Mapping[str, list[Row]],
 ) -> None:
     _section("versions", [(name, version, "") for name, version in versions.items()])
     engines = f"{len(store.engines)} alive" if store.engines else "none alive"
@@ -212,7 +228,8 @@ def _print(
         *([] if store.trouble else [("open executions", str(store.open), "")]),
     ]
     _section("store", rows)
-    _section("object store", storage)
+    for title, own in sections.items():
+        _section(title, own)
     _section("places", [("python", sys.executable, ""), ("home", str(home()), "")])
     _section("environment", [(name, value, "") for name, value in variables.items()])
     for group, title in {_BACKENDS: "plugins that run tasks", **_GROUPS}.items():

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -27,17 +28,18 @@ class Logs:
     """Keeps the logs of running containers. Everything is called on one loop.
 
     Args:
+        objects: Gives the store that logs go to.
         limit_bytes: Of one log.
     """
 
-    def __init__(self, engine: Engine, objects: ObjectStore, limit_bytes: int) -> None:
+    def __init__(self, engine: Engine, objects: Callable[[], ObjectStore], limit_bytes: int) -> None:
         self._engine, self._objects, self._limit = engine, objects, limit_bytes
         self._following: dict[str, asyncio.Task[None]] = {}
         self._saved: set[str] = set()
 
     def follow(self, name: str, uri: str) -> None:
         """Show what a container prints from now on, if its log is a file of this machine."""
-        place = self._objects.local_path(uri)
+        place = self._objects().local_path(uri)
         if (
             place is not None
             and name not in self._following
@@ -96,7 +98,7 @@ class Logs:
             with await to_thread(_opened, path) as out:
                 await self._engine.logs(name, out.write)
             if await to_thread(os.path.getsize, path):
-                await self._objects.upload(path, uri)
+                await self._objects().upload(path, uri)
 
 
 def _opened(place: Path) -> BinaryIO:

@@ -87,6 +87,8 @@ async def made(task: TaskContext, settings: DockerSettings, files: Files, mounts
     environ = {**settings.environment, **task.environ()}
     environ = {name: value for name, value in environ.items() if name not in _OF_THIS_MACHINE}
     environ |= await _secrets(task, files)
+    if not takes_files(task.template):
+        environ |= await task.storage()
     words = [*container.command, *container.args, *(pair.value for pair in container.env)]
     if templates.uses(words, "Input") or templates.uses(words, "InputPrefix"):
         await task.inputs_uri()

@@ -24,8 +24,9 @@ from alula.containers.engine.docker import DockerEngine
 from alula.containers.engine.records import LABEL, Container, Mount, Spec, Status
 from alula.containers.files import lay_in, take_out
 from alula.data.layout import Attempt
+from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
-from alula.errors import ImageMissing, Rejected, RemoteError, RemoteNotFound, TaskFailure
+from alula.errors import DataError, ImageMissing, Rejected, RemoteError, RemoteNotFound, TaskFailure
 from alula.idl import LiteralMap, containers
 from alula.plugin.context import TaskContext
 from alula.plugin.core import Owned, PluginInfo
@@ -82,7 +83,8 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._connect: Callable[[str], Engine] = connect or (lambda url: DockerEngine(url, timeout_seconds=seconds))
         pools = {_POOL: self._settings.containers} if self._settings.containers else {}
         self.limits = replace(self.limits, timeout=timedelta(seconds=_CALL_SECONDS), pools=pools)
-        self._objects = Objects()
+        self._objects: ObjectStore = Objects()
+        """Where logs go: that of the attempts, once there was one."""
         self._there: Engine | None = None
         self._watching: Watch | None = None
         self._keeping: Logs | None = None
@@ -99,7 +101,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._watching = Watch(engine)
         self._watching.begin()
         self._pulling = Pulling(engine, self._settings, self._works, lambda key, group: self.secret(key, group))
-        self._keeping = Logs(engine, self._objects, self._settings.log_limit_bytes)
+        self._keeping = Logs(engine, lambda: self._objects, self._settings.log_limit_bytes)
 
     async def close(self) -> None:
         await self._works.aclose()
@@ -119,6 +121,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
     async def create(self, task: TaskContext) -> DockerKey:
         engine = await self._ready()
         self._watch.know(task)
+        self._objects = task.objects
         if not task.fresh and not await self._unstarted(engine, task.name):
             return _key(task)
         files, mounts = making.files_of(task.template), await self._mounts(task, engine)
@@ -199,8 +202,14 @@ class Docker(WebApiPlugin[DockerKey, View]):
                 raise RemoteError(f"the container engine at {engine.url} is going down", where=engine.url)
             before, now = found.labels.get(_SESSION, ""), await engine.session()
             restarted = bool(before and now and before != now) or self._watch.lost_since(found.finished_at)
-        reported = await self._objects.exists(Attempt(key.prefix).error)
+        reported = not key.outputs and await self._reported(key)
         return View(found, restarted, await engine.tail(key.name, _TAIL_LINES), said, reported)
+
+    async def _reported(self, key: DockerKey) -> bool:
+        try:
+            return await self._objects.exists(Attempt(key.prefix).error)
+        except DataError as exc:
+            raise RemoteError(exc.what, where=exc.where, fix=exc.fix) from exc
 
     def phase(self, task: TaskContext, remote: View) -> PhaseInfo:
         if self._watching is not None:

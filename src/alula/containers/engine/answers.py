@@ -9,6 +9,7 @@ from alula.errors import ImageMissing, Rejected, RemoteError, RemoteNotFound, Th
 
 UNREACHABLE = 900
 """The status that the client gives for an engine that did not answer."""
+_CAUSE = re.compile(r"\[([^\[\]]+)\]*$")
 _DENIED = re.compile(
     "pull access denied|unauthorized|authentication required|no basic auth|denied:|forbidden|incorrect username", re.I
 )
@@ -28,7 +29,9 @@ _NO_USER = re.compile("unable to find (user|group)", re.I)
 
 def silent(url: str, why: object) -> RemoteError:
     """The engine does not answer."""
-    said = " ".join(str(why).split()) or type(why).__name__
+    text = " ".join(str(why).split()) or type(why).__name__
+    inner = _CAUSE.search(text)  # the client wraps it twice
+    said = inner[1] if inner else text
     return RemoteError(f"the container engine at {url} does not answer: {said}", where=url, fix=HINT)
 
 

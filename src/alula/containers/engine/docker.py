@@ -132,6 +132,12 @@ class DockerEngine:
                 found: Mapping[str, Any] = await self.client.version()
                 return found
 
+    async def limits(self) -> Sequence[str]:
+        """What it cannot limit, for lack of rights or of the kernel: `memory`, `cpu`, `pids`."""
+        found = await self._json("info", what="say what it can do")
+        asked = {"memory": "MemoryLimit", "cpu": "CpuCfsQuota", "pids": "PidsLimit"}
+        return [name for name, key in asked.items() if found.get(key) is False]
+
     # --- images ---
 
     async def has_image(self, image: str) -> bool:
