@@ -129,6 +129,8 @@ def _path(rpc: Rpc, route: Route) -> Path:
 
 
 def _parse(data: Any, message: Message, where: str) -> None:
+    if not isinstance(data, dict):
+        raise RequestError("the request cannot be read: it is no object", where=where)
     try:
         ParseDict(data, message, max_recursion_depth=100)
     except (ParseError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
