@@ -28,7 +28,7 @@ PYTHON = "alula-test-python:1"
 ALULA = "alula-test-alula:1"
 """The same with Alula, and all that it needs."""
 TABLES = "alula-test-tables:1"
-"""The same with pandas and pyarrow."""
+"""The same with pandas and pyarrow, and with drivers of databases."""
 HOME = "/opt/python"
 _SITE = f"{HOME}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 _LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "site-packages"}
@@ -51,7 +51,7 @@ def alula_image(engine: Docker) -> str:
 
 def tables_image(engine: Docker) -> str:
     """The image `TABLES`, made when it is first asked for."""
-    return _made(engine, TABLES, "pip", "alula", "pandas", "pyarrow")
+    return _made(engine, TABLES, "pip", "alula", "pandas", "pyarrow", "psycopg", "psycopg-binary", "pymysql")
 
 
 def _made(engine: Docker, image: str, *packages: str) -> str:
