@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, TypeVar
 
 import msgpack
@@ -106,6 +106,8 @@ class Prepare(Message):
     """URI of a code bundle, unpacked to `directory` unless that exists."""
     directory: str = ""
     """Where it is unpacked: the working directory of workers, and first on `sys.path`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that modules may look at when they are imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,7 @@ KINDS: tuple[type[Message], ...] = (
 """All messages."""
 
 _BY_TAG = {kind.TAG: kind for kind in KINDS}
-_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS}
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in KINDS}
 
 
 def encode(message: Message) -> bytes:

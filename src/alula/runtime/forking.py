@@ -101,6 +101,7 @@ class Zygote:
                 sys.path.insert(0, path)
         if code.directory:
             os.chdir(code.directory)
+        os.environ.update(code.environment)
         for module in code.modules:
             _preload(module)
         gc.freeze()  # so that collections in workers do not copy what they share with this process

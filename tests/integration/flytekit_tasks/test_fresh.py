@@ -21,7 +21,8 @@ def test_dynamic_tasks_and_maps_give_what_they_give_in_warm_workers(fresh: Engin
 
 def test_a_task_finds_what_its_container_would_have(fresh: Engine) -> None:
     found = fresh.outputs("surroundings")["o0"]
-    assert (found["colour"], found["attempt"], found["data"]) == ("blue", "0", "some data")
+    assert (found["colour"], found["imported"], found["attempt"]) == ("blue", "blue", "0")
+    assert found["data"] == "some data"
     assert set(found["left"].split(",")) == {"helping", "jobs.py"}
 
 

@@ -89,7 +89,7 @@ def test_decks_lie_beside_the_outputs(warm: Engine) -> None:
 def test_a_task_finds_what_its_container_would_have(warm: Engine) -> None:
     run = warm.run("surroundings")
     found = run.outputs["o0"]
-    assert found["colour"] == "blue"
+    assert (found["colour"], found["imported"]) == ("blue", "blue")
     assert found["execution"] == run.name
     assert (found["task"], found["version"], found["attempt"]) == ("jobs.surroundings", "v1", "0")
     assert found["pythonpath"] == ""

@@ -61,7 +61,7 @@ async def test_versions_of_one_module_do_not_meet(tmp_path: Path) -> None:
     async with bench(tmp_path, cpus=1) as here:
         for made, expected in ((first, 13), (second, 23), (first, 13)):
             assert await here.start(job_of(here, made, a=1)).value() == expected
-        assert len(list(tmp_path.glob("spool/code/*"))) == 2
+        assert len(list(tmp_path.glob("spool/code/contents/*"))) == 2
 
 
 async def test_a_bundle_that_is_not_there_is_said_at_each_attempt(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ class Crew:
         for zygote in list(self._zygotes.values()):
             while zygote.idle and zygote.idle[0].idle_since <= before:
                 zygote.idle.pop(0).hang_up()
-            if zygote.code.bundle and not zygote.workers and zygote.pid:
+            if zygote.code != Code() and not zygote.workers and zygote.pid:
                 self._forget(zygote)
                 zygote.hang_up()
 
@@ -343,7 +343,7 @@ class Crew:
         zygote.preloaded.update(modules)
         directory = "" if here else str(self._spool / "code" / sha256(code.bundle.encode()).hexdigest()[:16])
         paths = self._start.paths if here else ()
-        zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory))
+        zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory, dict(code.variables)))
         self._zygotes[code] = self._by_number[zygote.number] = zygote
         zygote.patience = self._loop.call_later(self._start.prepare_seconds, self._hangs, zygote)
         return zygote

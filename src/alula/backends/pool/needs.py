@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from alula._kits.units import quantity
 from alula.idl import Resources, TaskNodeOverrides, TaskTemplate, containers
+
+_SAID_BY_FLYTE = ("FLYTE_", "_F_")
+"""Beginnings of names: variables that flytekit reads itself, when a task runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,8 @@ class Code:
 
     bundle: str = ""
     """URI of a code bundle; empty: the code that is here."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of tasks of flytekit's: those of their container, which their modules may read when they are imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +81,13 @@ def need(template: TaskTemplate, overrides: TaskNodeOverrides | None) -> Need:
 
 def code(template: TaskTemplate) -> tuple[Code, str]:
     """Which code a job needs, and the module of its task, if the command line names one."""
-    words = list(containers.of(template).args)
+    container = containers.of(template)
+    words = list(container.args)
     bundle = containers.option(words, "additional-distribution") or containers.option(words, "dynamic-addl-distro")
     module = words[words.index("task-module") + 1] if "task-module" in words[:-1] else ""
-    return Code(bundle), module
+    theirs = any(PurePath(word).name.startswith("pyflyte-") for word in [*container.command, *words][:1])
+    variables = {pair.key: pair.value for pair in container.env if not pair.key.startswith(_SAID_BY_FLYTE)}
+    return Code(bundle, tuple(sorted(variables.items())) if theirs else ()), module
 
 
 def shown_bytes(count: float) -> str:

@@ -18,8 +18,8 @@ from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 from helping.words import shout
 
-HERE = os.getcwd()
-"""The working directory when this module was imported."""
+COLOUR = os.environ.get("COLOUR", "")
+"""As the variables were when this module was imported."""
 
 
 @dataclass
@@ -148,6 +148,7 @@ def surroundings() -> dict[str, str]:
     context = current_context()
     return {
         "colour": os.environ["COLOUR"],
+        "imported": COLOUR,
         "extra": os.environ.get("EXTRA", ""),
         "execution": context.execution_id.name,
         "task": context.task_id.name,

@@ -109,3 +109,15 @@ def test_equal_templates_have_one_number_and_others_another() -> None:
 
 def test_amounts_that_are_none_refuse_the_template() -> None:
     assert "'many' is no quantity" in Templates().known(template(request_cpu="many")).refusal
+
+
+def test_tasks_of_flytekits_with_other_variables_have_other_zygotes_and_ours_do_not() -> None:
+    def code(program: str, **variables: str) -> Code:
+        made = template(args=[program, *ARGS[1:]])
+        for key, value in variables.items():
+            made.container.env.add(key=key, value=value)
+        return needs.code(made)[0]
+
+    assert code("pyflyte-execute", COLOUR="blue").variables == (("COLOUR", "blue"),)
+    assert code("pyflyte-execute", FLYTE_X="y", _F_SS_C="z") == code("pyflyte-execute")
+    assert code("alula-execute", COLOUR="blue") == code("alula-execute")
