@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from alula._kits.aio import to_thread
 from alula.admin.desk import Desk, refuse
@@ -44,6 +44,11 @@ class Asked:
     mode: int = 0
     """How it came about, in the numbers of ExecutionMetadata.ExecutionMode."""
     tags: tuple[str, ...] = ()
+    notices: tuple[bytes, ...] = ()
+    """Who is told of its end: `NewExecution.notices`."""
+    limited: str = ""
+    """The launch plan that limits how many run: `NewExecution.limited`."""
+    limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,13 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
         RequestError: With every fault of names, inputs, options and answers at once.
         NameTaken: The name stands for something else; says what differs.
         Busy: As many are open as may be.
+        AtLimit: As many of its launch plan run as that allows.
     """
     inputs, faults = complete(what.intake, order.inputs)
     faults = [f"inputs.{fault}" for fault in faults] + _faults(what.closure, order)
     if faults:
         raise refuse(f"no execution of {what.id.name} was created", faults, where=what.entity)
     closure = what.packed or what.closure.SerializeToString(deterministic=True)
-    asked = order.asked or Asked()
     data = inputs.SerializeToString(deterministic=True)
     new = NewExecution(
         key=ExecutionKey(order.project, order.domain, order.name),
@@ -105,12 +110,8 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
         facts=order.facts,
         signals={id: lit.SerializeToString(deterministic=True) for id, lit in order.signals.items()},
         workflow=id_text(what.closure.primary.template.id),
-        spec=asked.spec,
-        principal=asked.principal,
-        mode=asked.mode,
-        tags=asked.tags,
     )
-    return await _create(desk, new)
+    return await _create(desk, _as_asked(new, order.asked))
 
 
 async def recover(
@@ -294,7 +295,7 @@ async def _again(
 def _as_asked(new: NewExecution, asked: Asked | None) -> NewExecution:
     if asked is None:
         return new
-    return replace(new, spec=asked.spec, principal=asked.principal, mode=asked.mode, tags=asked.tags)
+    return replace(new, **{one.name: getattr(asked, one.name) for one in fields(Asked)})
 
 
 def _as_it_is_now(new: NewExecution, renewed: Renewed) -> NewExecution:

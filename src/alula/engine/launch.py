@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -25,9 +25,9 @@ from alula.engine.means import Means
 from alula.engine.nodes.task import child_name
 from alula.engine.state import ROOT, Failure, FailureKind, NodePhase, Settings
 from alula.engine.traces import TRACEPARENT, traceparent
-from alula.errors import DataError, NameTaken, StoreUnavailable, Unknown
+from alula.errors import AtLimit, DataError, NameTaken, StoreUnavailable, Unknown
 from alula.idl import CompiledWorkflowClosure, Identifier, LiteralMap
-from alula.idl.admin import LaunchPlan, LaunchPlanSpec
+from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlan, LaunchPlanSpec, Notification
 from alula.idl.ids import id_text
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution, Parent
 
@@ -51,6 +51,13 @@ class Launchable:
     entity: str
     workflow: Identifier
 
+    @property
+    def limited(self) -> str:
+        """What its executions are counted under, if only so many may run."""
+        policy = self.spec.concurrency_policy
+        counts = policy.max > 0 and policy.behavior == ConcurrencyLimitBehavior.CONCURRENCY_LIMIT_BEHAVIOR_SKIP
+        return self.entity.removeprefix("launch_plan:").rpartition(":")[0] if counts else ""
+
     def settings(self, parents: Settings) -> Settings:
         """How the child is run: as its parent, where the launch plan does not say otherwise."""
         spec = self.spec
@@ -61,6 +68,18 @@ class Launchable:
             overwrite_cache=parents.overwrite_cache or spec.overwrite_cache,
             workflow_timeout=None,
         )
+
+
+def notices(notifications: Iterable[Notification]) -> tuple[bytes, ...]:
+    """Who is told of the end of an execution: a row for each, so that one who is away keeps no other one waiting."""
+    found: dict[bytes, None] = {}
+    for one in notifications:
+        kind = one.WhichOneof("type")
+        for recipient in getattr(one, kind).recipients_email if kind is not None else ():
+            row = Notification(phases=sorted(set(one.phases)))
+            row.email.recipients_email.append(recipient)
+            found[row.SerializeToString(deterministic=True)] = None
+    return tuple(found)
 
 
 def fingerprint(entity: str, inputs: LiteralMap) -> str:
@@ -109,6 +128,8 @@ class Children:
         key = path, attempt = command.path, command.attempt
         try:
             child = await self._create(command)
+        except AtLimit as exc:
+            self._fail(key, Failure("ConcurrencyLimit", str(exc), recoverable=True))
         except (Unknown, NameTaken) as exc:
             self._fail(key, Failure("ChildNotLaunched", str(exc)))
         except (DataError, OSError) as exc:
@@ -154,6 +175,9 @@ class Children:
             workflow=id_text(launched.workflow),
             principal=here.principal,
             mode=CHILD_WORKFLOW,
+            notices=notices(launched.spec.entity_metadata.notifications),
+            limited=launched.limited,
+            limit=launched.spec.concurrency_policy.max,
         )
         crash_point("child.before")
         record, fresh = await self._patiently(lambda: store.create(new))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alula.admin.desk import Desk
-from alula.admin.executions import Created, abort, create, ended, recover, relaunch
+from alula.admin.executions import Created, abort, ended, recover, relaunch
 from alula.admin.filters import Field, numbers, texts, times, words
 from alula.admin.options import Options
 from alula.admin.outline import Plans, outline_of
@@ -36,7 +36,7 @@ from alula.idl.service import (
 )
 from alula.services import blobs
 from alula.services.binding import Call
-from alula.services.launching import Launchables, asked, order, wanted
+from alula.services.launching import Launchables, asked
 from alula.services.listing import asked as page_asked
 from alula.services.listing import checked_place, page_of
 from alula.services.shown import ARCHIVED, execution_id, execution_message, key_of, node_id, spec_of
@@ -107,9 +107,9 @@ SORTS = {
 class Executions:
     """Executions by project, domain and name."""
 
-    def __init__(self, desk: Desk, plans: Plans) -> None:
+    def __init__(self, desk: Desk, plans: Plans, launchables: Launchables | None = None) -> None:
         self._desk, self._plans = desk, plans
-        self._launchables = Launchables(desk)
+        self._launchables = launchables or Launchables(desk)
 
     async def CreateExecution(self, request: ExecutionCreateRequest, call: Call) -> ExecutionCreateResponse:
         """The same name with the same inputs is the same execution: asking twice creates one.
@@ -118,10 +118,9 @@ class Executions:
             Unknown: There is no such launch plan or task.
             RequestError: Inputs, names or options cannot be; all that is wrong.
             NameTaken: The name stands for something else.
-            Busy: As many are open as may be.
+            Busy: As many are open as may be, of all or (AtLimit) of the launch plan.
         """
-        what, plan = await self._launchables.find(wanted(request))
-        return _created(await create(self._desk, what, order(request, call, plan)))
+        return _created(await self._launchables.launch(request, call))
 
     async def RelaunchExecution(self, request: ExecutionRelaunchRequest, call: Call) -> ExecutionCreateResponse:
         """Raises Unknown, and NameTaken."""
@@ -129,14 +128,14 @@ class Executions:
         spec = await self._spec(request.id)
         if request.overwrite_cache:
             spec.overwrite_cache = True
-        how = asked(spec, call, how=ExecutionMetadata.RELAUNCH, of=request.id)
+        how = await self._launchables.again(spec, asked(spec, call, how=ExecutionMetadata.RELAUNCH, of=request.id))
         key = key_of(request.id)
         return _created(await relaunch(self._desk, key, name=request.name, options=options, asked=how))
 
     async def RecoverExecution(self, request: ExecutionRecoverRequest, call: Call) -> ExecutionCreateResponse:
         """Raises Unknown, Untimely and NameTaken."""
         spec = await self._spec(request.id)
-        how = asked(spec, call, how=ExecutionMetadata.RECOVERED, of=request.id)
+        how = await self._launchables.again(spec, asked(spec, call, how=ExecutionMetadata.RECOVERED, of=request.id))
         return _created(await recover(self._desk, key_of(request.id), name=request.name, asked=how))
 
     async def GetExecution(self, request: WorkflowExecutionGetRequest, call: Call) -> Execution:

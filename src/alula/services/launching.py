@@ -1,33 +1,108 @@
-"""From what a request says of an execution to an order for one."""
+"""From what a request says of an execution to an order for one, and to the execution."""
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from alula.admin.desk import Desk
+from alula.admin.attributes import Rules, fit
+from alula.admin.desk import Desk, refuse
 from alula.admin.entities import Known, Launchable, find
-from alula.admin.executions import Asked, Order
+from alula.admin.executions import Asked, Created, Order, create
 from alula.admin.facts import RAW_PREFIX, with_environment
+from alula.admin.notices import rows_of, told
 from alula.admin.options import Options
+from alula.errors import Unknown
 from alula.idl import Identifier, ResourceType, WorkflowExecutionIdentifier
-from alula.idl.admin import LaunchPlanSpec
+from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlanSpec
 from alula.idl.ids import Key, key
-from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec
+from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec, WorkflowExecutionConfig
+from alula.sections import Beyond, ResourcesConfig
 from alula.services.binding import Call
+from alula.services.places import Places
 from alula.services.shown import mode
 
+log = logging.getLogger(__name__)
+
+CUT = "alula/resources"
+"""The annotation of an execution that says which tasks asked for more than they may have."""
 _KEPT = 256
+_SAID = 20
+
+
+@dataclass(slots=True)
+class _Kept:
+    what: Launchable
+    plan: LaunchPlanSpec
+    fitted: dict[str, tuple[Launchable, list[str]]] = field(default_factory=dict)
+    """By rules of resources: what runs under them, and what was cut."""
 
 
 class Launchables:
-    """What executions are made of, ready to run; what is registered under a version never changes, so it is kept."""
+    """What executions are made of, ready to run; what is registered under a version never changes, so it is kept.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._kept: OrderedDict[Key, tuple[Launchable, LaunchPlanSpec]] = OrderedDict()
+    Args:
+        places: What counts where; none: nothing does.
+        failures: Who is told of failures, whoever runs it.
+    """
 
-    async def find(self, id: Identifier) -> tuple[Launchable, LaunchPlanSpec]:
+    def __init__(self, desk: Desk, places: Places | None = None, failures: Sequence[str] = ()) -> None:
+        self._desk, self._failures = desk, tuple(failures)
+        self._places = places or Places(desk, ResourcesConfig())
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+
+    async def launch(self, request: ExecutionCreateRequest, call: Call) -> Created:
+        """Create the execution that is asked for, or find it.
+
+        Raises:
+            Unknown: There is no such launch plan or task.
+            RequestError: Inputs, names or options cannot be, or tasks ask for too much.
+            Untimely: The project is archived.
+            NameTaken: The name stands for something else.
+            Busy: As many are open as may be, of all or (AtLimit) of the launch plan.
+        """
+        kept = await self._find(wanted(request))
+        project, domain = request.project, request.domain
+        await self._places.enter(project, domain)
+        workflow = kept.what.closure.primary.template.id.name
+        rules = await self._places.rules(project, domain, workflow)
+        what, cut = self._fit(kept, rules)
+        if cut:
+            log.warning("execution.resources", extra={"entity": what.entity, "tasks": cut[:_SAID]})
+            if rules.beyond is Beyond.REJECT:
+                fix = "ask for less, or have the limits raised: TASK_RESOURCE attributes, or [resources] limits"
+                raise refuse(f"tasks of {what.id.name} ask for more than they may have", cut, fix=fix)
+        given = order(request, kept.plan, rules.config)
+        made = replace(what, options=what.options.over(rules.options))
+        return await create(self._desk, made, replace(given, asked=self._asked(request.spec, call, kept, cut)))
+
+    async def again(self, spec: ExecutionSpec, made: Asked) -> Asked:
+        """How something is asked for once more: with the limits of its launch plan, and who is told of its end."""
+        plan, id = LaunchPlanSpec(), spec.launch_plan
+        if id.resource_type == ResourceType.LAUNCH_PLAN and id.version:
+            with suppress(Unknown):  # it is the default one of a workflow that was run without being registered
+                plan = (await self._find(id)).plan
+        return self._on_terms(made, id, spec, plan)
+
+    def _asked(self, spec: ExecutionSpec, call: Call, kept: _Kept, cut: Sequence[str]) -> Asked:
+        whole = ExecutionSpec()
+        whole.CopyFrom(spec)
+        people = told(spec, kept.plan)
+        if people.notifications:
+            whole.notifications.CopyFrom(people)
+        if cut:
+            whole.annotations.values[CUT] = "; ".join(cut[:_SAID])
+        return self._on_terms(asked(whole, call), kept.what.id, whole, kept.plan)
+
+    def _on_terms(self, made: Asked, id: Identifier, spec: ExecutionSpec, plan: LaunchPlanSpec) -> Asked:
+        limit, limited = limit_of(id, plan)
+        notices = rows_of(told(spec, plan).notifications, self._failures)
+        return replace(made, notices=notices, limited=limited, limit=limit)
+
+    async def _find(self, id: Identifier) -> _Kept:
         """What it is, and what its launch plan says, if it is one. Raises Unknown, and CompileError."""
         found = self._kept.get(key(id))
         if found is None:
@@ -35,7 +110,7 @@ class Launchables:
             plan = LaunchPlanSpec()
             if what.id.resource_type == ResourceType.LAUNCH_PLAN:
                 plan = (await Known(self._desk.store).plan(what.id)).spec
-            found = replace(what, packed=what.closure.SerializeToString(deterministic=True)), plan
+            found = _Kept(replace(what, packed=what.closure.SerializeToString(deterministic=True)), plan)
             if id.version:
                 self._kept[key(id)] = found
                 if len(self._kept) > _KEPT:
@@ -43,6 +118,24 @@ class Launchables:
         else:
             self._kept.move_to_end(key(id))
         return found
+
+    def _fit(self, kept: _Kept, rules: Rules) -> tuple[Launchable, list[str]]:
+        if not rules.defaults and not rules.limits:
+            return kept.what, []
+        known = f"{sorted(rules.defaults.items())} {sorted(rules.limits.items())}"
+        if known not in kept.fitted:
+            closure, cut = fit(kept.what.closure, rules)
+            packed = closure.SerializeToString(deterministic=True)
+            kept.fitted = {known: (replace(kept.what, closure=closure, packed=packed), cut)}
+        return kept.fitted[known]
+
+
+def limit_of(id: Identifier, plan: LaunchPlanSpec) -> tuple[int, str]:
+    """How many executions of a launch plan may run, and what they are counted under; 0 and nothing: any number."""
+    policy = plan.concurrency_policy
+    if policy.max <= 0 or policy.behavior != ConcurrencyLimitBehavior.CONCURRENCY_LIMIT_BEHAVIOR_SKIP:
+        return 0, ""
+    return policy.max, f"{id.project}:{id.domain}:{id.name}"
 
 
 def wanted(request: ExecutionCreateRequest) -> Identifier:
@@ -55,28 +148,29 @@ def wanted(request: ExecutionCreateRequest) -> Identifier:
     return id
 
 
-def order(request: ExecutionCreateRequest, call: Call, plan: LaunchPlanSpec) -> Order:
+def order(request: ExecutionCreateRequest, plan: LaunchPlanSpec, below: WorkflowExecutionConfig) -> Order:
     """What is asked for.
 
     Args:
         plan: What the launch plan says; what the request says stands above it.
+        below: What counts where neither says anything.
     """
     spec = request.spec
     given = request.inputs if request.HasField("inputs") else spec.inputs
-    variables = {one.key: one.value for one in (*plan.envs.values, *spec.envs.values)}
+    variables = {one.key: one.value for one in (*below.envs.values, *plan.envs.values, *spec.envs.values)}
     facts = with_environment(variables)
-    raw = spec.raw_output_data_config.output_location_prefix or plan.raw_output_data_config.output_location_prefix
-    if raw:
+    prefixes = (one.raw_output_data_config.output_location_prefix for one in (spec, plan, below))
+    if raw := next(filter(None, prefixes), ""):
         facts[RAW_PREFIX] = raw
+    labels: Mapping[str, str] = {**below.labels.values, **plan.labels.values, **spec.labels.values}
     return Order(
         request.project,
         request.domain,
         dict(given.literals),
         request.name,
         options=_options(spec),
-        labels={**plan.labels.values, **spec.labels.values},
+        labels=labels,
         facts=facts,
-        asked=asked(spec, call),
     )
 
 
