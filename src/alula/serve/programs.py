@@ -44,6 +44,12 @@ class _Crew:
     """Attempts that were started and not yet closed, or ended closed."""
     used_at: float = 0.0
 
+    @property
+    def failed(self) -> bool:
+        """They could not begin; others may, once somebody has mended what was wrong."""
+        opening = self.opening
+        return opening.done() and (opening.cancelled() or opening.exception() is not None)
+
 
 class Programs(Silent):
     """A runner, and the observer that tells it where the code of each execution is.
@@ -180,7 +186,7 @@ class Programs(Silent):
     def _crew(self, key: object, make: Callable[[], Workers]) -> _Crew:
         """Workers by their key, which are made and begin to open if they are not there. Raises what `make` does."""
         crew = self._crews.get(key)
-        if crew is None:
+        if crew is None or crew.failed:
             runner = make()
             crew = self._crews[key] = _Crew(runner, asyncio.create_task(runner.open()))
         crew.used_at = asyncio.get_running_loop().time()

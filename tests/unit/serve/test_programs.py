@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from alula.engine.plan import NodePlan
+from alula.errors import ConfigError
 from alula.idl import TaskTemplate
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Started, Succeeded, Tell
 from alula.serve.code import Code, with_environment
@@ -205,4 +206,16 @@ async def test_without_flytekit_its_tasks_run_on_alulas_own_sdk() -> None:
     workers.opened.set()
     await turn()
     assert list(workers.jobs) == ["n0"]
+    await stage.programs.aclose()
+
+
+async def test_workers_that_could_not_begin_are_made_anew_for_the_next_attempt() -> None:
+    stage = Stage(problem=ConfigError("there is no flytekit"))
+    stage.take("one", None)
+    for path in ("n0", "n1"):
+        stage.start("one", path)
+        stage.made[-1].opened.set()
+        await turn()
+    assert len(stage.made) == 2
+    assert [one.failure.code for one in stage.said if isinstance(one, Failed)] == ["WorkersUnavailable"] * 2
     await stage.programs.aclose()
