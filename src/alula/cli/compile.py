@@ -15,17 +15,19 @@ from google.protobuf.message import Message
 from alula.cli.program import Program, kind_of
 from alula.cli.reach import reachable
 from alula.cli.run import loaded
+from alula.client.shipping import Copy, Shipping
 from alula.compiler.compile import compile_workflow
+from alula.config import load
 from alula.errors import AlulaError, CompileError, ConfigError
 from alula.idl import Identifier, ResourceType, TaskTemplate, TypedInterface
 from alula.idl.ids import Key, key
 from alula.sdk.graph import Entity
-from alula.sdk.image import ImageConfig
 from alula.sdk.launch_plan import LaunchPlan
 from alula.sdk.map import ArrayTask
 from alula.sdk.reference import ReferenceEntity, ReferenceWorkflow
 from alula.sdk.serialize import Registration, SerializationSettings, serialize
 from alula.sdk.workflow import BaseWorkflow
+from alula.serve.code import Code
 
 
 @dataclass(slots=True)
@@ -129,17 +131,19 @@ def as_json(specs: Specs) -> str:
 @click.option("-p", "--project", default="", help="Project in the ids.")
 @click.option("-d", "--domain", default="", help="Domain in the ids.")
 @click.option("--version", default="", help="Version in the ids.")
-@click.option("-i", "--image", default=None, metavar="IMAGE", help="Image of tasks that name none.")
+@click.option("-i", "--image", multiple=True, metavar="[NAME=]IMAGE", help="Of tasks that name none; or by name.")
+@click.option("--copy", type=click.Choice([one.value for one in Copy]), default="none", help="Code that containers unpack.")
 @click.pass_context
-def compile(ctx: click.Context, /, target: str, entity: str | None, output: str | None, **ids: str | None) -> None:
+def compile(ctx: click.Context, /, target: str, entity: str | None, output: str | None, **given: Any) -> None:
     """Check the workflows of a file or module, and write the specs that register them.
 
-    All faults of all workflows are shown at once; with any, the exit code is 1 and nothing is written.
+    All faults of all workflows are shown at once; with any, the exit code is 1 and nothing is written. With --copy the
+    code goes to the data prefix as one bundle, addressed by its content; else images have it.
     """
     program = loaded(target, ctx)
     try:
         entities = [program.find(entity)] if entity else _registrable(program)
-        settings = _settings(**ids)
+        settings = _settings(program, **given)
     except ConfigError as exc:
         raise click.UsageError(str(exc), ctx) from None
     specs, verdicts = compiled(entities, settings)
@@ -162,8 +166,13 @@ def compile(ctx: click.Context, /, target: str, entity: str | None, output: str 
     click.echo(f"{counts}{where}", err=True)
 
 
-def _settings(image: str | None = None, **ids: Any) -> SerializationSettings:
-    return SerializationSettings(image_config=ImageConfig.auto(image) if image else None, **ids)
+def _settings(program: Program, image: Sequence[str], copy: str, **ids: Any) -> SerializationSettings:
+    settings = SerializationSettings(**ids)
+    if not image and copy == Copy.NONE:
+        return settings
+    return Shipping.of(load(), copy=copy, images=image).into(
+        settings, Code.loaded(program.module, target=program.shown)
+    )
 
 
 def _registrable(program: Program) -> list[Entity]:
