@@ -53,7 +53,7 @@ class Way:
         done = subprocess.run(
             [sys.executable, "-m", "alula.cli.main", *self.words, "flows.py", entity, *self.after, *words],
             cwd=here,
-            env={**os.environ, "MIRROR_IMAGE": IMAGE, **self.environ},
+            env={**os.environ, "ALULA_HOME": str(here / "home"), "MIRROR_IMAGE": IMAGE, **self.environ},
             capture_output=True,
             text=True,
             check=False,

@@ -13,8 +13,9 @@ from alula._kits.units import quantity
 from alula.backends.docker.settings import SELF, DockerSettings
 from alula.containers.engine.archives import Packing
 from alula.containers.engine.records import Mount, Spec
+from alula.containers.files.places import Folders, folders
 from alula.data import layout, uris
-from alula.errors import ConfigError, Rejected
+from alula.errors import ConfigError, Rejected, TaskFailure
 from alula.idl import Resources, Secret, TaskTemplate, containers
 from alula.plugin import template as templates
 from alula.plugin.context import TaskContext
@@ -56,13 +57,16 @@ def takes_files(template: TaskTemplate) -> bool:
 
 
 def files_of(template: TaskTemplate) -> Files:
-    """What a task has put in and taken out."""
-    given, found = containers.files_of(template), Files()
-    if given.enabled and given.input_path and template.interface.inputs.variables:
-        found.inputs = given.input_path
-    if given.enabled and given.output_path and template.interface.outputs.variables:
-        found.outputs = given.output_path
-    return found
+    """What a task has put in and taken out. Raises Rejected for directories that cannot be."""
+    return Files(*inside_of(template))
+
+
+def inside_of(template: TaskTemplate) -> Folders:
+    """The directories of a task's files in its container. Raises Rejected."""
+    try:
+        return folders(template)
+    except TaskFailure as exc:
+        raise Rejected(exc.what, where=exc.where, fix=exc.fix, code=exc.code) from exc
 
 
 async def made(task: TaskContext, settings: DockerSettings, files: Files, mounts: tuple[Mount, ...]) -> Spec:

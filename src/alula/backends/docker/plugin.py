@@ -336,8 +336,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
 
 def _key(task: TaskContext) -> DockerKey:
-    files = containers.files_of(task.template)
-    return DockerKey(task.name, task.output_prefix, files.output_path if files.enabled else "")
+    return DockerKey(task.name, task.output_prefix, making.inside_of(task.template).outputs)
 
 
 async def _laid(task: TaskContext) -> TemporaryDirectory[str]:

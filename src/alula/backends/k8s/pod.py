@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from alula.containers.files.places import ERROR, SAID
+from alula.containers.files.places import COPILOT, COPILOTS, ERROR, SAID
 from alula.errors import ConfigError
 from alula.plugin.context import TaskContext
 from alula.plugin.core import PluginInfo
@@ -135,6 +135,12 @@ class Pod:
         """Whether the task is an init container: others move its files before and after it."""
         return bool(self.primary) and self.primary in self._declared("initContainers")
 
+    @property
+    def _moves_files(self) -> bool:
+        """Whether containers of ours are around the task."""
+        names = (*self._declared(), *self._declared("initContainers"))
+        return any(name in COPILOTS for name in names)
+
     def said(self) -> PhaseInfo | None:
         """What the task wrote about its failure, for others to read; None: it wrote nothing, or has not ended."""
         both = (*self._before, *self._containers)
@@ -170,9 +176,9 @@ class Pod:
             return self._interrupted("Kubernetes gives no reason")
         code = self.reason or str(_ended(wrong[0]).get("reason") or "Error")
         said = "; ".join([*([self.message] if self.message else []), *map(_epitaph, wrong)])
-        theirs = not wrong or not self._staged or any(one.get("name") == self.main for one in wrong)
-        kind = FailureKind.USER if theirs else FailureKind.SYSTEM
-        return PhaseInfo.failed(code, said or f"the pod failed: {code}", kind=kind, recoverable=True)
+        if self._moves_files and wrong and all(one.get("name") != self.main for one in wrong):
+            return PhaseInfo.failed(COPILOT, said, kind=FailureKind.SYSTEM, recoverable=True)
+        return PhaseInfo.failed(code, said or f"the pod failed: {code}", recoverable=True)
 
     def running(self) -> PhaseInfo:
         if not self.primary:

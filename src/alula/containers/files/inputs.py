@@ -60,7 +60,8 @@ async def lay_in(
     faults = {name: made for name, made in laid.items() if not isinstance(made, Literal)}
     if faults:
         shown = [f"input {name!r}: {exc.what}" for name, exc in faults.items()]
-        raise _failure(template, shown, again=any(_may_pass(exc) for exc in faults.values()))
+        fix = next((exc.fix for exc in faults.values() if exc.fix), "")
+        raise _failure(template, shown, fix, again=any(_may_pass(exc) for exc in faults.values()))
     done = {name: made for name, made in laid.items() if isinstance(made, Literal)}
     await to_thread(_describe, folder, done, config.format)
 
@@ -158,11 +159,11 @@ def _describe(folder: Path, laid: Mapping[str, Literal], format: int) -> None:
         (folder / "inputs.json").write_text(values.document(data), "utf-8")
 
 
-def _failure(template: TaskTemplate, faults: list[str], *, again: bool) -> TaskFailure:
+def _failure(template: TaskTemplate, faults: list[str], fix: str = "", *, again: bool) -> TaskFailure:
     return TaskFailure(
         f"the inputs of container task '{template.id.name}' cannot be laid out: {'; '.join(faults)}",
         where=template.id.name,
-        fix="" if again else "give values that have a form in files: docs/how-to/raw-containers.md lists them",
+        fix=fix or "give values that have a form in files: docs/how-to/raw-containers.md lists them",
         code=CODE,
         recoverable=again,
         origin="system" if again else "user",

@@ -13,6 +13,10 @@ ERROR = "_ERROR"
 """A file among the outputs with the text of why the task failed."""
 SAID = "USER:ContainerError"
 """The code of a failure whose text is that of `_ERROR`."""
+COPILOTS = ("alula-download", "alula-upload")
+"""The names of the containers that move the files of a task in its pod."""
+COPILOT = "CopilotFailed"
+"""The code of a failure of whoever moves files in a pod; what went wrong is in the attempt's error, if it got there."""
 INPUTS, OUTPUTS = "/var/flyte/inputs", "/var/flyte/outputs"
 """Where they are in containers of tasks that leave it open. Source: flyteplugins, `flytek8s/config`."""
 _RESERVED = frozenset({"inputs.json", "inputs.yaml", "inputs.pb", ERROR})

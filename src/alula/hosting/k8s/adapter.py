@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from alula.containers.files.places import SAID
+from alula.containers.files.places import COPILOT, SAID
 from alula.data.layout import Attempt
 from alula.errors import Rejected
 from alula.hosting.adapter import Adapter, Means
@@ -179,7 +179,8 @@ class K8sAdapter(Adapter[Applied]):
             return info
         if failure.code == SAID:
             return info  # in the task's own words
-        if failure.kind is FailureKind.USER and await task.objects.exists(Attempt(task.output_prefix).error):
+        tells = failure.kind is FailureKind.USER or failure.code == COPILOT
+        if tells and await task.objects.exists(Attempt(task.output_prefix).error):
             return PhaseInfo.succeeded(links=info.links)  # what the task says itself is better: the engine reads it
         warned = await logs.warnings(self.cluster, resource)
         if not warned or warned in failure.message:

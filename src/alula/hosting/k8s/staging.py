@@ -12,7 +12,7 @@ message: it is there whatever the exit code.
 from __future__ import annotations
 
 from alula.containers.files.copilot import Errand
-from alula.containers.files.places import ERROR, Folders, folders
+from alula.containers.files.places import COPILOTS, ERROR, Folders, folders
 from alula.data.layout import Attempt
 from alula.errors import Rejected, TaskFailure
 from alula.hosting.k8s.settings import ClusterSettings
@@ -20,7 +20,7 @@ from alula.idl import TaskTemplate
 from alula.plugin.context import TaskContext
 from alula.plugin.k8s import Manifest
 
-_DOWNLOAD, _UPLOAD = "alula-download", "alula-upload"
+_DOWNLOAD, _UPLOAD = COPILOTS
 _INPUTS, _OUTPUTS = "alula-inputs", "alula-outputs"
 
 
@@ -62,7 +62,7 @@ def is_staged(pod: Manifest) -> bool:
     """Whether a pod moves the files of its task."""
     spec = pod["spec"]
     names = {one.get("name") for one in (*spec["containers"], *spec.get("initContainers", ()))}
-    return not names.isdisjoint((_DOWNLOAD, _UPLOAD))
+    return not names.isdisjoint(COPILOTS)
 
 
 def _folders(template: TaskTemplate) -> Folders:

@@ -331,7 +331,7 @@ def test_a_task_among_init_containers_runs_while_its_pod_is_pending() -> None:
         (staged("Failed", with_message(137, "x", "OOMKilled")), "OOMKilled", USER, "more memory"),
         (staged("Failed", with_message(137, "x")), "Interrupted", SYSTEM, "was killed"),
         (staged("Failed", with_message(1, "x"), reason="Shutdown"), "Interrupted", SYSTEM, "Shutdown"),
-        (staged("Failed", terminated(0), terminated(1)), "Error", SYSTEM, "container alula-upload ended"),
+        (staged("Failed", terminated(0), terminated(1)), "CopilotFailed", SYSTEM, "container alula-upload ended"),
     ],
 )
 def test_how_a_task_among_init_containers_fails(
