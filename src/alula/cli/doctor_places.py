@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from alula.cli.width import without_password
-from alula.config import Config
+from alula.config import Config, WorkersConfig
 from alula.containers.engine import where
 from alula.containers.engine.docker import DockerEngine
-from alula.errors import AlulaError
+from alula.errors import AlulaError, ConfigError
+from alula.serve.flytekit import look, python_of
 
 Row = tuple[str, str, str]
 _SECONDS = 5.0
@@ -39,6 +40,7 @@ def places(config: Config) -> list[Place]:
     sections: Mapping[str, Any] = config.backends
     return [
         Place("workers", "ok", f"Python tasks in processes of this machine, {os.cpu_count()} cores"),
+        _flytekit(config.workers),
         *asyncio.run(_containers(_section(sections, "docker"))),
         _kubernetes(sections),
         _slurm(_section(sections, "slurm")),
@@ -49,6 +51,20 @@ def places(config: Config) -> list[Place]:
 
 def rows(found: list[Place]) -> list[Row]:
     return [(one.name, one.state, one.note) for one in found]
+
+
+def _flytekit(config: WorkersConfig) -> Place:
+    """What runs tasks that flytekit registered."""
+    if not python_of(config):
+        return Place(
+            "flytekit", "off", "Alula's own SDK runs its tasks; or name a Python that has it: [workers] python"
+        )
+    try:
+        found = look(config)
+    except ConfigError as exc:
+        return Place("flytekit", "broken", f"{exc.what}; {exc.fix}")
+    how = "in warm workers" if found.warm else f"a process for each attempt{found.why and f', since {found.why}'}"
+    return Place("flytekit", "ok", f"flytekit {found.version} of {found.python} runs its tasks, {how}")
 
 
 async def _containers(section: Mapping[str, Any]) -> list[Place]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alula.config import WorkersConfig
+from alula.cli.doctor_places import places
+from alula.config import Config, WorkersConfig
 from alula.errors import ConfigError
 from alula.idl import TaskTemplate
 from alula.serve.flytekit import Environment, is_flytekits, look, platform, start_of, storage
@@ -95,3 +96,18 @@ def test_where_s3_is_is_said_in_flytekits_words_too() -> None:
         "FLYTE_AWS_ACCESS_KEY_ID": "me",
     }
     assert storage({}) == {}
+
+
+def test_the_doctor_says_what_runs_flytekits_tasks(tmp_path: Path) -> None:
+    def said(workers: WorkersConfig) -> tuple[str, str]:
+        [found] = [one for one in places(Config(home=tmp_path, workers=workers)) if one.name == "flytekit"]
+        return found.state, found.note
+
+    assert said(WorkersConfig(python=str(tmp_path / "gone")))[0] == "broken"
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho '[[3, 12], \"1.16.31\"]'\n")
+    python.chmod(0o755)
+    assert said(WorkersConfig(python=str(python))) == (
+        "ok",
+        f"flytekit 1.16.31 of {python} runs its tasks, in warm workers",
+    )
