@@ -15,14 +15,18 @@ from alula.config import ServerConfig
 from alula.errors import ConfigError
 from alula.serve.callbacks import own_key
 from alula.serve.house import House
+from alula.services.attributes import Attributes
 from alula.services.binding import Rpc, bind
 from alula.services.downloads import Downloads
 from alula.services.executions import Executions
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach
 from alula.services.launch_plans import LaunchPlans
+from alula.services.launching import Launchables
 from alula.services.links import Links
 from alula.services.names import Names
 from alula.services.nodes import Nodes
+from alula.services.places import Places
+from alula.services.projects import ProjectCalls
 from alula.services.registry import Registry
 from alula.services.signals import Signals
 from alula.services.signin import Identity, SignIn, token_routes
@@ -33,9 +37,10 @@ from alula.services.workflows import Workflows
 
 if TYPE_CHECKING:
     from alula.serve import web
-    from alula.services import http, server, transfers
+    from alula.services import http, live, server, transfers
 else:
     http = lazy.module("alula.services.http")
+    live = lazy.module("alula.services.live")
     server = lazy.module("alula.services.server")  # gRPC, for those who serve it
     transfers = lazy.module("alula.services.transfers")
     web = lazy.module("alula.serve.web")
@@ -55,11 +60,15 @@ class Addresses:
 def parts(house: House, links: Links | None, tokens: Tokens | None) -> list[object]:
     """Who answers the calls of the control plane, one object for each subject."""
     desk = house.desk
-    registry = Registry(desk, house.check)
+    config = house.config
+    places = Places(desk, config.resources)
+    registry = Registry(desk, house.check, places)
     plans = Plans(desk)
     registered = [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
-    running = [Executions(desk, plans), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
-    return [*registered, *running, Downloads(desk, plans, links), Identity(), SignIn(tokens)]
+    launchables = Launchables(desk, places, config.notifications.failures)
+    running = [Executions(desk, plans, launchables), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
+    decided = [ProjectCalls(desk, config.server.domains), Attributes(desk)]
+    return [*registered, *decided, *running, Downloads(desk, plans, links), Identity(), SignIn(tokens)]
 
 
 @asynccontextmanager
@@ -109,7 +118,8 @@ async def _over_http(
         )
     calls = http.Web(rpcs, Gate(gate.tokens, config.url.rstrip("/")), body_bytes=config.message_bytes)
     files = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
-    routes = [*files, *token_routes(gate.tokens), *calls.routes()]
+    told = live.Live(house.desk, Plans(house.desk), Gate(gate.tokens, config.url.rstrip("/"))).routes()
+    routes = [*files, *token_routes(gate.tokens), *told, *calls.routes()]
     tls = (listening.cert_file, listening.key_file) if listening.cert_file else None
     async with web.serving(routes, listening.host, listening.port, tls=tls) as port:
         scheme = "https" if tls else "http"

@@ -24,7 +24,7 @@ from alula.services.answers import timestamp
 from alula.store.records import ExecutionKey, ExecutionRecord, NodeRecord
 
 ACTIVE, ARCHIVED = ExecutionState.EXECUTION_ACTIVE, ExecutionState.EXECUTION_ARCHIVED
-_TEXT = 16_384
+_TEXT = 2_000
 """Of an error in a list; all of it is there where one execution is asked for."""
 
 
