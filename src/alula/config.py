@@ -207,6 +207,8 @@ class ServerConfig:
     """The largest request that is read."""
     upload_bytes: int = 5 * 1024**3
     """The largest file that is taken."""
+    domains: tuple[str, ...] = ("development", "staging", "production")
+    """Which domains clients are told of; a project has all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def parse_cron(text: str, zone: str = "UTC") -> Cron:
     named = _ZONE.fullmatch(text.strip())
     if named is not None:
         zone, text = named[1], named[2]
-    _check_zone(zone)
+    check_zone(zone)
     word = re.fullmatch(r"@?([a-z]+?)(?:ly|s)?", text.strip().lower())
     fields = (_WORDS.get(word[1], text) if word is not None else text).split()
     if len(fields) == 6 and fields[5] in ("*", "?"):
@@ -142,7 +142,8 @@ def parse_cron(text: str, zone: str = "UTC") -> Cron:
     return made
 
 
-def _check_zone(zone: str) -> None:
+def check_zone(zone: str) -> None:
+    """Raises ValueError, if there is no such zone."""
     try:
         _zone(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

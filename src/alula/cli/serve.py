@@ -36,9 +36,10 @@ _CLEAN_UP = 15.0
 if TYPE_CHECKING:
     from alula.observability import exposition
     from alula.observability.metrics import Metrics
-    from alula.serve import control
+    from alula.serve import control, standing
 else:
     control = lazy.module("alula.serve.control")
+    standing = lazy.module("alula.serve.standing")
     exposition = lazy.module("alula.observability.exposition")  # needs an extra, and only --metrics comes there
 
 
@@ -100,6 +101,7 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
                 f"engine {engine.owner} drives {without_password(house.config.store_url)}; Ctrl-C stops it", err=True
             )
             async with AsyncExitStack() as stack:
+                await stack.enter_async_context(standing.standing(house))
                 server = house.config.server
                 if server.grpc or server.http:
                     served = await stack.enter_async_context(control.answering(house, server))

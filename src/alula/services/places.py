@@ -20,10 +20,14 @@ class Places:
 
     Args:
         settings: What counts for resources where attributes say nothing.
+
+    Raises:
+        ValueError: The settings cannot be.
     """
 
     def __init__(self, desk: Desk, settings: ResourcesConfig) -> None:
         self._desk, self._settings = desk, settings
+        rules_of((), settings)  # so that settings that cannot be are told at the start
         self._projects: dict[str, ProjectRecord] = {}
         self._projects_at = 0.0
         self._rules: OrderedDict[tuple[str, str, str], tuple[float, Rules]] = OrderedDict()

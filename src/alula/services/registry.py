@@ -17,6 +17,7 @@ from alula.idl.service import (
     ResourceListRequest,
 )
 from alula.services.listing import ENTITIES, NAMES, SORTS, asked, checked_place, page_of
+from alula.services.places import Places
 from alula.store.records import Condition, EntityRecord
 
 
@@ -27,6 +28,8 @@ class Registry:
     desk: Desk
     check: Check = lambda template: ()
     """What is wrong with a task, as the plugin says that would run it."""
+    places: Places | None = None
+    """What counts where; none: nothing does."""
 
     async def add(self, specs: Specs) -> Sequence[EntityRecord]:
         """Register, all or nothing; the same again is fine.
@@ -35,7 +38,13 @@ class Registry:
             RequestError: It cannot be registered so; also where a version is there with another content, so that
                 clients, which take ALREADY_EXISTS for "the same is there", hear of it.
             CompileError: A workflow does not hold together.
+            Untimely: The project is archived.
         """
+        if self.places is not None:
+            ids = [task.template.id for task in specs.tasks] + [flow.template.id for flow in specs.workflows]
+            ids += [plan.id for plan in specs.launch_plans]
+            for project, domain in dict.fromkeys((id.project, id.domain) for id in ids):
+                await self.places.enter(project, domain)
         try:
             return await register(self.desk.store, specs, now=self.desk.clock.now(), check=self.check)
         except NameTaken as exc:
