@@ -23,6 +23,7 @@ from alula.services.gate import Gate, Listening, Tokens, address, check_reach
 from alula.services.launch_plans import LaunchPlans
 from alula.services.launching import Launchables
 from alula.services.links import Links
+from alula.services.metrics import Metrics
 from alula.services.names import Names
 from alula.services.nodes import Nodes
 from alula.services.places import Places
@@ -68,7 +69,8 @@ def parts(house: House, links: Links | None, tokens: Tokens | None) -> list[obje
     launchables = Launchables(desk, places, config.notifications.failures)
     running = [Executions(desk, plans, launchables), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
     decided = [ProjectCalls(desk, config.server.domains), Attributes(desk)]
-    return [*registered, *decided, *running, Downloads(desk, plans, links), Identity(), SignIn(tokens)]
+    looked_at = [Metrics(desk, plans), Downloads(desk, plans, links)]
+    return [*registered, *decided, *running, *looked_at, Identity(), SignIn(tokens)]
 
 
 @asynccontextmanager
