@@ -16,6 +16,7 @@ from itertools import islice
 
 from alula._kits.clock import Clock
 from alula.errors import NameTaken, Unknown
+from alula.store.memory_documents import DocumentsInMemory
 from alula.store.memory_entities import EntitiesInMemory
 from alula.store.memory_pages import PagesInMemory
 from alula.store.memory_plans import PlansInMemory
@@ -351,7 +352,7 @@ class _Cache(Rows):
         return [self._cache[key] for key in keys[:limit]]
 
 
-class MemoryStore(_Engines, _Queries, PagesInMemory, EntitiesInMemory, _Cache):
+class MemoryStore(_Engines, _Queries, PagesInMemory, EntitiesInMemory, DocumentsInMemory, _Cache):
     """A whole store in memory.
 
     Args:

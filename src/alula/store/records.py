@@ -352,6 +352,19 @@ class NameRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """Some bytes under a name. Key: kind, scope, name."""
+
+    kind: str
+    scope: str
+    """What it belongs to: listings are of one scope."""
+    name: str
+    body: bytes
+    created_at: datetime | None = None
+    """None: now; when it is overwritten, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class CacheRecord:
     """Outputs of a task, kept for the next one that asks with the same inputs."""
 

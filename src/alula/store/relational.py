@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alula.store.cached import Cache
+from alula.store.documents import Documents
 from alula.store.engines import Engines
 from alula.store.entities import Entities
 from alula.store.pages import Pages
@@ -11,7 +12,7 @@ from alula.store.pooled import Pools
 from alula.store.queries import Queries
 
 
-class SqlStore(Engines, Pools, Queries, Pages, Entities, Plans, Cache):
+class SqlStore(Engines, Pools, Queries, Pages, Entities, Plans, Documents, Cache):
     """A whole store.
 
     Args:

@@ -38,6 +38,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
 from alula.store import tables as t
+from alula.store.document_statements import document_statements
 from alula.store.entity_statements import entity_statements
 from alula.store.lease_statements import job_statements, lease_statements
 from alula.store.page_statements import page_statements
@@ -71,6 +72,7 @@ class Book:
         yield from self._reading()
         yield from self._listing()
         yield from self._entities()
+        yield from document_statements(self.insert)
         yield from entity_statements(self._upsert, sqlite=self.sqlite, any_of=self._any, holds=self._holds)
         yield from self._cache()
         yield from job_statements(self._upsert)

@@ -19,6 +19,7 @@ from alula.store.records import (
     Changes,
     Claim,
     Command,
+    DocumentRecord,
     EntityRecord,
     ExecutionFilter,
     ExecutionKey,
@@ -411,6 +412,26 @@ class PlanStore(Protocol):
         ...
 
 
+class DocumentStore(Protocol):
+    """What engines of others keep here."""
+
+    async def document(self, kind: str, scope: str, name: str) -> DocumentRecord | None: ...
+
+    async def put_documents(self, documents: Sequence[DocumentRecord], *, overwrite: bool = False) -> None:
+        """Keep documents, all or nothing. Raises NameTaken, if one is there and is not to be overwritten."""
+        ...
+
+    async def drop_document(self, kind: str, scope: str, name: str) -> None:
+        """Forget a document; one that is not there is fine."""
+        ...
+
+    async def page_documents(
+        self, kind: str, scope: str, page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], DocumentRecord]]:
+        """Documents of a scope by `created_at`, each with its place. There are no conditions."""
+        ...
+
+
 class Keeper(Protocol):
     """What goes away with time."""
 
@@ -428,5 +449,5 @@ class WorkStore(EngineStore, PoolStore, QueryStore, EntityStore, CacheStore, Kee
         ...
 
 
-class Store(WorkStore, PageStore, PlanStore, Protocol):
+class Store(WorkStore, PageStore, PlanStore, DocumentStore, Protocol):
     """A whole store, as it is opened: `alula.store.opening.open_store`."""

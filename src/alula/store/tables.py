@@ -390,6 +390,20 @@ notices = Table(
 Index("notices_due", notices.c.due)
 Index("notices_execution", notices.c.execution)
 
+documents = Table(
+    "documents",
+    metadata,
+    _serial(),
+    _text("kind"),
+    _text("scope"),
+    _text("name"),
+    _bytes("body"),
+    _time("created_at"),
+    sqlite_autoincrement=True,
+)
+"""What engines of others keep here, by the services of catalogs."""
+Index("documents_name", documents.c.kind, documents.c.scope, documents.c.name, unique=True)
+
 knobs = Table("knobs", metadata, _text("key", key=True), _text("value"), sqlite_with_rowid=False)
 """Limits that operators change at run time."""
 

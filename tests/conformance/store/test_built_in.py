@@ -11,6 +11,7 @@ from alula.config import Durability
 from alula.store.memory import MemoryStore
 from alula.store.opening import open_store
 from alula.store.store import Store
+from alula.testing.suites.documents import DocumentStoreSuite
 from alula.testing.suites.pages import PageStoreSuite
 from alula.testing.suites.plans import PlanStoreSuite
 from alula.testing.suites.pools import PoolStoreSuite
@@ -19,7 +20,14 @@ from alula.testing.suites.stores import EngineStoreSuite
 
 
 class WholeStore(
-    EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, PlanStoreSuite, CacheStoreSuite
+    EngineStoreSuite,
+    PoolStoreSuite,
+    QueryStoreSuite,
+    PageStoreSuite,
+    EntityStoreSuite,
+    PlanStoreSuite,
+    DocumentStoreSuite,
+    CacheStoreSuite,
 ):
     """All suites of a store."""
 

@@ -1,7 +1,8 @@
 """What every `Store` must do towards engines. Subclass all suites of a store at once, and say how to open it:
 
 class TestMyStore(
-    EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, PlanStoreSuite, CacheStoreSuite
+    EngineStoreSuite, PoolStoreSuite, QueryStoreSuite, PageStoreSuite, EntityStoreSuite, PlanStoreSuite,
+    DocumentStoreSuite, CacheStoreSuite
 ):
     @pytest.fixture
     def opening(self, tmp_path: Path) -> Callable[[], Store]:

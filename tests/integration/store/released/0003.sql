@@ -7,11 +7,12 @@ CREATE TABLE cache ( "key" TEXT NOT NULL, task TEXT NOT NULL, outputs BLOB NOT N
 CREATE TABLE closures ( digest TEXT NOT NULL, closure BLOB NOT NULL, PRIMARY KEY (digest) );
 INSERT INTO "closures" VALUES('6d4cb937d6d22521566bba561458d0d1952df6df7a80e46ef5dab9014fbc3557',X'636C6F73757265');
 CREATE TABLE commands ( id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, execution BIGINT NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL, attempt BIGINT NOT NULL, body BLOB NOT NULL );
+CREATE TABLE documents ( id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL, created_at BIGINT NOT NULL );
 CREATE TABLE entities ( id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, project TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, spec BLOB NOT NULL, closure BLOB NOT NULL, created_at BIGINT NOT NULL );
-INSERT INTO "entities" VALUES(1,'task','p','d','t','v','digest',X'73706563',X'',1795367533446093);
+INSERT INTO "entities" VALUES(1,'task','p','d','t','v','digest',X'73706563',X'',1795369046496823);
 CREATE TABLE executions ( id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL, entity TEXT NOT NULL, fingerprint TEXT NOT NULL, phase TEXT NOT NULL, open BOOLEAN NOT NULL, owner TEXT NOT NULL, fence BIGINT NOT NULL, created_at BIGINT NOT NULL, started_at BIGINT, ended_at BIGINT, inputs BLOB NOT NULL, outputs BLOB NOT NULL, error TEXT NOT NULL, settings BLOB NOT NULL, closure TEXT NOT NULL, reference BIGINT NOT NULL, parent BIGINT NOT NULL, parent_path TEXT NOT NULL, parent_attempt BIGINT NOT NULL, labels TEXT NOT NULL, facts TEXT NOT NULL, entity_name TEXT DEFAULT '' NOT NULL, workflow TEXT DEFAULT '' NOT NULL, workflow_name TEXT DEFAULT '' NOT NULL, principal TEXT DEFAULT '' NOT NULL, state_by TEXT DEFAULT '' NOT NULL, aborted_by TEXT DEFAULT '' NOT NULL, tags TEXT DEFAULT '' NOT NULL, mode BIGINT DEFAULT '0' NOT NULL, state BIGINT DEFAULT '0' NOT NULL, state_at BIGINT, spec BLOB );
-INSERT INTO "executions" VALUES(1,'p','d','done','workflow p:d:w:v','f','succeeded',0,'',1,1795367533419893,1893553445678901,1893553445678901,X'696E70757473',X'6F757470757473','',X'','6d4cb937d6d22521566bba561458d0d1952df6df7a80e46ef5dab9014fbc3557',0,0,'',0,'{}','{}','','','','','','','',0,0,NULL,NULL);
-INSERT INTO "executions" VALUES(2,'p','d','going','workflow p:d:w:v','f','queued',1,'',1,1795367533440081,NULL,NULL,X'696E70757473',X'','',X'','6d4cb937d6d22521566bba561458d0d1952df6df7a80e46ef5dab9014fbc3557',0,0,'',0,'{}','{}','','','','','','','',0,0,NULL,NULL);
+INSERT INTO "executions" VALUES(1,'p','d','done','workflow p:d:w:v','f','succeeded',0,'',1,1795369046449138,1893553445678901,1893553445678901,X'696E70757473',X'6F757470757473','',X'','6d4cb937d6d22521566bba561458d0d1952df6df7a80e46ef5dab9014fbc3557',0,0,'',0,'{}','{}','','','','','','','',0,0,NULL,NULL);
+INSERT INTO "executions" VALUES(2,'p','d','going','workflow p:d:w:v','f','queued',1,'',1,1795369046482438,NULL,NULL,X'696E70757473',X'','',X'','6d4cb937d6d22521566bba561458d0d1952df6df7a80e46ef5dab9014fbc3557',0,0,'',0,'{}','{}','','','','','','','',0,0,NULL,NULL);
 CREATE TABLE expansions ( execution BIGINT NOT NULL, path TEXT NOT NULL, closure BLOB NOT NULL, PRIMARY KEY (execution, path) );
 CREATE TABLE jobs ( execution BIGINT NOT NULL, path TEXT NOT NULL, number BIGINT NOT NULL, state BLOB NOT NULL, version BIGINT NOT NULL, info BLOB NOT NULL, PRIMARY KEY (execution, path, number) ) WITHOUT ROWID;
 CREATE TABLE knobs ( "key" TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY ("key") ) WITHOUT ROWID;
@@ -31,6 +32,7 @@ CREATE TABLE slots ( "plan" TEXT NOT NULL, execution BIGINT NOT NULL, PRIMARY KE
 CREATE TABLE stores ( id BIGINT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (id) ) WITHOUT ROWID;
 CREATE TABLE stuck ( execution BIGINT NOT NULL, path TEXT NOT NULL, number BIGINT NOT NULL, since BIGINT NOT NULL, tries BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (execution, path, number) ) WITHOUT ROWID;
 CREATE INDEX commands_execution ON commands (execution, id);
+CREATE UNIQUE INDEX documents_name ON documents (kind, scope, name);
 CREATE UNIQUE INDEX entities_name ON entities (kind, project, domain, name, version);
 CREATE INDEX executions_closure ON executions (closure);
 CREATE INDEX executions_created ON executions (project, domain, created_at, id);

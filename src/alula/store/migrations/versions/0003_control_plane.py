@@ -22,6 +22,7 @@ def upgrade() -> None:
     _projects()
     _plans()
     _notices()
+    _documents()
 
 
 def _text(name: str, *, key: bool = False) -> sa.Column[str]:
@@ -134,3 +135,18 @@ def _notices() -> None:
     )
     op.create_index("notices_due", "notices", ["due"])
     op.create_index("notices_execution", "notices", ["execution"])
+
+
+def _documents() -> None:
+    """What engines of others keep here."""
+    op.create_table(
+        "documents",
+        sa.Column("id", _ID, sa.Identity(), primary_key=True),
+        _text("kind"),
+        _text("scope"),
+        _text("name"),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        _number("created_at"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("documents_name", "documents", ["kind", "scope", "name"], unique=True)
