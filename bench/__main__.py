@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import containers, control, durable, plugins, warm
+from bench import containers, control, durable, plugins, stores, warm
 from bench.environments import python_with
 
 HERE = Path(__file__).resolve().parent
@@ -143,11 +143,11 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="fewer rounds and rows, for CI")
     names = (
         "import import2 chain list literal dataclass frame run; of the engine: steps sizes recovery hello; plugins; "
-        "container containers; flytekit-task; create load pages"
+        "container containers; directory; flytekit-task; create load pages"
     )
     parser.add_argument("cases", nargs="*", help=f"{names}; default: all")
     chosen = parser.parse_args()
-    others = {*durable.PARTS, *plugins.PARTS, *containers.PARTS, *control.PARTS, *warm.PARTS, "plugins"}
+    others = {*durable.PARTS, *plugins.PARTS, *containers.PARTS, *control.PARTS, *warm.PARTS, *stores.PARTS, "plugins"}
     if not chosen.cases or not set(chosen.cases) <= others:
         local([case for case in chosen.cases if case not in others], short=chosen.short)
     engine = [part for part in durable.PARTS if part in chosen.cases or not chosen.cases]
@@ -162,6 +162,8 @@ def main() -> None:
     asked = [part for part in control.PARTS if not chosen.cases or part in chosen.cases]
     if asked:
         control.measure(asked, short=chosen.short)
+    if not chosen.cases or set(stores.PARTS) & set(chosen.cases):
+        stores.measure(stores.PARTS, short=chosen.short)
     if not chosen.cases or set(warm.PARTS) & set(chosen.cases):
         warm.measure(warm.PARTS, short=chosen.short)
 

@@ -14,6 +14,7 @@ from alula._kits import lazy
 from alula._kits.aio import gather, to_thread
 from alula.data import uris
 from alula.data.local import FileSink, translated, write_whole
+from alula.data.parting import wait_at_exit
 from alula.data.refusals import refused
 from alula.data.settings import StoreSettings
 from alula.data.streams import publishing_writer, range_reader
@@ -161,6 +162,7 @@ class Remote:
         return store, key.rstrip("/")
 
     def _open(self, bucket: str) -> stores.ObjectStore:
+        wait_at_exit()
         settings = self._settings
         given = settings.of(self._scheme)
         options: dict[str, Any] = {key: value for key, value in given.items() if not key.startswith("task_")}
