@@ -22,6 +22,8 @@ from alula.plugin.runner import AttemptId, Job
 C = TypeVar("C")
 _INDEX_OF, _INDEX = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX"
 """Variables that say which element of an array this is, named as by Flyte."""
+_OFFSET, _OF_FLYTEKIT = "BATCH_JOB_ARRAY_INDEX_OFFSET", "pyflyte-map-execute"
+"""What flytekit adds to the index: its lists hold the element's own item only, at place 0."""
 _WAITING_SECONDS = 3600
 """A task may wait for a machine, with its credentials in its environment."""
 _LABEL = re.compile(r"[^A-Za-z0-9._-]+")
@@ -153,7 +155,7 @@ class Task:
             "FLYTE_INTERNAL_TASK_NAME": task.name,
             "FLYTE_INTERNAL_TASK_VERSION": task.version,
             "FLYTE_ATTEMPT_NUMBER": str(id.number),
-            **({_INDEX_OF: _INDEX, _INDEX: str(job.index)} if job.index >= 0 else {}),
+            **_element(job),
         }
 
     def resources(self) -> Resources:
@@ -213,6 +215,16 @@ class Task:
 
     def wake(self) -> None:
         self._lent.lender.woken(self.job.id)
+
+
+def _element(job: Job) -> dict[str, str]:
+    """Variables of an element of an array."""
+    if job.index < 0:
+        return {}
+    made, container = {_INDEX_OF: _INDEX, _INDEX: str(job.index)}, containers.of(job.template)
+    if any(word.endswith(_OF_FLYTEKIT) for word in [*container.command, *container.args]):
+        made[_OFFSET] = str(-job.index)
+    return made
 
 
 def label(value: str) -> str:

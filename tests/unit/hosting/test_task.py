@@ -95,6 +95,9 @@ def test_the_environment_says_which_attempt_this_is() -> None:
     assert "BATCH_JOB_ARRAY_INDEX_VAR_NAME" not in environ
     element = task(made, index=3).environ()
     assert element[element["BATCH_JOB_ARRAY_INDEX_VAR_NAME"]] == "3"
+    assert "BATCH_JOB_ARRAY_INDEX_OFFSET" not in element
+    made.container.args.append("pyflyte-map-execute")
+    assert task(made, index=3).environ()["BATCH_JOB_ARRAY_INDEX_OFFSET"] == "-3", "its list holds its own item only"
 
 
 def test_the_nodes_overrides_take_the_place_of_what_the_task_asks_for() -> None:
