@@ -21,7 +21,7 @@ def plain_environment() -> None:
     Where object stores are, those must know who fetch code bundles.
     """
     for name in list(os.environ):
-        theirs = name.startswith(("ALULA__", "PYTHON", "_F_L_"))
+        theirs = name.startswith(("ALULA_", "PYTHON", "_F_L_"))
         if theirs and name not in _KEPT and not name.startswith("ALULA__STORAGE__"):
             del os.environ[name]
     programs = os.path.dirname(os.path.abspath(sys.executable))
