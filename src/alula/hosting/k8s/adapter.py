@@ -94,7 +94,9 @@ class K8sAdapter(Adapter[Applied]):
 
     async def _create(self, task: TaskContext, watch: Watch) -> Transition[Applied]:
         namespace, queue = watch.namespace, self._queue(watch.namespace)
-        pod = pods.build(task, self.settings, await making.pod_template(self.cluster, task, namespace))
+        template = await making.pod_template(self.cluster, task, namespace)
+        storage = await task.storage() if self.settings.lend_storage else {}
+        pod = pods.build(task, self.settings, template, storage)
         asked = pods.asks(pod["spec"])
         pause = queue.room.pause(asked, self._means.clock.monotonic())
         if pause:

@@ -27,11 +27,17 @@ _NAMES = {
 }
 
 
-def build(task: TaskContext, settings: ClusterSettings, template: Manifest | None = None) -> Manifest:
+def build(
+    task: TaskContext,
+    settings: ClusterSettings,
+    template: Manifest | None = None,
+    storage: Mapping[str, str] | None = None,
+) -> Manifest:
     """The pod of a task: `metadata` with labels and annotations, and `spec`.
 
     Args:
         template: The operator's pod template for this task, with `metadata` and `spec`.
+        storage: Variables with which object stores are reached: for those who do so.
 
     Raises:
         Rejected: The task has no container, or asks for more than it may.
@@ -52,6 +58,11 @@ def build(task: TaskContext, settings: ClusterSettings, template: Manifest | Non
     _identity(spec, task.template, settings)
     spec["restartPolicy"] = "Never"
     staged = staging.stage(task, settings, spec, primary)
+    for one in staging.movers(spec) if staged else [container]:
+        given = {str(pair["name"]): pair for pair in one.get("env", ())}
+        given.update({name: {"name": name, "value": value} for name, value in (storage or {}).items()})
+        if given:
+            one["env"] = list(given.values())
     _metadata(task, settings, pod, primary, staged=staged)
     return pod
 

@@ -59,6 +59,9 @@ class ClusterSettings:
     """Of the containers that do so: what they ask for, and the most they get."""
     copilot_timeout: timedelta = timedelta(hours=1)
     """For fetching all inputs of a task, and for putting away all its outputs."""
+    lend_storage: bool = False
+    """Whether containers that read and write object stores are lent short-lived credentials for what their attempt
+    reads and writes, as variables in their pod; else they have those of the pod's service account."""
 
     service_account: str = ""
     """For tasks that name none; empty: the namespace's default."""

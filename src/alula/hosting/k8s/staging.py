@@ -58,11 +58,14 @@ def stage(task: TaskContext, settings: ClusterSettings, spec: Manifest, primary:
     return True
 
 
+def movers(spec: Manifest) -> list[Manifest]:
+    """The containers of a pod that move the files of its task."""
+    return [one for one in (*spec["containers"], *spec.get("initContainers", ())) if one.get("name") in COPILOTS]
+
+
 def is_staged(pod: Manifest) -> bool:
     """Whether a pod moves the files of its task."""
-    spec = pod["spec"]
-    names = {one.get("name") for one in (*spec["containers"], *spec.get("initContainers", ()))}
-    return not names.isdisjoint(COPILOTS)
+    return bool(movers(pod["spec"]))
 
 
 def _folders(template: TaskTemplate) -> Folders:

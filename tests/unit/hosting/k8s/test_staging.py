@@ -11,6 +11,7 @@ from alula.hosting.k8s import pods
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.idl import DataLoadingConfig, Secret, SimpleType, TaskTemplate, literals
 from alula.plugin.k8s import Manifest
+from tests.unit.backends.k8s.lending import attempt
 from tests.unit.hosting.k8s.test_pods import built, container
 
 SETTINGS = ClusterSettings(copilot_image="alula:1", environment={"AWS_REGION": "x"})
@@ -75,6 +76,18 @@ def test_who_moves_files_gets_none_of_the_tasks_secrets() -> None:
     assert "_FSEC_DB_K" in {pair["name"] for pair in one(pod, "primary")["env"]}
     for name in ("alula-download", "alula-upload"):
         assert {pair["name"] for pair in one(pod, name)["env"]} == {"AWS_REGION"}
+
+
+def test_credentials_of_stores_go_to_who_reads_and_writes_there() -> None:
+    lent = {"AWS_SESSION_TOKEN": "t", "AWS_REGION": "y"}
+
+    def given(template: TaskTemplate, name: str) -> dict[str, str]:
+        pod = pods.build(attempt(template=template), SETTINGS, None, lent)
+        return {pair["name"]: pair["value"] for pair in one(pod, name)["env"]}
+
+    assert given(raw(), "alula-download") == given(raw(), "alula-upload") == lent
+    assert "AWS_SESSION_TOKEN" not in given(raw(), "primary")
+    assert given(container(), "primary")["AWS_SESSION_TOKEN"] == "t"
 
 
 @pytest.mark.parametrize(
