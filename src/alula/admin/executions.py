@@ -141,7 +141,8 @@ async def recover(
             f"execution {key.name} has succeeded: there is nothing to recover",
             fix=f"run nodes of it again with alula rerun {key.name} --node NODE",
         )
-    return await _again(desk, record, name, options, (), renewed, asked)
+    new = _as_asked(await _copy(desk, record, name, options, _verb(record, ())), asked)
+    return await _again(desk, record, new, (), renewed)
 
 
 async def rerun(
@@ -168,7 +169,9 @@ async def rerun(
     if not nodes:
         return await relaunch(desk, key, name=name, options=options)
     await _check_nodes(desk, record, nodes)
-    return await _again(desk, record, name, options, tuple(dict.fromkeys(nodes)), renewed)
+    chosen = tuple(dict.fromkeys(nodes))
+    new = await _copy(desk, record, name, options, _verb(record, chosen))
+    return await _again(desk, record, new, chosen, renewed)
 
 
 async def relaunch(
@@ -275,17 +278,13 @@ async def _taken(desk: Desk, new: NewExecution) -> NameTaken:
     )
 
 
+def _verb(record: ExecutionRecord, nodes: Sequence[str]) -> str:
+    return f"recover {record.id} {' '.join(sorted(nodes))}"
+
+
 async def _again(
-    desk: Desk,
-    record: ExecutionRecord,
-    name: str,
-    options: Options | None,
-    nodes: tuple[str, ...],
-    renewed: Renewed | None,
-    asked: Asked | None = None,
+    desk: Desk, record: ExecutionRecord, new: NewExecution, nodes: tuple[str, ...], renewed: Renewed | None
 ) -> Created:
-    new = await _copy(desk, record, name, options, f"recover {record.id} {' '.join(sorted(nodes))}")
-    new = _as_asked(new, asked)
     if renewed is not None:
         new = _as_it_is_now(new, renewed)
     settings = replace(read_settings(new.settings), rerun=nodes)

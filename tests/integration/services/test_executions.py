@@ -165,8 +165,7 @@ answer(
     assert said["relaunched"] == [3, "bad", "anew"]
 
 
-def test_people_answer_gates_stop_executions_and_find_them_again(flows: Registered) -> None:
-    said = flows.ask("""
+PEOPLE = """
 import time
 from flytekit.exceptions.user import FlyteInvalidInputException
 from flytekit.models.filters import Contains, Equal, ValueIn
@@ -196,10 +195,6 @@ client.terminate(stopped, "no longer needed")
 stopped = ended(stopped, sync_nodes=False)
 same = start("gated", {"x": 3}, execution_name="gate-a")
 other = start("gated", {"x": 4}, execution_name="gate-a")
-try:
-    start("fails", {"x": 1, "y": 2}, execution_name="gate-d")
-except Exception as exc:
-    unknown = str(exc)
 from flytekit.models.literals import Literal, LiteralMap, Primitive, Scalar
 from flytekit.models.execution import ExecutionMetadata, ExecutionSpec
 def made(inputs):
@@ -227,7 +222,11 @@ answer(
     both=names(ValueIn("phase", ["FAILED", "ABORTED"]), Contains("name", ["gate-"]))[0],
     recent=[one.id.name for one in client.recent_executions(limit=1)],
 )
-""")
+"""
+
+
+def test_people_answer_gates_stop_executions_and_find_them_again(flows: Registered) -> None:
+    said = flows.ask(PEOPLE)
     assert said["signals"] == ["go", "more"]
     assert said["passed"] == 10
     assert said["refused"][0] == 6
