@@ -30,7 +30,7 @@ from alula.store.rows import micros
 _STATES = {name: (number,) for name, number in Project.ProjectState.items()} | {
     str(number): (number,) for number in range(4)
 }
-FIELDS: dict[str, Field] = {
+_OWN: dict[str, Field] = {
     "id": texts("id"),
     "identifier": texts("id"),
     "name": texts("name"),
@@ -38,6 +38,7 @@ FIELDS: dict[str, Field] = {
     "state": words("state", _STATES),
     "created_at": times("created_at"),
 }
+FIELDS = _OWN | {f"project.{name}": field for name, field in _OWN.items()}
 SORTS = {"id": "id", "identifier": "id", "name": "name", "created_at": "created_at"}
 
 
