@@ -17,6 +17,8 @@ from alula.serve.callbacks import own_key
 from alula.serve.house import House
 from alula.services.attributes import Attributes
 from alula.services.binding import Rpc, bind
+from alula.services.caches import Caches
+from alula.services.catalogs import DataCatalog
 from alula.services.downloads import Downloads
 from alula.services.executions import Executions
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach
@@ -70,7 +72,8 @@ def parts(house: House, links: Links | None, tokens: Tokens | None) -> list[obje
     running = [Executions(desk, plans, launchables), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
     decided = [ProjectCalls(desk, config.server.domains), Attributes(desk)]
     looked_at = [Metrics(desk, plans), Downloads(desk, plans, links)]
-    return [*registered, *decided, *running, *looked_at, Identity(), SignIn(tokens)]
+    catalogs = [DataCatalog(desk), Caches(desk)]
+    return [*registered, *decided, *running, *looked_at, *catalogs, Identity(), SignIn(tokens)]
 
 
 @asynccontextmanager

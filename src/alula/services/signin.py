@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from alula.errors import NotOffered
+from alula.errors import Unknown
 from alula.idl.service import (
     AUTH_METADATA,
     IDENTITY,
@@ -61,10 +61,10 @@ class SignIn:
         self._tokens = tokens
 
     async def GetOAuth2Metadata(self, request: OAuth2MetadataRequest, call: Call) -> OAuth2MetadataResponse:
-        """Raises NotOffered, where nobody needs to sign in, or there is no HTTP server to do it at."""
+        """Raises Unknown, where nobody needs to sign in, or there is no HTTP server to do it at."""
         self._check()
         if not call.base_url:
-            raise NotOffered("tokens are fetched over HTTP, which this server does not answer")
+            raise Unknown("tokens are fetched over HTTP, which this server does not answer")
         return OAuth2MetadataResponse(
             issuer=call.base_url,
             token_endpoint=call.base_url + TOKEN_PATH,
@@ -76,7 +76,7 @@ class SignIn:
     async def GetPublicClientConfig(
         self, request: PublicClientAuthConfigRequest, call: Call
     ) -> PublicClientAuthConfigResponse:
-        """Raises NotOffered, where nobody needs to sign in."""
+        """Raises Unknown, where nobody needs to sign in."""
         self._check()
         return PublicClientAuthConfigResponse(
             client_id="alula", scopes=["all"], authorization_metadata_key="authorization"
@@ -84,7 +84,7 @@ class SignIn:
 
     def _check(self) -> None:
         if self._tokens is None:
-            raise NotOffered("nobody needs to sign in at this server")
+            raise Unknown("nobody needs to sign in at this server")
 
 
 def token_routes(tokens: Tokens | None) -> list[BaseRoute]:

@@ -11,9 +11,11 @@ from alula._kits.aio import to_thread
 from alula.admin.desk import Desk, refuse
 from alula.admin.names import place_faults
 from alula.data import uris
-from alula.errors import NameTaken, ObjectNotFound, RequestError, Untimely
+from alula.errors import DataError, NameTaken, ObjectNotFound, RequestError, Unknown, Untimely
 from alula.idl.service import (
     DATA_PROXY,
+    CreateDownloadLocationRequest,
+    CreateDownloadLocationResponse,
     CreateUploadLocationRequest,
     CreateUploadLocationResponse,
 )
@@ -52,6 +54,23 @@ class Uploads:
         grant = Grant("PUT", uri, md5=request.content_md5, base=call.base_url)
         url, until = links.url(grant, lasting=_positive(lasting))
         made = CreateUploadLocationResponse(signed_url=url, native_url=uri)
+        made.expires_at.FromDatetime(until)
+        return made
+
+    async def CreateDownloadLocation(
+        self, request: CreateDownloadLocationRequest, call: Call
+    ) -> CreateDownloadLocationResponse:
+        """A link to a file of this server; its successor `CreateDownloadLink` names what the file is of.
+
+        Raises RequestError for any other file, and Unknown where there is none.
+        """
+        links, uri = _served(self._links), plain(request.native_url)
+        check_ours(uri, plain(self._desk.data))
+        if not await self._desk.objects.exists(uri):
+            raise Unknown(f"there is no file {uri}")
+        lasting = request.expires_in.ToTimedelta() if request.HasField("expires_in") else None
+        url, until = links.url(Grant("GET", uri, base=call.base_url), lasting=_positive(lasting))
+        made = CreateDownloadLocationResponse(signed_url=url)
         made.expires_at.FromDatetime(until)
         return made
 
@@ -96,6 +115,14 @@ def _name_faults(name: str) -> list[str]:
     if any(part in ("", ".", "..") for part in name.split("/")) or any(ord(char) < 32 for char in name):
         return [f"{name!r} is no path below a directory"]
     return []
+
+
+def check_ours(uri: str, data: str) -> None:
+    """Raises RequestError, if a URI is none of a file below the data prefix."""
+    try:
+        uris.members(data, uri)
+    except DataError as exc:
+        raise RequestError(f"{uri!r} is no file of this server", fix="ask for a URI that its answers name") from exc
 
 
 def plain(uri: str) -> str:

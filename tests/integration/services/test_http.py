@@ -85,3 +85,9 @@ def test_an_upload_is_kept_only_as_it_was_announced(control_plane: ControlPlane)
     forged = made["signedUrl"][:-2] + ("AA" if not made["signedUrl"].endswith("AA") else "BB")
     assert httpx.put(forged, content=b"hello").status_code == 404
     assert httpx.get(made["signedUrl"]).status_code == 404
+    asked = {"native_url": made["nativeUrl"]}
+    link = httpx.get(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", params=asked).json()
+    assert httpx.get(link["signedUrl"]).content == b"hello"
+    assert httpx.put(link["signedUrl"], content=b"hello").status_code == 404
+    key = {"native_url": str(control_plane.home / "server.key")}
+    assert httpx.get(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", params=key).status_code == 400

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alula.data import uris
 from alula.errors import RequestError
 from alula.idl.service import CreateUploadLocationRequest as Asked
-from alula.services.uploads import plain, upload_path
+from alula.services.uploads import check_ours, plain, upload_path
 
 MD5 = bytes(range(16))
 
@@ -59,3 +59,14 @@ def test_what_cannot_be_uploaded_says_why(asked: Asked, what: str) -> None:
 def test_clients_see_plain_paths() -> None:
     assert plain("file:///data/x") == "/data/x"
     assert plain("s3://data/x") == "s3://data/x"
+
+
+@pytest.mark.parametrize("uri", ["/data/p/d/x/outputs.pb", "/data/_uploads/p/d/r/f"])
+def test_files_of_the_server_may_be_downloaded(uri: str) -> None:
+    check_ours(uri, "/data")
+
+
+@pytest.mark.parametrize("uri", ["/etc/passwd", "/data", "/data/../etc/passwd", "/database/x", "s3://data/x", ""])
+def test_other_files_may_not(uri: str) -> None:
+    with pytest.raises(RequestError, match="no file of this server"):
+        check_ours(uri, "/data")
