@@ -2,14 +2,17 @@
 
 PROGRAM = """
 import typing
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 from flytekit import (
     CronSchedule, Deck, LaunchPlan, approve, conditional, current_context, dynamic, map_task, task, wait_for_input,
     workflow,
 )
 from flytekit.types.error.error import FlyteError
+from flytekit.types.file import FlyteFile
 
 
 @task
@@ -105,6 +108,33 @@ def day(at: datetime) -> str:
 @workflow
 def daily(at: datetime) -> str:
     return day(at=at)
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@task
+def length(file: FlyteFile) -> FlyteFile:
+    text = Path(file).read_text()
+    Path("length.txt").write_text(str(len(text)))
+    return FlyteFile("length.txt")
+
+
+@task
+def scaled(df: pd.DataFrame, by: Point) -> pd.DataFrame:
+    return df.assign(y=df.x * by.x)
+
+
+@workflow
+def data(file: FlyteFile, df: pd.DataFrame, by: Point) -> typing.Tuple[FlyteFile, pd.DataFrame]:
+    return length(file=file), scaled(df=df, by=by)
+
+
+@workflow
+def children(xs: typing.List[int]) -> typing.List[int]:
+    return map_task(child_plan)(x=xs)
 
 
 daily_plan = LaunchPlan.get_or_create(

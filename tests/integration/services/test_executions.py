@@ -266,3 +266,29 @@ def test_the_command_line_runs_fetches_recovers_and_fills_in(flows: Registered) 
     assert "there is nothing to recover" in refused
     made = flows.run("backfill", "--from-date", "2030-01-01", "--to-date", "2030-01-04", "daily_plan", "v1")
     assert "Execution launched" in made
+
+
+def test_files_and_frames_go_there_and_back_and_children_run_for_every_item(flows: Registered) -> None:
+    said = flows.ask("""
+import sys
+sys.path.insert(0, "..")
+import pandas as pd
+import flow
+from flytekit.types.file import FlyteFile
+
+Path("in.txt").write_text("hello")
+types = {"file": FlyteFile, "df": pd.DataFrame, "by": flow.Point}
+inputs = {"file": FlyteFile("in.txt"), "df": pd.DataFrame({"x": [1, 2]}), "by": flow.Point(3)}
+data = ended(start("data", inputs, type_hints=types))
+children = ended(start("children", {"xs": [1, 2, 3]}), sync_nodes=True)
+answer(
+    file=Path(data.outputs.get("o0", FlyteFile).download()).read_text(),
+    frame=data.outputs.get("o1", pd.DataFrame).to_dict("list"),
+    children=children.outputs["o0"],
+    nodes=tree(children.node_executions.values()),
+)
+""")
+    assert said["file"] == "5"
+    assert said["frame"] == {"x": [1, 2], "y": [3, 6]}
+    assert said["children"] == [2, 4, 6]
+    assert [(one["phase"], one["attempts"]) for one in said["nodes"].values()] == [(SUCCEEDED, [])]
