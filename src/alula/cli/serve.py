@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from alula.client.ending import until_ended
 from alula.config import Config, load
 from alula.engine.observe import Observer
 from alula.observability.opening import open_metrics, open_spans
+from alula.plugin.announcing import is_loopback
 from alula.serve.crews import programs
 from alula.serve.flytekit import platform
 from alula.serve.house import House, furnish
@@ -48,12 +49,19 @@ else:
 @click.option("--grpc", default="", metavar="HOST:PORT", help="Answer clients of Flyte there, over gRPC.")
 @click.option("--http", default="", metavar="HOST:PORT", help="The same over HTTP, and uploads and downloads.")
 @click.option("--data", default="", metavar="DIR", help="Where all is kept; or a bucket, for files.")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Run tasks of an agent there; repeatable.",
+)
 @click.option("--metrics", default="", metavar="HOST:PORT", help="Serve Prometheus metrics there.")
 @click.option(
     "--workers", type=click.FloatRange(min=0, min_open=True), default=None, metavar="CPUS", help="Cores for tasks."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log every state change that matters to an operator.")
-def serve(metrics: str, verbose: bool, **given: Any) -> None:
+def serve(metrics: str, verbose: bool, grpc: str, http: str, **given: Any) -> None:
     """Drive all executions in the store, until told to stop (Ctrl-C, SIGTERM).
 
     With --grpc and --http it is a control plane, too: clients of Flyte register and run programs there. Several may run
@@ -62,6 +70,8 @@ def serve(metrics: str, verbose: bool, **given: Any) -> None:
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     with reported("serving"), ExitStack() as stack:
         config = _configured(load(), **given)
+        server = config.server
+        config = replace(config, server=replace(server, grpc=grpc or server.grpc, http=http or server.http))
         observers: list[Observer] = []
         if (spans := open_spans()) is not None:
             observers.append(spans)
@@ -74,7 +84,14 @@ def serve(metrics: str, verbose: bool, **given: Any) -> None:
         asyncio.run(_serve(furnish(config), observers, numbers))
 
 
-def _configured(config: Config, *, store: str, data: str, workers: float | None, grpc: str, http: str) -> Config:
+def _configured(
+    config: Config,
+    *,
+    store: str,
+    data: str,
+    workers: float | None,
+    agents: Sequence[str],
+) -> Config:
     """Settings, with what the command line says over them."""
     if store:
         config = replace(config, store=replace(config.store, url=store))
@@ -84,13 +101,21 @@ def _configured(config: Config, *, store: str, data: str, workers: float | None,
         config = replace(config, home=Path(data).absolute(), data="")
     if workers is not None:
         config = replace(config, workers=replace(config.workers, cpus=workers))
-    server = config.server
-    return replace(config, server=replace(server, grpc=grpc or server.grpc, http=http or server.http))
+    if agents:
+        config = replace(config, backends=_with_agents(config.backends, agents))
+    return config
+
+
+def _with_agents(backends: Mapping[str, Any], addresses: Sequence[str]) -> Mapping[str, Any]:
+    """Sections of plugins, with more agents: in plain text on this machine, else over TLS."""
+    section = backends.get("agent", {})
+    more = {one: {"address": one, "plaintext": is_loopback(one)} for one in addresses}
+    return {**backends, "agent": {**section, "endpoints": {**section.get("endpoints", {}), **more}}}
 
 
 async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics | None) -> None:
     stop, here = _stopped(), dict[str, str]()
-    workers = programs(house.config, platform=lambda: here)
+    workers = programs(house.config, platform=lambda: here, ready=True)
     try:
         async with house.driving([workers], everything=True, observers=[workers, *observers]) as engine:
             if numbers is not None:
