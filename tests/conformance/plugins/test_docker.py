@@ -30,7 +30,7 @@ JOB = ContainerTask(
 
 
 class ScriptedHarness(Harness):
-    seconds = 20
+    seconds = 12
 
     def remote(self) -> Script:
         return Script(leaves={"/var/outputs/y": "4"}, images=[servers.BUSYBOX])
@@ -74,7 +74,7 @@ class Containers(Remote):
 
 class DockerHarness(ScriptedHarness):
     pace = 300
-    seconds = 25
+    seconds = 15
     aborts_within = timedelta(seconds=10)
 
     def __init__(self, engine: servers.Docker) -> None:
@@ -91,7 +91,7 @@ class DockerHarness(ScriptedHarness):
 
 
 def test_on_a_scripted_engine_no_fault_leaves_a_container_or_starts_one_twice() -> None:
-    report = verify(ScriptedHarness(), pairs=60, seconds=20)
+    report = verify(ScriptedHarness(), pairs=60, seconds=12)
     print(report.text())
     assert report.grade is Grade.A, report.text()
 

@@ -46,9 +46,8 @@ def of_text(text: str, registry: str) -> dict[str, str]:
         found = json.loads(text)
     except ValueError:
         found = None
-    if isinstance(found, dict) and all(isinstance(one, str) for one in found.values()):
-        if {"username", "password"} <= found.keys() or "identitytoken" in found:
-            return found
+    if isinstance(found, dict) and ({"username", "password"} <= found.keys() or "identitytoken" in found):
+        return {name: str(value) for name, value in found.items()}
     user, colon, password = text.strip().partition(":")
     if colon and not isinstance(found, dict):
         return {"username": user, "password": password}
