@@ -43,6 +43,7 @@ def programs(
     forked: Forked | None = None,
     tail: Tail | None = None,
     platform: Callable[[], Mapping[str, str]] = dict,
+    ready: bool = False,
 ) -> Programs:
     """Runs the tasks of every program whose code lies on this machine, and those that flytekit registered.
 
@@ -50,6 +51,7 @@ def programs(
         forked: Workers of this program come from there.
         tail: Is told what running tasks print.
         platform: Variables that say to flytekit's tasks where the control plane is, once it is known.
+        ready: Have workers for these at once, if the settings name their Python.
     """
     clock, room = SystemClock(), room_of(config.workers)
 
@@ -67,7 +69,8 @@ def programs(
         return Flytekit(config.workers, pool, platform)
 
     accepts = Pool(config.workers, clock=clock, room=room).accepts
-    return Programs(make, accepts, with_flytekit if python_of(config.workers) else None)
+    theirs = with_flytekit if python_of(config.workers) else None
+    return Programs(make, accepts, theirs, ready=ready and bool(config.workers.python))
 
 
 def _loop_runs() -> bool:

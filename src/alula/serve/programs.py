@@ -58,6 +58,7 @@ class Programs(Silent):
         make: Workers for one program; None: for tasks of executions that say nothing about code.
         accepts: Why no worker can run a task; empty if one can.
         flytekit: Workers that have flytekit itself, for tasks that it registered; None: Alula's own SDK runs them.
+        ready: Those begin at once, and stay: nobody is to wait for flytekit's import.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class Programs(Silent):
         make: Callable[[Code | None], Workers],
         accepts: Callable[[TaskTemplate], str],
         flytekit: Callable[[], Workers] | None = None,
+        *,
+        ready: bool = False,
     ) -> None:
-        self._make, self._accepts, self._flytekit = make, accepts, flytekit
+        self._make, self._accepts, self._flytekit, self._ready = make, accepts, flytekit, ready
         self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
         """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
         self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
@@ -96,6 +99,8 @@ class Programs(Silent):
 
     async def open(self) -> None:
         self._sweeping = asyncio.create_task(self._sweep())
+        if self._ready and self._flytekit is not None:
+            self._crew(_FLYTEKIT, self._flytekit).opening.add_done_callback(_opened)
 
     async def aclose(self) -> None:
         if self._sweeping is not None:
@@ -198,7 +203,8 @@ class Programs(Silent):
         while True:
             await asyncio.sleep(_IDLE_SECONDS / 5)
             for key, crew in list(self._crews.items()):
-                if not crew.busy and loop.time() - crew.used_at > _IDLE_SECONDS:
+                stays = self._ready and key == _FLYTEKIT
+                if not stays and not crew.busy and loop.time() - crew.used_at > _IDLE_SECONDS:
                     del self._crews[key]
                     await self._end(crew)
 
@@ -208,3 +214,10 @@ class Programs(Silent):
             await crew.runner.aclose()
             past = crew.runner.numbers()
             self._past.update({name: past.get(name, 0) for name in ("workers_started", "workers_died")})
+
+
+def _opened(opening: asyncio.Task[None]) -> None:
+    """Say early what tasks would be told later."""
+    problem = None if opening.cancelled() else opening.exception()
+    if problem is not None:
+        log.error("workers.flytekit_unavailable", extra={"problem": str(problem)})

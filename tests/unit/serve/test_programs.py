@@ -60,7 +60,7 @@ class Workers:
 class Stage:
     """Programs, and all workers that were made."""
 
-    def __init__(self, *, problem: Exception | None = None, flytekit: bool = False) -> None:
+    def __init__(self, *, problem: Exception | None = None, flytekit: bool = False, ready: bool = False) -> None:
         self.made: list[Workers] = []
         self.theirs: list[Workers] = []
         self.said: list[Report] = []
@@ -73,7 +73,7 @@ class Stage:
             self.theirs.append(Workers(None))
             return self.theirs[-1]
 
-        self.programs = Programs(make, lambda template: "", with_flytekit if flytekit else None)
+        self.programs = Programs(make, lambda template: "", with_flytekit if flytekit else None, ready=ready)
 
     def take(self, name: str, module: str | None, **variables: str) -> None:
         facts = Code(sys.executable, "/somewhere", module).facts() if module is not None else {}
@@ -219,3 +219,16 @@ async def test_workers_that_could_not_begin_are_made_anew_for_the_next_attempt()
     assert len(stage.made) == 2
     assert [one.failure.code for one in stage.said if isinstance(one, Failed)] == ["WorkersUnavailable"] * 2
     await stage.programs.aclose()
+
+
+async def test_workers_with_flytekit_can_be_there_before_the_first_task() -> None:
+    stage = Stage(flytekit=True, ready=True)
+    await stage.programs.open()
+    [workers] = stage.theirs
+    workers.opened.set()
+    stage.take("registered", None)
+    stage.start("registered", "n0", "pyflyte-execute")
+    await turn()
+    assert list(workers.jobs) == ["n0"]
+    await stage.programs.aclose()
+    assert workers.ended
