@@ -61,6 +61,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
     Args:
         connect: Makes the engine of a URL.
+        patience_seconds: How long a call waits for an image or for files; after it the attempt is told that it waits.
     """
 
     info = PluginInfo("docker", TASK_TYPES, settings=DockerSettings, gives_way=True, takes_rest="user_containers")
@@ -76,7 +77,11 @@ class Docker(WebApiPlugin[DockerKey, View]):
     )
 
     def __init__(
-        self, settings: DockerSettings | None = None, *, connect: Callable[[str], Engine] | None = None
+        self,
+        settings: DockerSettings | None = None,
+        *,
+        connect: Callable[[str], Engine] | None = None,
+        patience_seconds: float = 5.0,
     ) -> None:
         self._settings = settings or DockerSettings()
         seconds = self._settings.timeout.total_seconds()
@@ -89,7 +94,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         self._watching: Watch | None = None
         self._keeping: Logs | None = None
         self._pulling: Pulling | None = None
-        self._works = Works()
+        self._works = Works(patience_seconds)
 
     async def open(self) -> None:
         url = where.find(self._settings.url)

@@ -8,8 +8,6 @@ from typing import Any
 
 from alula.errors import NotReady
 
-_PATIENCE_SECONDS = 5.0
-"""How long one call waits; those who wait for longer are told what for."""
 _AGAIN_SECONDS = 60.0
 
 
@@ -18,9 +16,13 @@ class Works:
 
     Work must be harmless if nobody waits for it any more: images, files in temporary directories, uploads to a prefix
     that only one attempt has.
+
+    Args:
+        patience_seconds: How long one call waits; those who wait for longer are told what for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_seconds: float) -> None:
+        self._patience = patience_seconds
         self._of: dict[str, asyncio.Task[Any]] = {}
         self._wakes: dict[str, list[Callable[[], None]]] = {}
 
@@ -41,7 +43,7 @@ class Works:
         if work is None:
             work = self._of[key] = asyncio.get_running_loop().create_task(make())
             work.add_done_callback(lambda _: self._done(key))
-        await asyncio.wait([work], timeout=_PATIENCE_SECONDS)
+        await asyncio.wait([work], timeout=self._patience)
         if not work.done():
             self._wakes.setdefault(key, []).append(wake)
             raise NotReady(what, after=_AGAIN_SECONDS)
