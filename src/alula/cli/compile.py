@@ -132,7 +132,9 @@ def as_json(specs: Specs) -> str:
 @click.option("-d", "--domain", default="", help="Domain in the ids.")
 @click.option("--version", default="", help="Version in the ids.")
 @click.option("-i", "--image", multiple=True, metavar="[NAME=]IMAGE", help="Of tasks that name none; or by name.")
-@click.option("--copy", type=click.Choice([one.value for one in Copy]), default="none", help="Code that containers unpack.")
+@click.option(
+    "--copy", type=click.Choice([one.value for one in Copy]), default="none", help="Code that containers unpack."
+)
 @click.pass_context
 def compile(ctx: click.Context, /, target: str, entity: str | None, output: str | None, **given: Any) -> None:
     """Check the workflows of a file or module, and write the specs that register them.
@@ -142,13 +144,13 @@ def compile(ctx: click.Context, /, target: str, entity: str | None, output: str 
     """
     program = loaded(target, ctx)
     try:
-        entities = [program.find(entity)] if entity else _registrable(program)
+        entities = [program.find(entity)] if entity else registrable(program)
         settings = _settings(program, **given)
     except ConfigError as exc:
         raise click.UsageError(str(exc), ctx) from None
     specs, verdicts = compiled(entities, settings)
     for verdict in verdicts:
-        _say(verdict)
+        say(verdict)
     failed = sum(bool(verdict.faults) for verdict in verdicts)
     if failed:
         click.echo(f"{failed} of {len(verdicts)} do not compile", err=True)
@@ -175,13 +177,14 @@ def _settings(program: Program, image: Sequence[str], copy: str, **ids: Any) -> 
     )
 
 
-def _registrable(program: Program) -> list[Entity]:
+def registrable(program: Program) -> list[Entity]:
     """What can be registered on its own."""
     own = (program.entities[name] for name in program.own)
     return [entity for entity in own if not isinstance(entity, ArrayTask | ReferenceEntity)]
 
 
-def _say(verdict: Verdict) -> None:
+def say(verdict: Verdict) -> None:
+    """Tell what came of an entity."""
     mark, color = ("✗", "red") if verdict.faults else ("✓", "green")
     note = click.style(f"  {verdict.note}", dim=True) if verdict.note else ""
     title = f"{kind_of(verdict.entity)} {verdict.entity.short_name}"

@@ -36,6 +36,8 @@ COMMANDS = {
     "serve": ("alula.cli.serve:serve", "Drive all executions in the store."),
     "token": ("alula.cli.token:token", "Look after the API tokens of a control plane."),
     "inspect": ("alula.cli.inspect:inspect", "Show what a file or module holds."),
+    "register": ("alula.cli.register:register", "Register a program, here or at a control plane."),
+    "export": ("alula.cli.export:export", "Write a package that registers at a stock Flyte."),
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
     "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
     "image": ("alula.cli.image:image", "Build the images of tasks that run in containers."),

@@ -33,6 +33,9 @@ class Options:
     durability: str
     image: tuple[str, ...] = ()
     copy: str = ""
+    remote: bool = False
+    profile: str = ""
+    endpoint: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,6 +54,9 @@ def run_options() -> list[click.Option]:
         click.Option(["--name"], metavar="NAME", help="Name of the execution; the same again goes on with it."),
         click.Option(["-d", "--detach"], is_flag=True, help="Run it in the background, and print its name."),
         click.Option(["--wait/--no-wait"], default=None, help="Whether to drive it here; else alula serve does."),
+        click.Option(["--remote"], is_flag=True, help="Have a control plane run it: register it there, and wait."),
+        click.Option(["--profile"], metavar="NAME", help="With --remote: which one, by its name in profiles.toml."),
+        click.Option(["--endpoint"], metavar="HOST:PORT", help="With --remote: which one, by its address."),
         click.Option(["--local"], is_flag=True, help="Call it in this process: no engine, nothing is kept."),
         click.Option(["--inputs-file"], metavar="FILE", help="JSON or YAML with inputs; - is standard input."),
         click.Option(["-o", "--output"], type=forms, help="How to print the result.  [default: table]"),
@@ -101,6 +107,9 @@ def options_of(ctx: click.Context) -> Options:
         durability=last("durability") or "",
         image=both("image"),
         copy=last("copy") or "",
+        remote=bool(last("remote")),
+        profile=last("profile") or "",
+        endpoint=last("endpoint") or "",
     )
     _check(made)
     return made
@@ -115,6 +124,13 @@ def split_pair(text: str, option: str, wanted: str) -> tuple[str, str]:
 
 
 def _check(made: Options) -> None:
+    if made.remote:
+        given = {"--local": made.local, "--answer": made.answer, "--durability": made.durability}
+        if wrong := [option for option, value in given.items() if value]:
+            raise click.UsageError(f"{wrong[0]} is for runs on this machine, and --remote has a control plane run it")
+        return
+    if made.profile or made.endpoint:
+        raise click.UsageError("--profile and --endpoint say where --remote goes: give that, too")
     if made.local:
         given = {"--name": made.name, "--detach": made.detach, "--no-wait": not made.wait}
         if wrong := [option for option, value in given.items() if value]:

@@ -23,11 +23,12 @@ from alula.types.transformer import Place
 if TYPE_CHECKING:
     from click import shell_completion
 
-    from alula.cli import card, local, submit
+    from alula.cli import card, local, remote_run, submit
 else:
     shell_completion = lazy.module("click.shell_completion")  # only a shell that completes comes there
     card = lazy.module("alula.cli.card")  # only a run that fails
     local = lazy.module("alula.cli.local")  # one of the two ways to run
+    remote_run = lazy.module("alula.cli.remote_run")
     submit = lazy.module("alula.cli.submit")
 
 
@@ -123,7 +124,12 @@ class EntityCommand(click.Command):
     def invoke(self, ctx: click.Context) -> None:
         options = options_of(ctx)
         os.environ.update(options.environment)
-        code = self._here(ctx, options) if options.local else self._durably(ctx, options)
+        if options.remote:
+            code = remote_run.run(
+                self.entity, self._program, options, lambda place: self._literals(ctx, options, place)
+            )
+        else:
+            code = self._here(ctx, options) if options.local else self._durably(ctx, options)
         if code:
             raise click.exceptions.Exit(code)
 

@@ -50,7 +50,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
         forked = fork(Code.loaded(program.module, target=program.shown)) if here else None
         name = options.name or new_name(random.Random())
         place = _place(config, name)
-        inputs = _complete(entity, literals(place), place)
+        inputs = complete(entity, literals(place), place)
         made = submission(
             entity,
             project=config.project,
@@ -83,7 +83,7 @@ def _place(config: Config, name: str) -> Place:
     return place_at(uris.join(files.prefix, "given"), Objects())
 
 
-def _complete(entity: Entity, given: LiteralMap, place: Place) -> Mapping[str, Literal]:
+def complete(entity: Entity, given: LiteralMap, place: Place) -> Mapping[str, Literal]:
     """The inputs with the defaults that Python declares; a launch plan's spec has its own."""
     found = dict(given.literals)
     if not isinstance(entity, LaunchPlan):

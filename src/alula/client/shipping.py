@@ -61,7 +61,7 @@ class Shipping:
         """
         return cls(
             Copy(copy or Copy.AUTO),
-            {**config.images, **dict(map(_named, images))},
+            {**config.images, **dict(map(named_image, images))},
             contained(config.backends),
             uris.join(config.data_prefix, BUNDLES),
         )
@@ -124,6 +124,7 @@ def image_config(images: Mapping[str, str]) -> ImageConfig | None:
     return made
 
 
-def _named(text: str) -> tuple[str, str]:
+def named_image(text: str) -> tuple[str, str]:
+    """Short name and image of `[NAME=]IMAGE`."""
     name, equals, image = text.partition("=")
     return (name, image) if equals and "/" not in name else (DEFAULT, text)

@@ -1,0 +1,120 @@
+"""`alula run --remote`: register a program at a control plane, run something of it there, and show what came of it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from alula.cli import results
+from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT
+from alula.cli.options import Options
+from alula.cli.program import Program
+from alula.cli.register import checked, messages, sender, settings_of
+from alula.cli.reports import reported
+from alula.cli.submit import complete
+from alula.client.profiles import profile as profile_of
+from alula.client.remote import Remote
+from alula.config import load
+from alula.data.stores import Objects
+from alula.idl import Identifier, LiteralMap, ResourceType, WorkflowExecutionIdentifier
+from alula.idl import WorkflowExecution as Phases
+from alula.idl.admin import Envs
+from alula.idl.service import (
+    ExecutionCreateRequest,
+    WorkflowExecutionGetDataRequest,
+    WorkflowExecutionGetRequest,
+)
+from alula.sdk.graph import Entity
+from alula.sdk.launch_plan import LaunchPlan
+from alula.sdk.local import place_at
+from alula.sdk.reference import ReferenceEntity
+from alula.sdk.workflow import BaseWorkflow
+from alula.types.transformer import Place
+
+_ENDS = {Phases.SUCCEEDED: OK, Phases.FAILED: FAILED, Phases.ABORTED: ABORTED, Phases.TIMED_OUT: TIMEOUT}
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+
+
+def run(entity: Entity, program: Program, options: Options, literals: Callable[[Place], LiteralMap]) -> int:
+    """Run an entity at a control plane; the exit code.
+
+    Args:
+        literals: Makes the inputs that were given, with a place for files.
+    """
+    with reported(f"running {entity.short_name}"), tempfile.TemporaryDirectory(prefix="alula-inputs-") as here:
+        config = load()
+        where = profile_of(config.home, name=options.profile, endpoint=options.endpoint)
+        project, domain = where.project or config.project, where.domain or config.domain
+        place = place_at(here, Objects())
+        inputs = LiteralMap(literals=dict(complete(entity, literals(place), place)))
+        with Remote(where) as remote:
+            id = _registered(entity, program, options, remote, project, domain)
+            request = ExecutionCreateRequest(project=project, domain=domain, name=options.name)
+            request.spec.launch_plan.CopyFrom(id)
+            request.spec.overwrite_cache = options.overwrite_cache
+            request.spec.max_parallelism = options.max_parallelism or 0
+            request.spec.envs.CopyFrom(_variables(options))
+            inputs = remote.upload_inputs(inputs, project=project, domain=domain, below=here)
+            request.inputs.CopyFrom(inputs)
+            made = remote.call("CreateExecution", request).id
+            if not options.quiet:
+                click.echo(f"execution {made.name} in {made.project}/{made.domain} at {where.endpoint}", err=True)
+            if options.detach or not options.wait:
+                click.echo(made.name)
+                return OK
+            return _awaited(remote, made, options)
+
+
+def _registered(
+    entity: Entity, program: Program, options: Options, remote: Remote, project: str, domain: str
+) -> Identifier:
+    """What is to be run, once it is registered there."""
+    if isinstance(entity, ReferenceEntity):
+        return entity.id
+    config, send = load(), sender(remote, project, domain)
+    settings = settings_of(
+        program, config, send, project=project, domain=domain, image=options.image, copy=options.copy
+    )
+    remote.register(*messages(checked([entity], settings)))
+    kind = ResourceType.LAUNCH_PLAN if isinstance(entity, BaseWorkflow | LaunchPlan) else ResourceType.TASK
+    return Identifier(resource_type=kind, project=project, domain=domain, name=entity.name, version=settings.version)
+
+
+def _awaited(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) -> int:
+    pause = _FIRST_PAUSE
+    try:
+        while True:
+            found = remote.call("GetExecution", WorkflowExecutionGetRequest(id=id))
+            if found.closure.phase in _ENDS:
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.3, _LONGEST_PAUSE)
+    except KeyboardInterrupt:
+        click.echo(f"\nexecution {id.name} goes on without this command", err=True)
+        raise click.exceptions.Exit(ABORTED) from None
+    if found.closure.phase == Phases.SUCCEEDED:
+        data = remote.call("GetExecutionData", WorkflowExecutionGetDataRequest(id=id))
+        if text := results.untyped(data.full_outputs, options.output):
+            click.echo(text)
+    else:
+        click.echo(_why(found), err=True)
+    code: int = _ENDS[found.closure.phase]
+    return code
+
+
+def _why(found: Any) -> str:
+    name = Phases.Phase.Name(found.closure.phase).lower().replace("_", " ")
+    if found.closure.HasField("abort_metadata"):
+        return f"{name}: {found.closure.abort_metadata.cause}"
+    return f"{name}: {found.closure.error.code} {found.closure.error.message}"
+
+
+def _variables(options: Options) -> Envs:
+    made = Envs()
+    for key, value in options.environment.items():
+        made.values.add(key=key, value=value)
+    return made
