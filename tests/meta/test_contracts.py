@@ -24,7 +24,7 @@ errors config serve _kits idl idl.plugins data data.objects compiler types types
 types.one types.two plugin sdk store tasks tasks.one tasks.two runtime backends backends.one backends.two backends.k8s
 backends.k8s.one backends.k8s.two agent client engine engine.machine engine.nodes engine.invariants engine.why
 engine.adapt admin console testing hosting hosting.k8s
-compat cli observability services containers containers.engine
+compat cli observability services sections containers containers.engine
 """.split()
 
 PLANTS = {
