@@ -25,6 +25,7 @@ from alula.runtime.arguments import Arguments, parse
 from alula.runtime.attempt import execution, load, perform, read_inputs
 from alula.runtime.code import prepare
 from alula.runtime.element import element_inputs
+from alula.runtime.offloading import fetched, put_away
 from alula.runtime.surroundings import execution_id, first
 from alula.sdk.local import LocalRun, place_at
 from alula.sdk.progress import Throttled, as_struct
@@ -118,7 +119,8 @@ class _Attempt:
         loaded = load(arguments)
         self.retries = loaded.retries
         self.phase = failures.Phase.INPUTS
-        inputs = read_inputs(bridge.run(store.read(arguments.inputs)), arguments.inputs)
+        content = bridge.run(store.read(arguments.inputs))
+        inputs = bridge.run(fetched(read_inputs(content, arguments.inputs), content, store))
         if loaded.bound is not None:
             inputs = element_inputs(loaded.bound, inputs, os.environ)
         self.phase = failures.Phase.TASK
@@ -129,7 +131,10 @@ class _Attempt:
             execution=execution(execution_id(os.environ), arguments, store, progress=progress),
         )
         try:
-            return perform(loaded.entity, inputs, run, os.environ)
+            made = perform(loaded.entity, inputs, run, os.environ)
+            if isinstance(made, LiteralMap):
+                made = bridge.run(put_away(made, loaded.entity, self._places.prefix, store, os.environ))
+            return made
         finally:
             progress.close()
 

@@ -18,6 +18,7 @@ from alula.runtime import failures
 from alula.runtime.arguments import Arguments
 from alula.runtime.attempt import execution, perform, read_inputs
 from alula.runtime.element import element_inputs
+from alula.runtime.offloading import fetched, holds_notes
 from alula.runtime.prepared import Prepared
 from alula.runtime.printed import LogFiles
 from alula.runtime.serving import Serving, Stopped
@@ -53,6 +54,8 @@ class Worker(Serving):
             task = self._task(job)
             phase = failures.Phase.INPUTS
             inputs = read_inputs(job.inputs, job.prefix)
+            if holds_notes(job.inputs):
+                bridge.run(fetched(inputs, job.inputs, self._objects))
             phase = failures.Phase.CODE
             loaded = task.task()
             entity = loaded.entity

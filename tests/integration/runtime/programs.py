@@ -34,6 +34,14 @@ def point(p: Point) -> tuple[Point, str]:
 def nothing() -> None: ...
 
 @task
+def repeated(n: int) -> tuple[str, int]:
+    return "x" * n, n
+
+@task
+def length(text: str) -> int:
+    return len(text)
+
+@task
 def fails(a: int) -> int:
     return 1 // a
 
