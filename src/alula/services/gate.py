@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alula.errors import ConfigError, NotSignedIn
+from alula.errors import ConfigError, NotSignedIn, StoreUnavailable
 from alula.idl.service import AUTH_METADATA
 from alula.plugin.announcing import is_loopback
 from alula.services.binding import Call, Rpc
@@ -53,15 +53,20 @@ class Tokens:
     _kept: dict[int, Mapping[bytes, str]] = field(default_factory=dict)
 
     def principal(self, token: str) -> str:
-        """Whose token it is; empty: nobody's. Raises ConfigError if the file cannot be read."""
-        given = hashlib.sha256(token.encode()).digest()
+        """Whose token it is; empty: nobody's. Raises StoreUnavailable, where the file cannot be read just now."""
+        given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found = ""
-        for digest, name in self.known().items():  # all of them, so that time tells nothing
+        try:
+            known = self.known()
+        except ConfigError as exc:
+            raise StoreUnavailable(str(exc)) from exc
+        for digest, name in known.items():  # all of them, so that time tells nothing
             if hmac.compare_digest(digest, given):
                 found = name
         return found
 
     def known(self) -> Mapping[bytes, str]:
+        """Names by the digests of their tokens. Raises ConfigError."""
         try:
             changed = self.path.stat().st_mtime_ns
             if changed not in self._kept:
