@@ -29,7 +29,7 @@ ALULA = "alula-test-alula:1"
 """The same with Alula, and all that it needs."""
 TABLES = "alula-test-tables:1"
 """The same with pandas and pyarrow, and with drivers of databases."""
-HOME = "/opt/python"
+HOME = "/usr/local/python"
 _SITE = f"{HOME}/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 _LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "site-packages"}
 _LEFT_OUT |= {"dist-packages", "pydoc_data", "ensurepip"}
@@ -175,7 +175,7 @@ def _bundled_pip() -> Iterator[tuple[str, bytes | Path]]:
 
 def _files(directory: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT and not name.startswith("config-"))
+        folders[:] = sorted(name for name in folders if name not in _LEFT_OUT and not name.startswith((".", "config-")))
         yield from (Path(folder, name) for name in sorted(names) if not name.endswith(".a"))
 
 

@@ -25,7 +25,7 @@ def test_each_field_has_its_step() -> None:
     spec = ImageSpec(
         base_image="base:1",
         python_version="3.12",
-        python_exec="/opt/bin/python",
+        python_exec="/usr/local/bin/python3",
         env={"A": "1"},
         apt_packages=["git"],
         conda_packages=["gdal"],
@@ -46,7 +46,7 @@ def test_each_field_has_its_step() -> None:
         'ENV A="1"',
         '"git"',
         '"--channel", "conda-forge", "gdal"',
-        '"/opt/bin/python", "-c"',
+        '"/usr/local/bin/python3", "-c"',
         "COPY requirements.txt",
         '"polars"',
         '"--index-url", "https://example.org/simple", "--extra-index-url", "https://example.org/more", "--pre"',

@@ -14,6 +14,8 @@ WORKDIR = "/root"
 FILES, REQUIREMENTS = "files", "requirements.txt"
 """Their names in the context."""
 
+_FROM = "/var/lib/alula"
+"""Where files for `pip` lie in an image."""
 _TO_QUOTE = re.compile(r'(["\\$])')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--no-cache-dir", "--root-user-action=ignore")
@@ -95,13 +97,13 @@ class Recipe:
 
     def _python_packages(self) -> Iterator[str]:
         if self.wheel:
-            yield f"COPY {self.wheel} /tmp/alula/"
+            yield f"COPY {self.wheel} {_FROM}/"
             installed = f'"$0" -c "import alula" 2>/dev/null || exec "$0" {" ".join(_PIP)} "$@"'
-            words = [*self.pip_options, f"/tmp/alula/{self.wheel}"]
+            words = [*self.pip_options, f"{_FROM}/{self.wheel}"]
             yield f"RUN {json.dumps(['/bin/sh', '-c', installed, self.python, *words])}"
         if self.requirements:
-            yield f"COPY {REQUIREMENTS} /tmp/alula/"
-            yield self._pip("--requirement", f"/tmp/alula/{REQUIREMENTS}")
+            yield f"COPY {REQUIREMENTS} {_FROM}/"
+            yield self._pip("--requirement", f"{_FROM}/{REQUIREMENTS}")
         if self.packages:
             yield self._pip(*self.packages)
 

@@ -58,8 +58,9 @@ def of_alula() -> Wheel:
 
 def _files() -> Iterator[tuple[str, Path]]:
     for path in sorted(_PACKAGE.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts:
-            yield path.relative_to(_PACKAGE).as_posix(), path
+        inside = path.relative_to(_PACKAGE)
+        if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in inside.parts):
+            yield inside.as_posix(), path
 
 
 def _record(files: dict[str, bytes], own: str) -> bytes:
