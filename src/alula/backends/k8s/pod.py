@@ -213,6 +213,8 @@ class Pod:
         if self._staged and any(_runs(one) or _ended(one) for one in self._before if one.get("name") == self.primary):
             return PhaseInfo(Phase.RUNNING)
         info = self._waiting(settings, now)
+        if info.phase is Phase.STARTING and any(_runs(one) for one in self._before if one.get("name") == COPILOTS[0]):
+            info = PhaseInfo(Phase.STARTING, "its inputs are fetched")
         created = _time(self._created)
         if info.phase.terminal or not settings.pending_timeout or created is None:
             return info

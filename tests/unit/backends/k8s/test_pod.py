@@ -317,6 +317,9 @@ def test_a_task_among_init_containers_runs_while_its_pod_is_pending() -> None:
     waits = staged("Pending", waiting("PodInitializing"), conditions=SCHEDULED)
     assert read(waits).phase is Phase.STARTING
     assert read(waits, settings=settings).failure is not None
+    fetching = staged("Pending", waiting("PodInitializing"), conditions=SCHEDULED)
+    fetching["status"]["initContainerStatuses"][0]["state"] = {"running": {}}
+    assert read(fetching).reason == "its inputs are fetched"
     assert read(staged("Running", terminated(0), {"running": {}})).phase is Phase.RUNNING
     assert read(staged("Succeeded", terminated(0), terminated(0))).phase is Phase.SUCCEEDED
     assert Pods().log_of(attempt(), runs) == ("a1", "main")
