@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from alula._kits.aio import to_thread
 from alula.admin.desk import Desk
+from alula.admin.paging import Place
 from alula.admin.values import whole
 from alula.compiler.graph import sources
 from alula.engine.codec import read_node
@@ -21,13 +23,32 @@ from alula.engine.plan import Graph, Kind, NodePlan, Policy, compile_plan
 from alula.engine.state import ROOT, NodeState, Values, child, element, index_of, last_id, parent
 from alula.errors import ConversionError, Unknown
 from alula.idl import CompiledWorkflowClosure, LiteralMap, Node
-from alula.store.records import ExecutionRecord
+from alula.store.records import ExecutionRecord, NodeRecord, Page
+from alula.store.store import PageStore
 
 _KEPT = 128
 _LARGE = 128 * 1024
+_NAMED = 1_000
 _INSIDE = re.compile(r"-(\d{1,9})-")
 
 Shape = tuple[CompiledWorkflowClosure, Graph]
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """What lies directly in a node."""
+
+    path: str
+    elements: bool
+    """They are the elements of an array."""
+    paths: tuple[str, ...] = ()
+    """Of all that there can be; empty: too many to name."""
+
+    async def page(self, store: PageStore, execution: int, page: Page) -> Sequence[tuple[Place, NodeRecord]]:
+        """A page of them: looked up by their names if they have some, since an array beside them may have any size."""
+        if self.paths:
+            return await store.page_named(execution, self.paths, page)
+        return await store.page_nodes(execution, self.path, page, elements=self.elements)
 
 
 class Plans:
@@ -102,6 +123,15 @@ class Outline:
             return plan.graph
         shape = await self.made(path)
         return shape[1] if shape is not None else None
+
+    async def below(self, path: str) -> Below:
+        """What lies directly in a node."""
+        plan = await self.plan(path)
+        graph = await self.graph(path) if plan.kind in (Kind.TASK, Kind.WORKFLOW) else None
+        if graph is None or len(graph.nodes) > _NAMED:
+            return Below(path, plan.kind is Kind.ARRAY)
+        ids = [node.id for node in graph.nodes] + ([graph.failure.id] if graph.failure is not None else [])
+        return Below(path, False, tuple(child(path, id) for id in ids))
 
     async def ids(self, paths: Iterable[str]) -> Mapping[str, str]:
         """What clients call nodes."""

@@ -21,7 +21,6 @@ from alula.admin.desk import Desk
 from alula.admin.executions import ended
 from alula.admin.outline import Outline, Plans, outline_of
 from alula.engine.codec import read_node
-from alula.engine.plan import Kind
 from alula.engine.state import ROOT
 from alula.errors import Busy
 from alula.services.errors import status_of
@@ -111,9 +110,9 @@ class _Follower:
         self._record = record
 
     async def _changed(self, outline: Outline) -> list[NodeRecord]:
+        below = await outline.below(self._path)
         page = Page(sort="created_at", descending=False, limit=_NODES)
-        elements = (await outline.plan(self._path)).kind is Kind.ARRAY
-        rows = await self._desk.store.page_nodes(outline.record.id, self._path, page, elements=elements)
+        rows = await below.page(self._desk.store, outline.record.id, page)
         changed = [row for _, row in rows if self._nodes.get(row.path) != row]
         self._nodes.update((row.path, row) for row in changed)
         return changed

@@ -53,9 +53,9 @@ class Metrics:
 
     async def _inside(self, outline: Outline, path: str, depth: int) -> list[Span]:
         """The spans of the nodes directly in one."""
-        elements = (await outline.plan(path)).kind is Kind.ARRAY
+        below = await outline.below(path)
         page = Page(sort="created_at", descending=False, limit=_NODES)
-        rows = await self._desk.store.page_nodes(outline.record.id, path, page, elements=elements)
+        rows = await below.page(self._desk.store, outline.record.id, page)
         nodes = [read_node(row) for _, row in rows]
         ids = await outline.ids(node.path for node in nodes)
         return [await self._node(outline, node, ids[node.path], depth) for node in nodes]

@@ -120,11 +120,10 @@ class Nodes:
     ) -> NodeExecutionList:
         sort = request.sort_by if request.HasField("sort_by") and request.sort_by.key else _OLDEST_FIRST
         page = asked(request.limit, sort_by=sort, text=request.filters, fields=FIELDS, sorts=SORTS)
-        elements = (await outline.plan(inside)).kind is Kind.ARRAY
-        id = outline.record.id
+        id, below = outline.record.id, await outline.below(inside)
 
         async def read(page: Page) -> Sequence[tuple[tuple[str | int, str | int], NodeRecord]]:
-            return await self._desk.store.page_nodes(id, inside, page, elements=elements)
+            return await below.page(self._desk.store, id, page)
 
         rows, token = await page_of(
             read,

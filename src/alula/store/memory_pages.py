@@ -45,6 +45,10 @@ class PagesInMemory(Rows):
         direct = [row for row in rows if not {"/", "["} & set(row.path[len(low) :])]
         return chosen([(row.path, _node_values(row), row) for row in direct], page)
 
+    async def page_named(self, execution: int, paths: Collection[str], page: Page) -> Sequence[tuple[Key, NodeRecord]]:
+        rows = (await self.nodes_at(execution, paths)).values()
+        return chosen([(row.path, _node_values(row), row) for row in rows], page)
+
     async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
         rows = self._at(execution).nodes
         return {path: rows[path] for path in paths if path in rows}

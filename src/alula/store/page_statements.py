@@ -72,11 +72,13 @@ def page_statements(*, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
         find(rest, literal_column("'/'")) == _ZERO,
         find(rest, literal_column("'['")) == _ZERO,
     )
+    named = and_(_n.execution == bindparam("execution"), any_of(_n.path, "paths"))
     whole = [column for column in n.c if column.name != "execution"]
-    for name in ("created_at", "updated_at", "path", "phase"):
-        key = {**_NODE_NUMBERS, **_NODE_TEXTS}[name]
-        yield from orders(f"page_nodes.{name}", select(key.label("key"), *whole).where(inside, here), key, _n.path)
-    yield from tests("page_nodes", _NODE_NUMBERS, _NODE_TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
+    for listing, chosen in (("page_nodes", inside), ("page_named", named)):
+        for name in ("created_at", "updated_at", "path", "phase"):
+            key = {**_NODE_NUMBERS, **_NODE_TEXTS}[name]
+            yield from orders(f"{listing}.{name}", select(key.label("key"), *whole).where(chosen, here), key, _n.path)
+        yield from tests(listing, _NODE_NUMBERS, _NODE_TEXTS, sqlite=sqlite, any_of=any_of, holds=holds)
     yield "nodes_at", select(*whole).where(_n.execution == bindparam("execution"), any_of(_n.path, "paths"))
     e = t.expansions.c
     yield "expanded_at", select(e.path).where(e.execution == bindparam("execution"), any_of(e.path, "paths"))

@@ -49,6 +49,11 @@ class Pages(Access):
         rows = await self._read(lambda connection: listing(connection, "page_nodes", page, page.where, given))
         return [((row[0], row[1]), node_record(row[1:])) for row in rows]
 
+    async def page_named(self, execution: int, paths: Collection[str], page: Page) -> Sequence[tuple[Key, NodeRecord]]:
+        given = {"execution": execution, "paths": list(paths)}
+        rows = await self._read(lambda connection: listing(connection, "page_named", page, page.where, given))
+        return [((row[0], row[1]), node_record(row[1:])) for row in rows]
+
     async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
         rows = await self._read(lambda connection: connection.rows("nodes_at", execution=execution, paths=list(paths)))
         return {row[0]: node_record(row) for row in rows}

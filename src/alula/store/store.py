@@ -185,6 +185,12 @@ class PageStore(Protocol):
         """Nodes directly in a node (the root: the empty path), or the elements of an array, each with its place."""
         ...
 
+    async def page_named(
+        self, execution: int, paths: Collection[str], page: Page
+    ) -> Sequence[tuple[tuple[Plain, Plain], NodeRecord]]:
+        """Of some nodes those that have begun, each with its place."""
+        ...
+
     async def nodes_at(self, execution: int, paths: Collection[str]) -> Mapping[str, NodeRecord]:
         """Those that have begun, by path."""
         ...

@@ -111,6 +111,10 @@ class PageStoreSuite(OpenedStore):
         assert await inside("", Page(descending=False)) == ["n1", "n0-1", "n0"]
         first = await store.page_nodes(claim.execution, "", Page(limit=1))
         assert await inside("", Page(after=first[0][0])) == ["n0-1", "n1"]
+        named = await store.page_named(claim.execution, ["n1", "n0", "n2"], by_path)
+        assert self.paths([row for _, row in named]) == ["n0", "n1"]
+        rest = await store.page_named(claim.execution, ["n1", "n0"], replace(by_path, after=named[0][0]))
+        assert rest == named[1:]
         failed = Condition("phase", "in", ("failed",))
         assert await inside("", replace(by_path, where=(failed,))) == []
 
