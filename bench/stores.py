@@ -116,7 +116,8 @@ def _tools(endpoint: str, *, short: bool) -> Mapping[str, Command]:
 def _compare(table: Table, size: Size, tools: Mapping[str, Command], source: Path, endpoint: str) -> None:
     seconds: dict[tuple[str, str], list[float]] = {}
     for number in range(size.rounds):
-        for tool, command in tools.items():
+        order = list(tools.items())
+        for tool, command in [*order[number % len(order) :], *order[: number % len(order)]]:  # nobody is always first
             copy, uri = source.with_name("copy"), f"s3://box/{tool.split()[0]}-{number}"
             copy.mkdir()
             for way, path in (("up", source), ("down", copy)):
@@ -156,3 +157,4 @@ def _fill(source: Path, size: Size) -> None:
         path = source / f"{number % 16}" / f"{number}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(rng.randbytes((size.big_mib if number < size.big else 1) << 20))
+    os.sync()  # or the first transfer would wait for the disk
