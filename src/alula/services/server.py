@@ -21,6 +21,8 @@ from alula.services.gate import Gate, Listening
 
 log = logging.getLogger(__name__)
 
+_CALLS = 2_000
+"""At a time; who calls beyond it hears RESOURCE_EXHAUSTED."""
 Context = Any
 """`grpc.aio.ServicerContext`, whose stubs are generic over messages."""
 
@@ -46,7 +48,7 @@ async def serving(
     Raises:
         ConfigError: It cannot listen there.
     """
-    server = grpc.aio.server(options=_options(message_bytes))
+    server = grpc.aio.server(options=_options(message_bytes), maximum_concurrent_rpcs=_CALLS)
     by_service: dict[str, dict[str, Any]] = {}
     for rpc in rpcs:
         by_service.setdefault(rpc.service, {})[rpc.name] = grpc.unary_unary_rpc_method_handler(_answering(rpc, gate))
