@@ -75,7 +75,7 @@ def _(entity: PythonTask[..., Any], work: Compilation) -> Identifier:
 @target.register(PythonTask)
 def _(entity: PythonTask[..., Any], work: Compilation, node: Node, into: NodeMessage) -> None:
     into.task_node.reference_id.CopyFrom(reference(entity, work))
-    templates.overrides(node, into.task_node.overrides)
+    templates.overrides(work, node, into.task_node.overrides)
 
 
 @metadata.register(PythonTask)
@@ -263,7 +263,7 @@ def _(entity: ArrayTask[Any], work: Compilation, node: Node, into: NodeMessage) 
     array.bound_inputs.extend(sorted(entity.bound))
     if entity.picks:
         array.node.task_node.reference_id.CopyFrom(reference(entity, work))
-        templates.overrides(node, array.node.task_node.overrides)
+        templates.overrides(work, node, array.node.task_node.overrides)
         return
     target(entity.target, work, node, array.node)
     if isinstance(entity.target, LaunchPlan | ReferenceLaunchPlan):

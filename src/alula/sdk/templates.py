@@ -76,7 +76,7 @@ def array_task(work: Compilation, array: ArrayTask[Any]) -> TaskSpec:
     return TaskSpec(template=template)
 
 
-def overrides(node: Node, into: TaskNodeOverrides) -> None:
+def overrides(work: Compilation, node: Node, into: TaskNodeOverrides) -> None:
     """What a node asks for in place of its task."""
     into.SetInParent()
     over = node.overrides
@@ -86,7 +86,8 @@ def overrides(node: Node, into: TaskNodeOverrides) -> None:
     if extended is not None:
         into.extended_resources.CopyFrom(extended)
     if over.container_image is not None:
-        into.container_image = str(over.container_image)
+        task: Any = node.entity.target if isinstance(node.entity, ArrayTask) else node.entity
+        into.container_image = work.image(over.container_image, task_type(task))
     if over.pod_template is not None:
         into.pod_template.CopyFrom(over.pod_template.to_override())
 
@@ -132,6 +133,11 @@ def metadata(template: TaskTemplate, options: TaskOptions, cache: CacheSettings 
         made.cache_ignore_input_vars.extend(cache.ignored_inputs)
 
 
+def task_type(task: PythonTask[..., Any]) -> str:
+    """Which backend runs it."""
+    return task.plugin.task_type if task.plugin is not None else task.task_type
+
+
 @cache
 def sdk_version() -> str:
     """The version of this package."""
@@ -142,7 +148,7 @@ def _template(work: Compilation, task: PythonTask[..., Any]) -> TaskTemplate:
     options, plugin = task.options, task.plugin
     made = TaskTemplate(
         id=work.id(ResourceType.TASK, task.name),
-        type=plugin.task_type if plugin is not None else task.task_type,
+        type=task_type(task),
         interface=task.interface.message(),
     )
     metadata(made, options, task.cache)

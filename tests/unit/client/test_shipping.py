@@ -45,6 +45,11 @@ def wf(x: int) -> int:
     return gpu(x=plain(x=x))
 
 
+@workflow
+def overridden(x: int) -> int:
+    return plain(x=x).with_overrides(container_image=ImageSpec(base_image="over:1", builder="noop"))
+
+
 def specs_of(entity: object, prefix: Path, shipping: Shipping) -> dict[str, TaskSpec]:
     found = submission(
         entity,  # type: ignore[arg-type]
@@ -94,6 +99,19 @@ def test_other_images_are_another_version(tmp_path: Path) -> None:
     again = specs_of(plain, tmp_path, shipping(tmp_path, python_task=True))
     assert one["plain"].template.id.version != two["plain"].template.id.version
     assert one["plain"] == again["plain"]
+
+
+def test_a_node_may_have_an_image_of_its_own(tmp_path: Path) -> None:
+    found = submission(
+        overridden,
+        project="p",
+        domain="d",
+        place=place_at(str(tmp_path), Objects()),
+        module=__name__,
+        shipping=shipping(tmp_path, python_task=True),
+    )
+    [spec] = found.specs.workflows
+    assert spec.template.nodes[0].task_node.overrides.container_image == "over:1"
 
 
 def test_packages_for_the_start_of_a_container_are_said_in_a_variable(tmp_path: Path) -> None:
