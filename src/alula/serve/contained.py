@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from alula.hosting.registry import Backends, Known
+from alula.hosting.registry import RUNNER, Backends, Known
 
 DOCKER = "docker"
 
@@ -23,7 +23,7 @@ def contained(backends: Mapping[str, Any]) -> Mapping[str, bool]:
     if not found.sections:
         return made
     for known in found.everything():
-        if known.info is not None and found.active(known):
+        if known.info is not None and known.kind != RUNNER and found.active(known):
             for type in known.info.task_types:
                 made.setdefault(type, _has_images(known))
     if found.taker and _has_images(found.known(found.taker)):
