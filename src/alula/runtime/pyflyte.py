@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from alula.data.layout import Attempt
@@ -49,6 +50,9 @@ def run(channel: socket.socket, python: str) -> NoReturn:
     for name in (_ENTRYPOINT, "flytekit.core.array_node_map_task", "flytekit.deck.renderer"):
         import_module(name)
     import_module("flytekit.core.type_engine").TypeEngine.lazy_import_transformers()
+    entrypoint: Any = import_module(_ENTRYPOINT)
+    # Its commands print an empty line first, and nothing else in this way: a silent task is to leave no log.
+    entrypoint.click = SimpleNamespace(**{**vars(entrypoint.click), "echo": lambda *said, **how: None})
 
     def fetch(bundle: str, directory: Path) -> str:
         words = [python, "-P", "-m", "alula.runtime.bundles", bundle, str(directory)]

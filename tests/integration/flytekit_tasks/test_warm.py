@@ -101,6 +101,8 @@ def test_what_a_task_prints_is_its_log(warm: Engine) -> None:
     run = warm.run("double", x=21)
     assert run.outputs == {"o0": 42}
     assert [line.text for line in run.logs() if line.text] == ["doubling 21"]
+    silent = warm.run("nothing")
+    assert not list(Path(warm.config.data_prefix).rglob(f"*{silent.name}*/**/log.txt"))
 
 
 def test_an_abort_ends_all_that_a_task_started(warm: Engine, tmp_path: Path) -> None:
