@@ -24,9 +24,7 @@ def test_an_attempt_writes_below_its_own_prefix_only() -> None:
 def test_files_that_inputs_point_to_may_be_read_at_whatever_depth() -> None:
     nested = literals.collection([literals.blob("s3://a/x"), literals.blob("gs://b/y")])
     plain = packed({"model": {"path": "abfs://c@acc.dfs.core.windows.net/z"}, "n": 1})
-    found = reach(
-        job(files=nested, config=plain, here=literals.blob("/data/file"), web=literals.blob("https://h/f"))
-    )
+    found = reach(job(files=nested, config=plain, here=literals.blob("/data/file"), web=literals.blob("https://h/f")))
     assert found.read == ("abfs://c@acc.dfs.core.windows.net/z", "gs://b/y", "s3://a/x")
 
 
