@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 
@@ -176,3 +177,26 @@ def test_m40_a_task_that_takes_too_long_is_stopped_with_all_that_it_started(
         assert done.code != 0
         assert "longer than" in done.err or "did not end in time" in done.err
     assert docker.containers() == []
+
+
+def test_m40_pods_reach_their_own_objects_alone_with_what_they_are_lent(
+    s3_address: str, bench: Path, document: str
+) -> None:
+    keys = {"region_name": "us-east-1", "aws_access_key_id": "engine", "aws_secret_access_key": "key"}
+    client = boto3.client("s3", endpoint_url=s3_address, **keys)
+    client.create_bucket(Bucket="raw")
+    s3 = {"ENDPOINT": s3_address, "ACCESS_KEY_ID": "engine", "SECRET_ACCESS_KEY": "key", "REGION": "us-east-1"}
+    s3 |= {"ALLOW_HTTP": "true"}
+    more = {f"ALULA__STORAGE__S3__{name}": value for name, value in s3.items()}
+    more |= {"ALULA__DATA": "s3://raw/data", "ALULA__BACKENDS__K8S__LEND_STORAGE": "true"}
+    with cluster(bench, **more) as (way, node):
+        done = way.run(bench, "shell", "--inputs-file", document, "-o", "json")
+        assert done.code == 0, done.err
+        found = json.loads(done.out)
+        assert found["file"]["path"].startswith("s3://raw/data/")
+        at = found["file"]["path"].removeprefix("s3://raw/")
+        assert client.get_object(Bucket="raw", Key=at)["Body"].read() == (bench / "mirror.c").read_bytes()
+        download, task, upload = node.environs
+        assert download["AWS_SESSION_TOKEN"]
+        assert download["AWS_ACCESS_KEY_ID"] == upload["AWS_ACCESS_KEY_ID"] != "engine"
+        assert not [name for name in task if name.startswith("AWS_")]

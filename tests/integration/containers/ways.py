@@ -107,6 +107,8 @@ class Node:
         self._server, self._paths = server, dict(paths)
         self.started: list[str] = []
         """The names of containers that ran, in their order."""
+        self.environs: list[dict[str, str]] = []
+        """Their variables."""
         Kubelet(server, lambda kubelet, pod: threading.Thread(target=self._live, args=[pod], daemon=True).start())
 
     def _live(self, pod: Manifest) -> None:
@@ -130,7 +132,9 @@ class Node:
         words = [_moved(word, paths) for word in (*container["command"], *container.get("args", ()))]
         environ = {one["name"]: _moved(one["value"], paths) for one in container.get("env", ()) if "value" in one}
         program = [*_COPILOT, *words[1:]] if words[0] == "alula-copilot" else words
-        done = subprocess.run(program, env={**os.environ, **environ}, capture_output=True, check=False, timeout=60)
+        self.environs.append(environ)
+        around = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        done = subprocess.run(program, env={**around, **environ}, capture_output=True, check=False, timeout=60)
         message = Path(_moved(container.get("terminationMessagePath", "/none"), paths))
         said = message.read_text() if message.is_file() else ""
         if said:
@@ -164,11 +168,15 @@ def _moved(word: str, paths: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def cluster(bench: Path) -> Iterator[tuple[Way, Node]]:
-    """`alula run` with pods, in a directory with settings of its own."""
+def cluster(bench: Path, **more: str) -> Iterator[tuple[Way, Node]]:
+    """`alula run` with pods.
+
+    Args:
+        more: Variables, beside those that name the cluster.
+    """
     with kube_server() as server:
         server.namespace("alula")
         node = Node(server, {"/app": str(bench)})
         settings = {"URL": server.url, "TOKEN": server.token, "NAMESPACE": "alula", "COPILOT_IMAGE": "alula:1"}
         environ = {f"ALULA__BACKENDS__K8S__{name}": value for name, value in settings.items()}
-        yield Way(("run",), environ=environ), node
+        yield Way(("run",), environ={**environ, **more}), node
