@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -25,10 +26,12 @@ from alula.sdk.docs import description
 from alula.sdk.dynamic import DynamicTask
 from alula.sdk.eager import EagerTask
 from alula.sdk.graph import Node
+from alula.sdk.image import Image, ImageConfig
 from alula.sdk.image_spec import RUNTIME_PACKAGES, ImageSpec
 from alula.sdk.instance import InstanceTask
 from alula.sdk.map import ArrayTask
 from alula.sdk.options import TaskOptions
+from alula.sdk.resolver import entity_of
 from alula.sdk.resources import to_message as resources_message
 from alula.sdk.secrets import security_context
 from alula.sdk.task import PythonTask
@@ -175,7 +178,7 @@ def _place(work: Compilation, task: PythonTask[..., Any], template: TaskTemplate
         args=["alula-fast-execute", "--additional-distribution", bundle, "--", *args] if bundle else args,
         resources=resources_message(options.requests, options.limits, options.resources),
     )
-    added = {PASSED_ON: work.settings.packed()} if isinstance(task, DynamicTask) else {}
+    added = {PASSED_ON: _passed_on(work, task)} if isinstance(task, DynamicTask) else {}
     if isinstance(options.container_image, ImageSpec) and options.container_image.runtime_packages:
         added[RUNTIME_PACKAGES] = " ".join(options.container_image.runtime_packages)
     for key, value in {**work.settings.env, **(options.environment or {}), **added}.items():
@@ -185,6 +188,27 @@ def _place(work: Compilation, task: PythonTask[..., Any], template: TaskTemplate
         return
     template.k8s_pod.CopyFrom(options.pod_template.to_pod(container))
     template.config["primary_container_name"] = options.pod_template.primary_container_name
+
+
+def _passed_on(work: Compilation, task: DynamicTask[..., Any]) -> str:
+    """The settings for what a dynamic task will make, with images of what it may call: none is built in a container.
+
+    Those are its hints, and where its code is sent along also the tasks of its module.
+    """
+    settings = work.settings
+    near = list(task.fn.__globals__.values()) if settings.processes or settings.bundle is not None else []
+    images: dict[str, Image] = {}
+    for value in [*task.hints, *near]:
+        found = entity_of(value)
+        if isinstance(found, PythonTask) and isinstance(spec := found.options.container_image, ImageSpec):
+            kind = task_type(found)
+            if settings.in_container(kind):
+                images[spec.id] = Image.look_up_image_info(spec.id, work.image(spec, kind), True)
+    if images:
+        config = settings.image_config or ImageConfig()
+        config = replace(config, images=[*(config.images or ()), *images.values()])
+        settings = replace(settings, image_config=config)
+    return settings.packed()
 
 
 def _loader(work: Compilation, task: PythonTask[..., Any]) -> list[str]:

@@ -13,6 +13,8 @@ from alula.config import Config
 from alula.data.stores import Objects
 from alula.errors import ConfigError
 from alula.idl.admin import TaskSpec
+from alula.runtime.surroundings import settings
+from alula.sdk.compiler import PASSED_ON
 from alula.sdk.local import place_at
 from alula.serve.code import Code
 
@@ -29,7 +31,10 @@ def gpu(x: int) -> int:
     return x
 
 
-@task(container_image=ImageSpec(name="late", base_image="b:1", builder="noop", runtime_packages=["a==1", "b"]))
+LATE = ImageSpec(name="late", base_image="b:1", builder="noop", runtime_packages=["a==1", "b"])
+
+
+@task(container_image=LATE)
 def late(x: int) -> int:
     return x
 
@@ -118,6 +123,17 @@ def test_packages_for_the_start_of_a_container_are_said_in_a_variable(tmp_path: 
     specs = specs_of(late, tmp_path, shipping(tmp_path, python_task=True))
     environ = {pair.key: pair.value for pair in specs["late"].template.container.env}
     assert environ["_F_RUNTIME_PACKAGES"] == "a==1 b"
+
+
+def test_dynamic_tasks_know_the_images_of_what_they_may_call(tmp_path: Path) -> None:
+    specs = specs_of(made, tmp_path, shipping(tmp_path, python_task=True))
+    [passed] = [pair.value for pair in specs["made"].template.container.env if pair.key == PASSED_ON]
+    found = settings({PASSED_ON: passed}, place_at(str(tmp_path), Objects()))
+    assert found.image_config is not None
+    assert found.image_config.resolve(LATE, builds=False) == "b:1"
+    assert found.image_config.resolve(None) == IMAGES["default"]
+    assert found.bundle is not None
+    assert found.in_container("python-task")
 
 
 def test_a_task_without_any_image_says_what_to_do(tmp_path: Path) -> None:
