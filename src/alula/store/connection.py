@@ -36,9 +36,13 @@ Use = tuple[PoolRecord | None, Mapping[str, int]]
 
 
 class News:
-    """What a transaction does that others want to know of."""
+    """What a transaction does that others want to know of, and what it has found out."""
 
     def __init__(self) -> None:
+        self.now = 0
+        """When the first execution was created in it; 0: none was."""
+        self.closures: set[str] = set()
+        """Those that are there, and stay until it is over."""
         self.executions: dict[int, None] = {}
         self.any = False
         """It may be any execution."""

@@ -199,11 +199,11 @@ def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[Exe
         if new.limited:
             see_limit(connection, new)
         _keep_closure(connection, digest, new.closure)
-        made = connection.rows("execution_insert", **execution_values(new, digest, connection.now()))
-        there = connection.one("execution_named", **key)
-        assert there is not None  # made, or found to be made by another engine
-        if made:
-            record = execution_record(there)
+        news = connection.news
+        news.now = news.now or connection.now()  # asked for once, however many are created together
+        made = connection.one("execution_insert", **execution_values(new, digest, news.now))
+        if made is not None:
+            record = execution_record(made)
             connection.insert("signal", [(record.id, signal, value) for signal, value in new.signals.items()])
             for body in new.notices:
                 connection.rows("notice_insert", execution=record.id, body=body, due=0)
@@ -211,6 +211,8 @@ def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[Exe
                 take_slot(connection, new, record.id)
             connection.news.executions[record.id] = None
             return record, True
+        there = connection.one("execution_named", **key)
+        assert there is not None  # it was made by another engine
     record = execution_record(there)
     if record.fingerprint != new.fingerprint:
         raise NameTaken(
@@ -223,5 +225,9 @@ def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[Exe
 
 def _keep_closure(connection: Connection, digest: str, closure: bytes) -> None:
     """See to it that a closure is there, and stays until the transaction is over."""
+    known = connection.news.closures
+    if digest in known:
+        return
     while not connection.rows("closure_known", digest=digest):
         connection.rows("closure_insert", digest=digest, closure=closure)
+    known.add(digest)

@@ -176,3 +176,4 @@ def _delete(connection: Connection, execution: int) -> None:
         connection.rows(f"delete_{table}", execution=execution)
     connection.rows("closure_lock", digest=closure)
     connection.rows("closure_delete", digest=closure)
+    connection.news.closures.discard(closure)

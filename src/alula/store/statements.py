@@ -148,7 +148,7 @@ class Book:
         yield "closure_insert", self._keep(t.closures)
         given: dict[str, Any] = {column.name: bindparam(column.name) for column in x.c if column.name != "id"}
         made = self.insert(x).values(**given).on_conflict_do_nothing(index_elements=["project", "domain", "name"])
-        yield "execution_insert", made.returning(x.c.id)
+        yield "execution_insert", made.returning(*x.c)
 
     def _claims(self) -> Named:
         x, o = t.executions, t.owners
