@@ -28,7 +28,9 @@ class Refusal:
     @classmethod
     def of(cls, text: str) -> Refusal:
         line = " ".join(text.split())
-        shown, _, _ = line.partition(" Debug source:")
+        shown, _, inside = line.partition(" Debug source:")
+        if _NO_ROOTS in inside:
+            shown = _NO_ROOTS
         status = re.search(r"status code: (\d{3})", shown) or re.search(r"\(code: (\d{3})\)", shown)
         retries = re.search(r"after (\d+) retries", shown)
         return cls(
@@ -48,6 +50,7 @@ class Refusal:
         return f" ({said}{f'; tried {self.retries + 1} times' if self.retries else ''})" if said else ""
 
 
+_NO_ROOTS = "No CA certificates were loaded from the system"
 _NOISE = re.compile(r"Generic \w+ error: |Error performing [A-Z]+ \S+ in [^ ,]+(, after [^-]*)? - ")
 
 
@@ -132,6 +135,11 @@ _KINDS: Sequence[_Kind] = (
         _says("operation timed out", "Timeout"),
         "the store did not answer in time at {uri}",
         "try again, or raise `[storage] timeout`",
+    ),
+    _Kind(
+        _says(_NO_ROOTS),
+        "the store of {uri} cannot be reached by TLS",
+        "install certificates in this image (apt-get install ca-certificates), or name a file of them: SSL_CERT_FILE",
     ),
     _Kind(
         _says("error sending request", "HTTP error"),

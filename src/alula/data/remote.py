@@ -31,6 +31,8 @@ else:
     stores = lazy.module("obstore.store")
 
 _PIECE_BYTES = 16 * 1024 * 1024
+_STATIC = {"access_key_id", "skip_signature", "bearer_token", "account_key", "sas_key"}
+"""Keys with which a store asks nobody else who we are."""
 _MOST_PIECES = 9_000
 """S3 takes at most 10,000 parts for one object."""
 
@@ -173,10 +175,16 @@ class Remote:
                 where=f"[storage.{self._scheme}]",
                 fix="write it as http://host:port or https://host",
             )
+        plain = address.startswith("http://")
+        if plain and self._scheme == "gs":  # an emulator takes any token, and the library would ask for a real one
+            options.setdefault("bearer_token", "anonymous")
         client: ClientConfig = {
             "timeout": timedelta(seconds=settings.timeout_seconds),
             "connect_timeout": timedelta(seconds=settings.connect_seconds),
-            "allow_http": address.startswith("http://"),
+            "allow_http": plain,
+            # Nothing is encrypted then, and small images have no certificates for the library to begin with. Identities
+            # of machines and workloads may be looked up elsewhere, by TLS.
+            "allow_invalid_certificates": plain and not options.keys().isdisjoint(_STATIC),
         }
         retry: RetryConfig = {
             "max_retries": settings.retries,
@@ -187,10 +195,6 @@ class Remote:
             options = {"region": "us-east-1"} | options if address else options
             return stores.S3Store(bucket, client_options=client, retry_config=retry, **options)
         if self._scheme == "gs":
-            if address.startswith(
-                "http://"
-            ):  # an emulator, which takes any token; the library would ask for a real one
-                options.setdefault("bearer_token", "anonymous")
             return stores.GCSStore(bucket, client_options=client, retry_config=retry, **options)
         container, _, host = bucket.partition("@")  # abfs://container@account.dfs.core.windows.net/key
         if host:

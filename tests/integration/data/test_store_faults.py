@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -169,3 +172,17 @@ def test_a_server_that_is_gone_is_named_with_its_address(s3: Mapping[str, str]) 
             with pytest.raises(DataError, match=f"the store of {uri} cannot be reached") as caught:
                 run(objects.read(uri))
             assert address in caught.value.fix
+
+
+def test_a_small_image_without_certificates_says_so_where_it_needs_them(s3: Mapping[str, str], uri: str) -> None:
+    program = "import sys; from alula._kits.bridge import run; from alula.data.stores import Objects\n"
+    program += "run(Objects().write(sys.argv[1], b'1'))"
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    environ = {**os.environ, **keys, "SSL_CERT_FILE": "/nothing", "SSL_CERT_DIR": "/nothing"}
+    command = [sys.executable, "-c", program, uri]
+    plain = {**environ, "AWS_ENDPOINT_URL": s3["endpoint"]}
+    assert subprocess.run(command, env=plain, check=False).returncode == 0
+    encrypted = {**environ, "AWS_ENDPOINT_URL": "https://127.0.0.1:1"}
+    done = subprocess.run(command, env=encrypted, capture_output=True, text=True, check=False)
+    assert "cannot be reached by TLS (No CA certificates were loaded from the system)" in done.stderr
+    assert "apt-get install ca-certificates" in done.stderr
