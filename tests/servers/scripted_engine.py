@@ -186,7 +186,7 @@ class ScriptedEngine:
     async def tail(self, name: str, lines: int) -> str:
         return self.script.log.get(name, b"").decode()
 
-    async def logs(self, name: str, write: Callable[[bytes], object]) -> None:
+    async def logs(self, name: str, write: Callable[[bytes], object], *, follow: bool = True) -> None:
         write(self.script.log.get(name, b""))
 
     async def stop(self, name: str, grace_seconds: float) -> None:

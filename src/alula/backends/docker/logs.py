@@ -96,7 +96,7 @@ class Logs:
         with tempfile.TemporaryDirectory(prefix="alula-log-") as made:
             path = Path(made, "log.txt")
             with await to_thread(_opened, path) as out:
-                await self._engine.logs(name, out.write)
+                await self._engine.logs(name, out.write, follow=False)
             if await to_thread(os.path.getsize, path):
                 await self._objects().upload(path, uri)
 

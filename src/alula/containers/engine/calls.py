@@ -81,8 +81,12 @@ class Engine(Protocol):
         """The last lines of a container's output; empty if there are none, or no such container."""
         ...
 
-    async def logs(self, name: str, write: Callable[[bytes], object]) -> None:
-        """Write all that a container prints, from its beginning on; returns when it has ended."""
+    async def logs(self, name: str, write: Callable[[bytes], object], *, follow: bool = True) -> None:
+        """Write all that a container has printed, from its beginning on; if followed, until it has ended.
+
+        Engines lose the end of what they follow, or wait for more of it, where the container ends meanwhile: of one
+        that has ended ask for the log without that.
+        """
         ...
 
     async def stop(self, name: str, grace_seconds: float) -> None:

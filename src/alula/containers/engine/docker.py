@@ -228,10 +228,10 @@ class DockerEngine:
             return ""
         return b"".join(got).decode(errors="replace")
 
-    async def logs(self, name: str, write: Callable[[bytes], object]) -> None:
-        wanted = {"stdout": True, "stderr": True, "follow": True}
+    async def logs(self, name: str, write: Callable[[bytes], object], *, follow: bool = True) -> None:
+        wanted = {"stdout": True, "stderr": True, "follow": follow}
         async with self._response(
-            f"containers/{name}/logs", "GET", wanted, f"follow the log of {name}", endless=True
+            f"containers/{name}/logs", "GET", wanted, f"read the log of {name}", endless=follow
         ) as response:
             async for piece in _frames(response.content):
                 write(piece)
