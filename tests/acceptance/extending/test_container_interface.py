@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.images.conftest import Place
 from tests.servers.docker import BUSYBOX
 
+pytestmark = pytest.mark.timeout(300)  # several commands with containers each
 PROGRAM = f'''
 from alula import ContainerTask, kwtypes, task, workflow
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.images.conftest import Place
 from tests.servers.images import ALULA
 
+pytestmark = pytest.mark.timeout(300)  # several commands with containers each
 TYPE = '''
 import tempfile
 from pathlib import Path

@@ -15,7 +15,7 @@ from tests.servers.docker import Docker
 from tests.servers.fixtures import docker as docker
 from tests.servers.images import alula_image, python_image, tables_image
 
-_SECONDS = 90
+_SECONDS = 240
 
 
 @pytest.fixture(scope="session")

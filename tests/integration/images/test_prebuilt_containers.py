@@ -14,6 +14,7 @@ from tests.servers.docker import Docker
 from tests.servers.fixtures import postgres as postgres
 from tests.servers.fixtures import postgres_url as postgres_url
 
+pytestmark = pytest.mark.timeout(300)  # several commands with containers each
 PROGRAM = """
 import pandas as pd
 from alula import Secret, SQLite3Config, SQLite3Task, kwtypes, task, workflow

@@ -6,9 +6,12 @@ import gzip
 import io
 import tarfile
 
+import pytest
+
 from tests.integration.images.conftest import Place
 from tests.servers.images import ALULA, PYTHON
 
+pytestmark = pytest.mark.timeout(300)  # several commands with containers each
 FLOWS = f'''
 import os, sys
 from pathlib import Path
