@@ -12,8 +12,11 @@ from alula.errors import CallError
 from alula.idl import admin
 
 if TYPE_CHECKING:
+    import zoneinfo
+
     import croniter  # type: ignore[import-untyped]
 else:
+    zoneinfo = lazy.module("zoneinfo")
     croniter = lazy.module("croniter")  # 30 ms that only a program with a cron schedule pays
 
 ALIASES = frozenset(
@@ -22,6 +25,7 @@ ALIASES = frozenset(
 )
 """Words that stand for a schedule. Source: flyteidl admin/schedule.proto, CronSchedule."""
 
+_ZONE = re.compile(r"(?:CRON_)?TZ=(\S+)\s+")
 _OFFSET = re.compile(
     r"[-+]?P(?=.)([-+]?\d+Y)?([-+]?\d+M)?([-+]?\d+W)?([-+]?\d+D)?(T(?=.)([-+]?\d+H)?([-+]?\d+M)?([-+]?[\d.,]+S)?)?"
 )
@@ -29,10 +33,11 @@ _OFFSET = re.compile(
 
 @dataclass(frozen=True)
 class CronSchedule:
-    """Start at times of the calendar, in UTC: `CronSchedule(schedule="0 9 * * 1-5")`.
+    """Start at times of the calendar: `CronSchedule(schedule="0 9 * * 1-5")`.
 
     Args:
-        schedule: Minute, hour, day of month, month, day of week; or a word such as `@daily`.
+        schedule: Minute, hour, day of month, month, day of week; or a word such as `@daily`. In UTC, unless the server
+            is set otherwise, or it says its zone: `CRON_TZ=Europe/Berlin 0 9 * * 1-5`.
         kickoff_time_input_arg: The workflow's input that gets the time of the start.
         offset: An ISO 8601 duration by which the start is moved.
 
@@ -115,6 +120,13 @@ def _cron_fault(schedule: object) -> str:
     """What is wrong with a schedule; empty if nothing is."""
     if not isinstance(schedule, str):
         return "is not a str"
+    zone = _ZONE.match(schedule)
+    if zone is not None:
+        try:
+            zoneinfo.ZoneInfo(zone[1])
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return f"names no time zone: {zone[1]!r}"
+        schedule = schedule[zone.end() :]
     if schedule.lower() in ALIASES:
         return ""
     fields = len(schedule.split())

@@ -40,7 +40,8 @@ _DEADLINE = 20.0
 """Seconds for telling one; less than the lease."""
 _AT_A_TIME = 8
 _MANY = 100
-_REFRESH = 5.0
+_REFRESH, _PAUSE = 5.0, 0.5
+"""Seconds after which it is looked again without news, and at the earliest: a busy server has news all the time."""
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
 
 
@@ -78,6 +79,7 @@ class Notices:
                         await self._news.wait()
                 except TimeoutError:
                     continue
+                await asyncio.sleep(_PAUSE)
 
     async def round(self) -> int:
         """Tell those who are to be told now; gives how many that were."""

@@ -50,6 +50,7 @@ def test_words_stand_for_schedules(alias: str) -> None:
         ("0 9 * *", "has 4 fields, not 5"),
         ("0 0 9 * * *", "has 6 fields, not 5"),
         ("60 * * * *", "is not valid"),
+        ("CRON_TZ=Mars/Olympus 0 9 * * *", "names no time zone"),
         ("0 0 31 2 *", "is not valid"),
         ("@reboot", "has 1 fields"),
         ("a b c d e", "is not valid"),
@@ -88,3 +89,8 @@ def test_no_pace_changes_on_the_wire(minutes: int) -> None:
     rate = FixedRate(timedelta(minutes=minutes)).to_message().rate
     size = {admin.FixedRateUnit.MINUTE: 1, admin.FixedRateUnit.HOUR: 60, admin.FixedRateUnit.DAY: 1440}[rate.unit]
     assert rate.value * size == minutes
+
+
+def test_a_schedule_may_say_its_zone() -> None:
+    made = CronSchedule(schedule="CRON_TZ=Europe/Berlin 0 9 * * *").to_message()
+    assert made.cron_schedule.schedule == "CRON_TZ=Europe/Berlin 0 9 * * *"
