@@ -236,6 +236,11 @@ class DockerEngine:
             async for piece in _frames(response.content):
                 write(piece)
 
+    async def wait(self, name: str) -> None:
+        """Return when a container has ended, however long that takes."""
+        async with self._response(f"containers/{name}/wait", "POST", {}, f"wait for {name}", endless=True) as response:
+            await response.read()
+
     async def stop(self, name: str, grace_seconds: float) -> None:
         wanted = {"t": max(0, round(grace_seconds))}
         try:
@@ -256,7 +261,7 @@ class DockerEngine:
         except _Conflict as exc:
             if "in progress" not in exc.what:
                 return False
-            await self._until_gone(name)
+            await _until_gone(self, name)
         return True
 
     async def events(self, label: str) -> AsyncIterator[Event | None]:
@@ -267,18 +272,6 @@ class DockerEngine:
                 found = json.loads(line)
                 about = (found.get("Actor") or {}).get("Attributes") or {}
                 yield Event(str(found.get("Action", "")), str(about.get("name", "")))
-
-    async def _until_gone(self, name: str) -> None:
-        """Wait for a removal that somebody else has begun."""
-        pause, end = 0.02, asyncio.get_running_loop().time() + _GONE_SECONDS
-        while asyncio.get_running_loop().time() < end:
-            try:
-                await self.inspect(name)
-            except RemoteNotFound:
-                return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, 0.5)
-        raise RemoteError(f"container {name} is still there, though the engine says that it removes it")
 
     # --- requests ---
 
@@ -332,6 +325,19 @@ class DockerEngine:
 
 class _Conflict(RemoteError):
     """There is something of that name, or it is in a state in which that cannot be done."""
+
+
+async def _until_gone(engine: DockerEngine, name: str) -> None:
+    """Wait for a removal that somebody else has begun."""
+    pause, end = 0.02, asyncio.get_running_loop().time() + _GONE_SECONDS
+    while asyncio.get_running_loop().time() < end:
+        try:
+            await engine.inspect(name)
+        except RemoteNotFound:
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 0.5)
+    raise RemoteError(f"container {name} is still there, though the engine says that it removes it")
 
 
 def _boot_id() -> str:

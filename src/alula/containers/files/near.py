@@ -12,6 +12,7 @@ from typing import BinaryIO
 from alula._kits.aio import to_thread
 from alula._kits.units import quantity
 from alula.containers.engine import archives, registries, where
+from alula.containers.engine.attending import attended
 from alula.containers.engine.calls import Engine
 from alula.containers.engine.docker import DockerEngine
 from alula.containers.engine.records import Spec
@@ -76,7 +77,7 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
                 await _made(engine, _spec(name, made, template, call))
                 await engine.put(name, archive)
                 await engine.start(name)
-                await engine.logs(name, call.show)
+                await attended(engine, name, call.show)
                 folder = await _taken(engine, name, inside, Path(scratch, "outputs"))
                 await _check(engine, name, template, folder)
                 return await take_out(objects, template, folder, files.raw)
