@@ -38,6 +38,8 @@ JOB = ContainerTask(
     secret_requests=[Secret(group="db", key="pw", mount_requirement=Secret.MountType.FILE)],
 )
 
+PLAIN = ContainerTask(name="plain", image="tool:1", command=["tool"])
+
 
 def attempt(tmp_path: Path, entity: ContainerTask = JOB) -> Task:
     inputs = {"x": literals.integer(4)} if entity is JOB else {}
@@ -143,7 +145,7 @@ async def test_an_image_is_pulled_once_for_all_and_those_who_wait_are_told(tmp_p
     script = Script(registry=["tool:1"])
     script.slow_pull = asyncio.Event()
     async with plugin(script, patience=0.01) as docker:
-        task = attempt(tmp_path)
+        task = attempt(tmp_path, PLAIN)
         for _ in range(2):
             with pytest.raises(NotReady, match="tool:1 is being pulled"):
                 await docker.create(task)
