@@ -74,7 +74,7 @@ class Containers(Remote):
 
 class DockerHarness(ScriptedHarness):
     pace = 300
-    seconds = 15
+    seconds = 25
     aborts_within = timedelta(seconds=10)
 
     def __init__(self, engine: servers.Docker) -> None:
