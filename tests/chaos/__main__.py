@@ -20,13 +20,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=200, help="kills in all, at random moments")
     parser.add_argument("--seed", type=int, default=0, help="what the random moments follow from")
-    parser.add_argument("--short", action="store_true", help="about a minute: few cycles, and each fourth label")
+    parser.add_argument("--short", action="store_true", help="about a minute: few cycles, and each sixth label")
     parser.add_argument("--only", choices=["sqlite", "postgres", "jobs"], help="one of the parts")
     given = parser.parse_args()
     if given.short:
-        given.cycles = 20
+        given.cycles = 12
     faults = []
-    wanted = WORKERS[::4] if given.short else WORKERS
+    wanted = WORKERS[::6] if given.short else WORKERS
     if given.only in (None, "jobs"):
         faults += _jobs(given.short)
     if given.only in (None, "sqlite"):

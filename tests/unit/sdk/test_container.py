@@ -48,7 +48,7 @@ def test_a_call_asks_the_engine_that_is_named_and_says_when_that_does_not_answer
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    with pytest.raises(RemoteError, match="none.sock"):
+    with pytest.raises(RemoteError, match=r"none\.sock"):
         count(source=File(__file__), least=1)
 
 

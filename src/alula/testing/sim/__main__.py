@@ -20,7 +20,7 @@ _CHUNKS_PER_PROCESS = 40
 @click.option("--first", default=0, show_default=True, help="The first seed.")
 @click.option("--jobs", default=1, show_default=True, help="How many processes to use.")
 @click.option("--seconds", default=0.0, help="Begin nothing new after so many seconds; 0: no limit.")
-@click.option("--short", is_flag=True, help="As `--seconds 60`.")
+@click.option("--short", is_flag=True, help="As `--seconds 25`.")
 @click.option("--seed", type=int, help="Live through this one only, and print its log.")
 def main(seeds: int, first: int, jobs: int, seconds: float, short: bool, seed: int | None) -> None:
     """Simulate the engine under faults, seed after seed. The exit code is 1 if something was wrong."""
@@ -28,7 +28,7 @@ def main(seeds: int, first: int, jobs: int, seconds: float, short: bool, seed: i
         _show(seed)
         return
     began, total = time.monotonic(), Tally()
-    limit = seconds or (60.0 if short else float("inf"))
+    limit = seconds or (25.0 if short else float("inf"))
     with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=_CHUNKS_PER_PROCESS) as pool:
         said = began
         for tally in pool.imap_unordered(live_through, chunks(first, seeds)):
