@@ -98,5 +98,5 @@ class Conformance(Harness):
 
 
 def test_every_fault_at_each_call_leaves_one_job_at_most_and_none_in_the_end() -> None:
-    report = verify(Conformance(), pairs=0)
+    report = verify(Conformance(), pairs=0, seconds=8)  # `alula plugin verify` takes its time, and tries all
     assert report.grade == "A", report.text()
