@@ -15,6 +15,7 @@ from alula.data.bundle import pack
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
 from alula.errors import ConfigError
+from alula.sdk.compiler import ALWAYS_CONTAINED
 from alula.sdk.image import Image, ImageConfig
 from alula.sdk.serialize import SerializationSettings
 from alula.serve.code import Code
@@ -69,7 +70,7 @@ class Shipping:
     @property
     def needed(self) -> bool:
         """Whether any Python task may run in a container."""
-        return any(self.contained.values())
+        return any(there for kind, there in self.contained.items() if kind not in ALWAYS_CONTAINED)
 
     def into(self, settings: SerializationSettings, code: Code) -> SerializationSettings:
         """Settings for the registration of a program, with what its containers need.

@@ -62,7 +62,9 @@ class SerializationSettings:
 
     def in_container(self, task_type: str) -> bool:
         """Whether tasks of a type run in containers of their images."""
-        return not self.processes or self.contained.get(task_type, self.contained.get("", False))
+        if not self.processes or task_type in ALWAYS_CONTAINED:
+            return True
+        return self.contained.get(task_type, self.contained.get("", False))
 
     def packed(self) -> str:
         """The settings as `PASSED_ON` carries them: JSON, gzip, base64, always the same for the same settings."""
@@ -75,6 +77,10 @@ class SerializationSettings:
             content["fast_serialization_settings"] = {"enabled": True, "distribution_location": self.bundle()}
         text = json.dumps(content, sort_keys=True)
         return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+ALWAYS_CONTAINED = frozenset({"raw-container", "container"})
+"""Types of task that are nothing but a container, so that no code of ours is in them."""
 
 
 class Compilation:

@@ -182,3 +182,10 @@ def test_images_by_name_are_found_by_tasks() -> None:
     assert found.resolve("{{.image.gpu}}") == "localhost:5000/gpu:7"
     assert found.default_image is None
     assert image_config({}) is None
+
+
+def test_settings_of_plugins_that_run_no_python_change_no_version(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    sections = [{}, {"slurm": {"timeout": 3.0}}, {"docker": {}}]
+    shipping = [Shipping.of(Config(home=tmp_path, data=home, backends=one)) for one in sections]
+    assert [one.needed for one in shipping] == [False, False, False]
