@@ -18,9 +18,10 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 LEFT_OUT := .cache/left-out
 CODE = $(wildcard src tests examples bench)
-SLOW_TESTS = $(wildcard tests/integration tests/acceptance tests/conformance tests/sim tests/typing)
-TESTS = $(PY) -m pytest -n $(JOBS) --dist loadfile
-JOBS := 2
+# Those that take long and wait most come first, so that no process is left alone with them in the end.
+SLOW_TESTS = $(wildcard tests/integration/flytekit_tasks tests/integration/services tests/conformance tests/typing tests/acceptance tests/sim tests/integration)
+TESTS = $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+JOBS := 3
 PIP = $(PY) -m pip --disable-pip-version-check install -qq --no-compile
 
 
@@ -67,7 +68,7 @@ check: $(VENV)/.all
 	ALULA_LEFT_OUT=$(LEFT_OUT) $(TESTS) $(wildcard tests/unit) tests/meta
 
 test: check
-	ALULA_LEFT_OUT=$(LEFT_OUT) ALULA_VERIFY_SECONDS=8 $(TESTS) $(SLOW_TESTS)
+	ALULA_LEFT_OUT=$(LEFT_OUT) ALULA_VERIFY_SECONDS=5 $(TESTS) $(SLOW_TESTS)
 	@if test -s $(LEFT_OUT); then echo "Could not run here, and why:"; sort -u $(LEFT_OUT); \
 	  else echo "Everything ran; nothing was left out."; fi
 
@@ -75,7 +76,7 @@ verify: $(VENV)/.all
 	$(TESTS) tests/conformance/plugins
 
 docs: $(VENV)/.all
-	$(PY) -m pytest tests/docs
+	ALULA_VERIFY_SECONDS=5 $(PY) -m pytest tests/docs
 
 bench: $(VENV)/.all
 	@$(BENCH)
