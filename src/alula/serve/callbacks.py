@@ -7,11 +7,6 @@ has the key can check it, and to use it twice does no harm: an attempt that is w
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 import os
 import secrets
 from contextlib import suppress
@@ -19,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alula._kits.clock import Clock
+from alula._kits.seals import Seal
 from alula.config import CallbacksConfig
 from alula.errors import ConfigError, Unknown
 from alula.plugin.runner import AttemptId
@@ -29,6 +25,7 @@ PATH = "/callbacks"
 _LEAST_SECRET = 16
 """Characters of a key that somebody chose."""
 _LONGEST_TOKEN = 2048
+_PURPOSE = b"alula-callback-1"
 _FILE = "callbacks.key"
 
 
@@ -43,27 +40,21 @@ class Signer:
     def token(self, id: AttemptId) -> str:
         ends = int(self.clock.now().timestamp() + self.lifetime_seconds)
         parts = [id.store, id.project, id.domain, id.execution, id.path, id.number, ends]
-        said = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
-        return f"{_text(said)}.{_text(self._seal(said))}"
+        return self._seal.token(parts)
 
     def read(self, token: str) -> AttemptId | None:
         """The attempt that a token is for; None: it is none of ours, or its time is over."""
-        said, _, seal = token.partition(".")
-        if len(token) > _LONGEST_TOKEN:
+        said = self._seal.read(token)
+        if said is None:
             return None
-        try:
-            content, sealed = _bytes(said), _bytes(seal)
-        except (ValueError, binascii.Error):
-            return None
-        if not hmac.compare_digest(self._seal(content), sealed):
-            return None
-        store, project, domain, execution, path, number, ends = json.loads(content)
+        store, project, domain, execution, path, number, ends = said
         if self.clock.now().timestamp() >= ends:
             return None
         return AttemptId(project, domain, execution, path, number, store)
 
-    def _seal(self, content: bytes) -> bytes:
-        return hmac.digest(self.key, b"alula-callback-1\0" + content, hashlib.sha256)
+    @property
+    def _seal(self) -> Seal:
+        return Seal(self.key, _PURPOSE, _LONGEST_TOKEN)
 
 
 @dataclass(slots=True)
@@ -153,11 +144,3 @@ def own_key(path: Path) -> bytes:
             "a key that signs links is damaged", where=str(path), fix="delete the file: a new one is made"
         )
     return key
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -6,18 +6,14 @@ and any replica that has the key can serve it.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alula._kits.clock import Clock
+from alula._kits.seals import Seal
 
 PATH = "/objects"
-_LONGEST_TOKEN = 4096
+_PURPOSE = b"alula-object-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +45,13 @@ class Links:
     def url(self, grant: Grant, *, lasting: timedelta | None = None) -> tuple[str, datetime]:
         """A link, and when its time is over."""
         until = self.clock.now() + min(lasting or self.lifetime, self.longest)
-        said = json.dumps([grant.verb, grant.uri, grant.md5.hex(), int(until.timestamp())], separators=(",", ":"))
-        data = said.encode()
-        return f"{grant.base}{PATH}/{_text(data)}.{_text(self._seal(data))}", until
+        said = [grant.verb, grant.uri, grant.md5.hex(), int(until.timestamp())]
+        return f"{grant.base}{PATH}/{Seal(self.key, _PURPOSE).token(said)}", until
 
     def read(self, token: str) -> Grant | None:
         """What a link allows; None: it is none of ours, or its time is over."""
-        said, _, seal = token.partition(".")
-        if len(token) > _LONGEST_TOKEN:
+        said = Seal(self.key, _PURPOSE).read(token)
+        if said is None:
             return None
-        try:
-            content, sealed = _bytes(said), _bytes(seal)
-        except (ValueError, binascii.Error):
-            return None
-        if not hmac.compare_digest(self._seal(content), sealed):
-            return None
-        verb, uri, md5, until = json.loads(content)
+        verb, uri, md5, until = said
         return Grant(verb, uri, bytes.fromhex(md5)) if self.clock.now().timestamp() < until else None
-
-    def _seal(self, content: bytes) -> bytes:
-        return hmac.digest(self.key, b"alula-object-1\0" + content, hashlib.sha256)
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
