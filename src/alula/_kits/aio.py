@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from alula._kits import lazy
 
@@ -21,6 +21,18 @@ R = TypeVar("R")
 async def to_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What `call` returns, run in a thread of the loop's pool. Cancelled, it leaves the thread to finish alone."""
     return await asyncio.to_thread(call, *args, **kwargs)
+
+
+async def answered(call: Coroutine[Any, Any, T]) -> T:
+    """What `call` gives. Cancelled, it waits until `call` has ended, so that what it makes can be undone."""
+    calling = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        await asyncio.wait([calling])
+        if not calling.cancelled():
+            calling.exception()  # nobody else looks at it
+        raise
 
 
 async def gather(call: Callable[[T], Awaitable[R]], items: Iterable[T] | AsyncIterable[T], *, limit: int) -> list[R]:

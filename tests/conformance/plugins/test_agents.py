@@ -133,7 +133,7 @@ def agent(directory: Path) -> Iterator[Agent]:
 
 @pytest.mark.parametrize("harness", [JobsConformance, CallsConformance])
 def test_agents_of_ours_leave_nothing_running(harness: type[JobsConformance], agent: Agent, directory: Path) -> None:
-    report = verify(harness(agent, directory), pairs=0)
+    report = verify(harness(agent, directory), pairs=0, seconds=10.0)
     assert report.ok, report.text()
     assert report.grade is Grade.A, report.text()
     assert report.points > 0
@@ -141,6 +141,6 @@ def test_agents_of_ours_leave_nothing_running(harness: type[JobsConformance], ag
 
 def test_connectors_of_flytekit_are_as_safe_as_they_can_be(flytekit_python: Path, directory: Path) -> None:
     with flytekit_connectors(flytekit_python, directory) as (agent, journal):
-        report = verify(FlytekitConformance(agent, directory, journal), pairs=0)
+        report = verify(FlytekitConformance(agent, directory, journal), pairs=0, seconds=10.0)
     assert report.grade is Grade.B, report.text()
     assert report.points > 0

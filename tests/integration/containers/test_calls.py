@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +79,55 @@ def test_retries_and_timeouts_count_here_too(engine: Docker) -> None:
     assert engine.containers() == []
     with pytest.raises(TaskFailure, match="no luck"):
         shell("printf 'no luck' > /var/outputs/_ERROR", retries=1)(x=1)
+
+
+@contextmanager
+def slow_to_create(engine: Docker, at: Path, seconds: float) -> Iterator[tuple[str, threading.Event]]:
+    """A socket that passes all on to an engine, and creations only after a while; the event says that one is done."""
+    created = threading.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(engine.url.removeprefix("unix://"))
+        creates = False
+
+        async def asked() -> None:
+            nonlocal creates
+            while piece := await reader.read(1 << 16):
+                creates = b"/containers/create" in piece
+                await asyncio.sleep(seconds if creates else 0)
+                back.write(piece)
+
+        async def said() -> None:
+            while piece := await there.read(1 << 16):
+                writer.write(piece)
+                if creates:
+                    created.set()
+
+        await asyncio.gather(asked(), said(), return_exceptions=True)
+        back.close()
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(asyncio.start_unix_server(serve, at), loop).result()
+        yield f"unix://{at}", created
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_a_container_that_is_made_too_late_is_removed_all_the_same(
+    engine: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slow_to_create(engine, tmp_path / "s", 1.5) as (url, created):
+        monkeypatch.setenv("DOCKER_HOST", url)
+        with pytest.raises(TaskFailure, match="took longer than its timeout"):
+            shell("sleep 30", timeout=timedelta(seconds=0.5))(x=1)
+        assert created.wait(10)
+    assert engine.containers() == []
 
 
 def test_variables_secrets_and_limits_reach_the_container(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,10 @@ AGAIN, NEVER = ContainerError.RECOVERABLE, ContainerError.NON_RECOVERABLE
 @pytest.fixture
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    before = set(sys.modules)
     monkeypatch.chdir(tmp_path)
+    sys.modules.pop("program", None)  # of another test
     yield Container(tmp_path)
-    for name in set(sys.modules) - before:
-        if name == "program":
-            del sys.modules[name]
+    sys.modules.pop("program", None)
 
 
 def run(container: Container, task: str, *more: str, **inputs: literals.Literal) -> ErrorDocument | None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula._kits.aio import gather
+from alula._kits.aio import answered, gather
 
 
 @given(delays=st.lists(st.integers(0, 4), max_size=20), limit=st.integers(1, 7))
@@ -109,3 +109,29 @@ def test_a_limit_below_one_is_refused() -> None:
 
     with pytest.raises(ValueError, match="limit is 0"):
         asyncio.run(gather(call, [1], limit=0))
+
+
+def test_a_call_that_makes_something_is_answered_before_its_caller_is_cancelled() -> None:
+    made: list[str] = []
+
+    async def make(go: asyncio.Event) -> str:
+        await go.wait()
+        made.append("made")
+        return "made"
+
+    async def main() -> None:
+        go = asyncio.Event()
+        go.set()
+        assert await answered(make(go)) == "made"
+        go.clear()
+        asking = asyncio.create_task(answered(make(go)))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.sleep(0)
+        assert not asking.done()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert made == ["made", "made"]
+
+    asyncio.run(main())

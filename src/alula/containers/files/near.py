@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from alula._kits.aio import to_thread
+from alula._kits.aio import answered, to_thread
 from alula._kits.units import quantity
 from alula.containers.engine import archives, registries, where
 from alula.containers.engine.attending import attended
@@ -88,11 +88,11 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
 
 async def _made(engine: Engine, spec: Spec) -> None:
     try:
-        await engine.create(spec)
+        await answered(engine.create(spec))
     except ImageMissing:
         auth = await registries.of_login(spec.image)
         await engine.pull(registries.full_name(spec.image) if auth else spec.image, auth)
-        await engine.create(spec)
+        await answered(engine.create(spec))
 
 
 async def _taken(engine: Engine, name: str, inside: Folders, folder: Path) -> Path:

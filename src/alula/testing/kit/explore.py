@@ -46,7 +46,7 @@ class Plan:
         seed: Which pairs are tried, where not all can be.
         pairs: So many pairs of faults at most.
         stop: Whether to stop at the first broken promise.
-        seconds: What is not tried by then is left out.
+        seconds: What is not tried so long after the runs without faults is left out.
     """
 
     seed: int = 0
@@ -66,8 +66,8 @@ def verify(
     Args:
         seed: Which pairs of faults are tried, where there are more than `pairs`.
         stop: Be content with the first broken promise.
-        seconds: Leave out what is not tried by then, and say how much that is; by default what the environment
-            variable `ALULA_VERIFY_SECONDS` says, else all is tried.
+        seconds: Leave out what is not tried so long after the runs without faults, and say how much that is; by
+            default what the environment variable `ALULA_VERIFY_SECONDS` says, else all is tried.
     """
     if seconds is None:
         seconds = float(os.environ.get(SECONDS) or math.inf)
@@ -91,12 +91,13 @@ class _Verification:
         """Runs that leave something running because `find` did not see it."""
         self._finds = 0
         self._runs = 0
-        self._began = time.monotonic()
+        self._began = self._faulty = time.monotonic()
 
     def run(self) -> Report:
         calm = [self._play(scenario, ()) for scenario in self.scenarios]
         for case in self.harness.cases()[1:]:
             self._note(Scene(self.harness, self.scenarios[0], case=case, mark=self._mark()).play())
+        self._faulty = time.monotonic()
         found = self._singles(calm)
         if not self._over:
             self._pairs(found)
@@ -158,7 +159,7 @@ class _Verification:
         if self.plan.stop and (self._bad or (self._leaky and self._finds)):
             return True
         most = min(self.plan.seconds, self.harness.seconds) if self.harness.pace else self.plan.seconds
-        return time.monotonic() - self._began > most
+        return time.monotonic() - self._faulty > most
 
     def _mark(self) -> str:
         self._runs += 1
