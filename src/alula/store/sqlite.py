@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +35,13 @@ _QUICK_SECONDS = 0.002
 _LOG_BYTES = 64 * 1024 * 1024
 """What of the file beside the database stays, after a commit that was larger."""
 
+_BUSY_COMMITS = 64
+"""After so many the log beside the file is made as long as it gets before SQLite begins it anew."""
+_LOG_PAGES = 1_000
+_FRAME_BYTES, _LOG_HEAD_BYTES = 4096 + 24, 32
+_ROOM = 10
+"""A disk with less room than so many logs is left alone."""
+
 _SNAPSHOT = "BEGIN"
 
 
@@ -56,6 +64,8 @@ class Sqlite:
         """How long a commit took of late, in seconds."""
         self._pulses = 0
         """How often this process told others of news."""
+        self._commits = 0
+        """Until the log is made longer."""
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         with errors(self._path):
@@ -85,6 +95,9 @@ class Sqlite:
             news = bool(connection.news)
             if news:
                 pulse(raw)
+            self._commits += 1
+            if self._commits == _BUSY_COMMITS and self._durability is Durability.FULL:
+                lengthen(Path(f"{self._path}-wal"))
             start = time.monotonic()
             raw.execute("COMMIT")
             self._usual += (time.monotonic() - start - self._usual) / 10
@@ -186,6 +199,19 @@ def connect(path: Path, *, timeout: float) -> sqlite3.Connection:
     raw.execute("PRAGMA cache_size = -16000")
     raw.execute("PRAGMA temp_store = MEMORY")
     return raw
+
+
+def lengthen(log: Path) -> None:
+    """Fill the end of a log with zeros. Whoever calls this holds the lock of the one that writes.
+
+    A commit that makes the file longer takes the disk twice as long (ext4: 0.2 ms, else 0.1), for it must write down
+    where the file lies, too. SQLite reads no frame without the mark of the present log, so zeros mean nothing.
+    """
+    wanted = _LOG_HEAD_BYTES + _LOG_PAGES * _FRAME_BYTES
+    with suppress(OSError), open(log, "r+b") as file:  # then it grows by itself
+        size, disk = file.seek(0, os.SEEK_END), os.statvfs(log)
+        if _LOG_HEAD_BYTES <= size < wanted and disk.f_bavail * disk.f_frsize > _ROOM * wanted:
+            file.write(bytes(wanted - size))
 
 
 def pulse(raw: Any) -> None:

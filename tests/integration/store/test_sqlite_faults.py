@@ -290,3 +290,32 @@ async def test_what_was_begun_is_finished_before_a_store_is_closed(file: Path) -
     assert len(await paths(again, claim.execution)) == 50
     await again.aclose()
     assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+# The log beside the file
+
+
+async def test_a_log_that_was_made_longer_is_read_to_its_last_commit(file: Path, tmp_path: Path) -> None:
+    store = open_store(str(file), durability=Durability.FULL)
+    claim = await claimed(store)
+    for nth in range(70):
+        await store.commit(claim, step(nth))
+    log = file.with_name(f"{file.name}-wal")
+    assert log.stat().st_size == 32 + 1000 * (4096 + 24)
+    crashed = tmp_path / "crashed" / file.name
+    crashed.parent.mkdir()
+    for one in (file, log):
+        shutil.copy(one, crashed.with_name(one.name))
+    await store.aclose()
+    found = open_store(str(crashed))
+    assert sorted(map(int, await paths(found, claim.execution))) == list(range(70))
+    await found.aclose()
+
+
+async def test_a_small_disk_is_not_filled_for_the_sake_of_speed(small_disk: Path) -> None:
+    store = open_store(str(small_disk / "store.db"), durability=Durability.FULL)
+    claim = await claimed(store)
+    for nth in range(70):
+        await store.commit(claim, step(nth))
+    assert (small_disk / "store.db-wal").stat().st_size < 2_000_000
+    await store.aclose()
