@@ -75,5 +75,5 @@ def _may_pass(exc: BaseException) -> bool:
 
 
 def _message(exc: BaseException) -> str:
-    text = "".join(folded(exc)[0].format())
+    text = "".join(folded(exc)[0].format()).encode(errors="backslashreplace").decode()  # names of files may be no UTF-8
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}\n...\n{text[-_LONGEST // 2 :]}"

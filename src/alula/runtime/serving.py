@@ -149,7 +149,7 @@ class Serving(ABC):
             os._exit(wire.LOST_SOCKET)
 
     def _stop(self, signum: int, frame: object) -> None:
-        if self._in_task:
+        if self._in_task and os.getpid() == self._pid:  # what the task forked ends as it would anywhere
             self._in_task = False  # once: a second signal is the end
             raise Stopped
         end_by(signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 import signal
 import socket
@@ -202,6 +203,12 @@ def ends(how: str) -> int:
 def forks_twice() -> int:
     os.fork()  # and both return
     return os.getpid()
+
+
+@task
+def ends_children() -> int:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return sum(pool.map(abs, range(3)))
 
 
 @task

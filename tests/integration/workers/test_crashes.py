@@ -54,6 +54,13 @@ async def test_the_child_of_a_task_that_forks_and_returns_twice_answers_nothing(
         assert await here.run(programs.add, a=1).value() == 3
 
 
+async def test_children_that_a_task_ends_are_silent(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        watched = here.run(programs.ends_children)
+        assert await watched.value() == 3
+        assert not watched.log.exists()
+
+
 async def test_a_task_cannot_leave_its_session(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
         assert await here.run(programs.leaves_group).value() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +108,13 @@ def test_a_message_beyond_all_bounds_loses_its_middle() -> None:
     message = error_of(ValueError("x" * 300_000 + "end")).message
     assert len(message) < 110_000
     assert message.endswith("end\n")
+
+
+def test_a_name_of_a_file_that_is_no_text_can_be_told() -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        os.stat(os.fsdecode(b"/nowhere/\xff"))
+    assert r"No such file or directory: '/nowhere/\udcff'" in error_of(raised.value).message
+    assert r"odd \udc80 text" in error_of(ValueError("odd \udc80 text")).message
 
 
 def test_retries_are_those_of_the_task() -> None:
