@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alula._kits.units import quantity
+from alula.admin.names import prefix_fault
 from alula.admin.options import Options
 from alula.idl import CompiledWorkflowClosure, Resources
 from alula.idl.service import (
@@ -167,8 +168,10 @@ def attribute_faults(said: MatchingAttributes) -> list[str]:
                 for name, value in _amounts_of(both["defaults"]).items()
                 if name in limits and quantity(value) > quantity(limits[name])
             ]
-    if target == "workflow_execution_config" and said.workflow_execution_config.max_parallelism < 0:
-        faults.append(
-            f"{target}.max_parallelism: is {said.workflow_execution_config.max_parallelism}, and is 0 or more"
-        )
+    if target == "workflow_execution_config":
+        config = said.workflow_execution_config
+        if config.max_parallelism < 0:
+            faults.append(f"{target}.max_parallelism: is {config.max_parallelism}, and is 0 or more")
+        if fault := prefix_fault(config.raw_output_data_config.output_location_prefix):
+            faults.append(f"{target}.raw_output_data_config.{fault}")
     return faults

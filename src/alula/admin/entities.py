@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,11 +11,12 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from alula.admin.desk import refuse
-from alula.admin.names import place_faults
+from alula.admin.names import place_faults, prefix_fault
 from alula.admin.options import Options, of_plan
 from alula.compiler.compile import compile_workflow
 from alula.compiler.launching import Intake, around, intake, open_interface
 from alula.compiler.nodes import every_node, reference
+from alula.engine.facts import facts_of
 from alula.errors import CompileError, Unknown
 from alula.idl import (
     CompiledWorkflowClosure,
@@ -59,6 +60,8 @@ class Launchable:
     intake: Intake
     options: Options = field(default_factory=Options)
     """What a launch plan says about how it is run."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What a launch plan says of its tasks: variables, and where their files go."""
     packed: bytes = field(default=b"", repr=False)
     """The closure, serialized, for who starts many; empty: it is done for each."""
 
@@ -169,7 +172,7 @@ class Known:
                 plan = await self.plan(id)
                 closure = await self.closure_of(plan.spec.workflow_id)
                 taken = intake(plan.spec, closure.primary.template.interface)
-                return Launchable(plan.id, closure, taken, of_plan(plan.spec))
+                return Launchable(plan.id, closure, taken, of_plan(plan.spec), facts_of(plan.spec))
         raise refuse("nothing can be run", [f"{id_text(id)} is neither a task, a workflow nor a launch plan"])
 
     async def task(self, id: Identifier) -> TaskSpec:
@@ -231,7 +234,8 @@ class Known:
         workflow = (await self.workflow(plan.spec.workflow_id)).template
         taken = intake(plan.spec, workflow.interface)
         declared = workflow.interface.inputs
-        faults = []
+        fault = prefix_fault(plan.spec.raw_output_data_config.output_location_prefix)
+        faults = [f"raw_output_data_config.{fault}"] if fault else []
         for what, values in (("default", taken.defaults), ("fixed", taken.fixed)):
             given = LiteralMap(literals=dict(values))
             missing = {name for name in declared.variables if name not in values}
@@ -241,7 +245,8 @@ class Known:
                 if fault.partition(":")[0] not in missing
             ]
         if faults:
-            raise refuse(f"launch plan {plan.id.name} does not fit its workflow", faults, where=id_text(plan.id))
+            what = "cannot be" if fault else "does not fit its workflow"
+            raise refuse(f"launch plan {plan.id.name} {what}", faults, where=id_text(plan.id))
         plan.closure.expected_inputs.CopyFrom(plan.spec.default_inputs)
         plan.closure.expected_outputs.CopyFrom(workflow.interface.outputs)
 

@@ -107,7 +107,7 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
         fingerprint=_fingerprint(what.entity, hashlib.sha256(closure).hexdigest(), await _digest(inputs, desk.data)),
         settings=pack_settings(order.options.over(what.options).settings()),
         labels=order.labels,
-        facts=order.facts,
+        facts={**what.facts, **order.facts},
         signals={id: lit.SerializeToString(deterministic=True) for id, lit in order.signals.items()},
         workflow=id_text(what.closure.primary.template.id),
     )

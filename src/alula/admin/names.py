@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from random import Random
 
+from alula.data import uris
+
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -40,6 +42,23 @@ def place_faults(project: str, domain: str) -> list[str]:
         for what, name in (("project", project), ("domain", domain))
         if not _PLACE.fullmatch(name)
     ]
+
+
+def prefix_fault(uri: str) -> str:
+    """What is wrong with a URI that executions are to put their files below; empty if nothing is, or if it is empty."""
+    where = uris.rest(uri)
+    match uris.scheme(uri):
+        case "file" if not uri or where.startswith("/"):
+            wrong = ""
+        case "file":
+            wrong = "a path of the server's machine begins with /"
+        case "s3" | "gs" | "az":
+            wrong = "" if where.strip("/") else "it names no bucket"
+        case _:
+            wrong = "it is none of s3://, gs://, az:// (abfs://), file:// and a path of the server's machine"
+    if not wrong and (".." in where.split("/") or not where.isprintable()):
+        wrong = "it has '..' or what cannot be printed in it"
+    return f"output_location_prefix: {uri!r} is no place for files: {wrong}" if wrong else ""
 
 
 def new_name(random: Random) -> str:

@@ -21,7 +21,7 @@ from alula.idl import (
     TaskTemplate,
     containers,
 )
-from alula.idl.agent import TaskExecutionMetadata
+from alula.idl.agent import RAW, TaskExecutionMetadata
 from alula.plugin import schema
 from alula.plugin import template as templates
 from alula.plugin.reaching import reach
@@ -74,7 +74,7 @@ class Served:
 
     @property
     def raw_prefix(self) -> str:
-        return Attempt(self.output_prefix).raw
+        return Attempt(self.output_prefix, self.about.annotations.get(RAW, "")).raw
 
     @property
     def interruptible(self) -> bool:
@@ -97,11 +97,13 @@ class Served:
 
     def fill(self, words: Sequence[str]) -> list[str]:
         inputs = self.given.SerializeToString() if self.given is not None else b""
-        job = Job(id=self.id, template=self.template, inputs=inputs, prefix=self.output_prefix)
         try:
-            return templates.fill(words, job)
+            return templates.fill(words, self._job(inputs))
         except ConversionError as exc:
             raise Rejected(exc.what, where=exc.where, fix=exc.fix) from exc
+
+    def _job(self, inputs: bytes) -> Job:
+        return Job(self.id, self.template, inputs, self.output_prefix, user_data=self.raw_prefix)
 
     def environ(self) -> dict[str, str]:
         own = self.template.container.env
@@ -154,7 +156,7 @@ class Served:
 
     async def storage(self) -> Mapping[str, str]:
         given = (await self.inputs()).SerializeToString()
-        read, write = reach(Job(id=self.id, template=self.template, inputs=given, prefix=self.output_prefix))
+        read, write = reach(self._job(given))
         stores = StoreSettings.from_env(self.environment)
         try:
             found = await lend(stores, read=read, write=write, seconds=stores.task_seconds, name=self.name)

@@ -68,7 +68,7 @@ def run_options() -> list[click.Option]:
         click.Option(["--copy"], type=_COPIES, help="Code that goes with them.  [default: auto]"),
         click.Option(["--no-cache"], is_flag=True, help="Run cached tasks as if nothing were cached."),
         click.Option(["--overwrite-cache"], is_flag=True, help="Run cached tasks again, and keep the new results."),
-        click.Option(["--raw-output-data-prefix"], metavar="URI", help="With --local: where files and tables go."),
+        click.Option(["--raw-output-data-prefix"], metavar="URI", help="Where files and tables go."),
         click.Option(["-q", "--quiet"], is_flag=True, help="Print the result only."),
         click.Option(["-v", "--verbose"], is_flag=True, help="Show whole tracebacks."),
     ]
@@ -135,11 +135,6 @@ def _check(made: Options) -> None:
         given = {"--name": made.name, "--detach": made.detach, "--no-wait": not made.wait}
         if wrong := [option for option, value in given.items() if value]:
             raise click.UsageError(f"{wrong[0]} goes with an engine, and --local does without one")
-    elif made.raw_output_data_prefix:
-        raise click.UsageError(
-            "--raw-output-data-prefix goes with --local; an engine keeps files where `data` in alula.toml "
-            "(or ALULA__DATA) says"
-        )
     if made.detach and not made.wait:
         raise click.UsageError(
             "--detach has a process of its own drive the execution, and --no-wait leaves that to others"

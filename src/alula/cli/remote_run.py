@@ -58,6 +58,8 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             request.spec.overwrite_cache = options.overwrite_cache
             request.spec.max_parallelism = options.max_parallelism or 0
             request.spec.envs.CopyFrom(_variables(options))
+            if options.raw_output_data_prefix:
+                request.spec.raw_output_data_config.output_location_prefix = options.raw_output_data_prefix
             inputs = remote.upload_inputs(inputs, project=project, domain=domain, below=here)
             request.inputs.CopyFrom(inputs)
             made = remote.call("CreateExecution", request).id

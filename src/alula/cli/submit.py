@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from alula.admin.names import name_fault, new_name
+from alula.admin.names import name_fault, new_name, prefix_fault
 from alula.cli import building, durable, texts
 from alula.cli.options import Options
 from alula.cli.program import Program
@@ -24,6 +24,7 @@ from alula.data import uris
 from alula.data.layout import Execution as Files
 from alula.data.settings import adopt
 from alula.data.stores import Objects
+from alula.engine.facts import RAW_PREFIX
 from alula.errors import ConfigError, ConversionError
 from alula.idl import Literal, LiteralMap, LiteralType, packing
 from alula.sdk.graph import Entity
@@ -60,7 +61,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             module=program.module,
             shipping=_shipping(config, options),
         )
-        facts = {"cwd": str(Path.cwd()), **with_environment(options.environment)}
+        facts = {"cwd": str(Path.cwd()), **with_environment(options.environment), **_user_data(options)}
         ask = Ask(name, durable.wanted(options), _answers(options) if options.answer else None, facts=facts)
         return asyncio.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
 
@@ -91,6 +92,17 @@ def complete(entity: Entity, given: LiteralMap, place: Place) -> Mapping[str, Li
             if name not in found:
                 found[name] = maps.literal(one.default, one.converter, place)
     return found
+
+
+def _user_data(options: Options) -> Mapping[str, str]:
+    """Where files go, if not below `data`."""
+    wanted = options.raw_output_data_prefix
+    if not wanted:
+        return {}
+    prefix = wanted if "://" in wanted else str(Path(wanted).absolute())
+    if fault := prefix_fault(prefix):
+        raise click.UsageError(f"--raw-output-data-prefix: {fault.partition(': ')[2]}")
+    return {RAW_PREFIX: prefix}
 
 
 def _answers(options: Options) -> Answers:

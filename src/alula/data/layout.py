@@ -60,6 +60,9 @@ class Outputs:
 class Attempt(Outputs):
     """The files of one attempt; its outputs lie beside its inputs. No two attempts share one."""
 
+    user_data: str = ""
+    """The prefix of the files that outputs point to, if the user wants them elsewhere; see `user_data_below`."""
+
     @property
     def inputs(self) -> str:
         """A `LiteralMap`, written before the attempt starts."""
@@ -73,7 +76,7 @@ class Attempt(Outputs):
     @property
     def raw(self) -> str:
         """Prefix of the files, directories and data sets that the outputs point to."""
-        return uris.join(self.prefix, "raw")
+        return self.user_data or uris.join(self.prefix, "raw")
 
     @property
     def checkpoint(self) -> str:
@@ -114,6 +117,17 @@ class Execution:
     def attempt(self, node: str, attempt: int) -> Attempt:
         """The files of one attempt of a node, named by its id within the execution."""
         return Attempt(uris.join(self.prefix, _segment(node), _count("attempt", attempt)))
+
+
+def user_data_below(prefix: str, *, execution: str, name: str) -> str:
+    """Where the user data of one attempt go below a prefix that the user has chosen.
+
+    Two characters come first, as in Flyte: object stores spread their load by how names begin.
+
+    Args:
+        name: Of the attempt, as nobody else has it; its end is as good as random.
+    """
+    return uris.join(prefix, name[-2:], f"{_segment(execution)}-{_segment(name)}")
 
 
 def _segment(name: str) -> str:

@@ -20,6 +20,7 @@ from alula.engine.events import (
     CloseAttempt,
     StartAttempt,
 )
+from alula.engine.facts import facts_of
 from alula.engine.flight import Key, Push
 from alula.engine.means import Means
 from alula.engine.nodes.task import child_name
@@ -170,8 +171,12 @@ class Children:
             settings=pack_settings(launched.settings(self._settings)),
             reference=await self._reference(command.recovers),
             parent=parent,
-            labels=here.labels,
-            facts={**here.facts, TRACEPARENT: traceparent(here, command.path, command.attempt)},
+            labels={**launched.spec.labels.values, **here.labels},
+            facts={
+                **facts_of(launched.spec),
+                **here.facts,
+                TRACEPARENT: traceparent(here, command.path, command.attempt),
+            },
             workflow=id_text(launched.workflow),
             principal=here.principal,
             mode=CHILD_WORKFLOW,

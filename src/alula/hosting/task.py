@@ -101,7 +101,7 @@ class Task:
 
     @property
     def raw_prefix(self) -> str:
-        return Attempt(self.job.prefix).raw
+        return self.job.files.raw
 
     @property
     def objects(self) -> ObjectStore:

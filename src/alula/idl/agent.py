@@ -57,6 +57,7 @@ __all__ = [
     "LIST",
     "LOGS",
     "METRICS",
+    "RAW",
     "SECRET",
     "SERVICES",
     "Agent",
@@ -100,6 +101,8 @@ FIND = "alula-find"
 none. There are no inputs then. Sent only to an agent that declares `FINDS`."""
 SECRET = "alula-secret-bin"
 """Header of CreateTask and ExecuteTaskSync, once per secret of the task: JSON with `group`, `key` and `value`."""
+RAW = "alula.dev/raw-prefix"
+"""Annotation of an execution: where the job's files go, if not below its output prefix."""
 CONVENTIONS = "alula-conventions"
 """Header of the answer to ListAgents: which of the following the agent keeps, separated by commas."""
 FINDS = "find"

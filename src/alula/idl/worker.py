@@ -16,7 +16,7 @@ import msgpack
 
 from alula.errors import DataError
 
-VERSION = 1
+VERSION = 2
 
 OUTPUTS, FUTURES, ERROR, WRITTEN = 0, 1, 2, 3
 """What `Ended.payload` is: a LiteralMap, a DynamicJobSpec, an ErrorDocument; or empty, since one of the first two lies
@@ -60,6 +60,8 @@ class Run(Message):
     attempts: int
     environment: Mapping[str, str]
     log_limit_bytes: int
+    user_data: str = ""
+    """Where the files go that its outputs point to; empty: below `prefix`."""
 
 
 # worker -> engine

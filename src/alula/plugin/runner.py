@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from alula.data.layout import Attempt
 from alula.idl import TaskNodeOverrides, TaskTemplate
 from alula.plugin.failure import AttemptFailure
 
@@ -67,6 +68,13 @@ class Job:
     state: bytes = b""
     """What the runner last had kept with the attempt (`Keeps`); empty: nothing."""
     state_version: int = 0
+    user_data: str = ""
+    """Where the files go that its outputs point to; empty: below `prefix`."""
+
+    @property
+    def files(self) -> Attempt:
+        """Where everything of it lies."""
+        return Attempt(self.prefix, self.user_data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alula.data.layout import Attempt
 from alula.idl.templates import NAMES, as_text, unique_key, uses, words_of
 from alula.idl.templates import fill as filled
 from alula.plugin.runner import Job
@@ -22,7 +21,7 @@ def fill(argv: Sequence[str], job: Job) -> list[str]:
 
 
 def _known(job: Job) -> Mapping[str, str]:
-    files = Attempt(job.prefix)
+    files = job.files
     return {
         "input": files.inputs,
         "inputprefix": files.prefix,

@@ -55,7 +55,7 @@ class Stage:
     @property
     def at(self) -> Attempt:
         """The attempt's files, as flytekit names them: paths where they can be, for it stumbles over `file://`."""
-        return Attempt(str(self.home)) if self.home is not None else Attempt(self.job.prefix)
+        return Attempt(self._path(self.job.prefix), self._path(self.job.user_data))
 
     @property
     def inputs(self) -> Path:

@@ -62,7 +62,7 @@ class Worker(Serving):
             phase = failures.Phase.TASK
             if loaded.bound is not None:
                 inputs = element_inputs(loaded.bound, inputs, os.environ)
-            raw = Attempt(job.prefix).raw
+            raw = Attempt(job.prefix, job.user_data).raw
             run = LocalRun(place_at(raw, self._objects), cache=False, execution=self._execution(job, progress))
             with use(Workspace(self._objects, self._scratch, raw)):
                 self._in_task = True
@@ -101,7 +101,7 @@ class Worker(Serving):
 
     def _execution(self, job: wire.Run, progress: _Progress) -> current.Execution:
         project, domain, name, _ = job.attempt
-        places = Attempt(job.prefix)
+        places = Attempt(job.prefix, job.user_data)
         arguments = Arguments(
             inputs=places.inputs,
             output_prefix=places.prefix,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alula.admin.facts import environment_of as environment_of
-from alula.admin.facts import with_environment as with_environment
+from alula.engine.facts import environment_of as environment_of
+from alula.engine.facts import with_environment as with_environment
 from alula.errors import ConfigError
 
 _OURS = str(Path(__file__).resolve().parents[1]) + os.sep

@@ -1,15 +1,16 @@
-"""Says to plugins where the code of an execution lies, and which variables it adds, for machines that see the code."""
+"""Says to plugins what an execution adds to its attempts, and where its code lies, for machines that see the code."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
+from alula.engine.facts import Added
 from alula.engine.observe import PlanOf, Silent
 from alula.idl import TaskTemplate
 from alula.plugin.runner import AttemptId, Job, Runner, Tell
-from alula.serve.code import Code, environment_of
+from alula.serve.code import Code
 from alula.store.records import ExecutionKey, ExecutionRecord
 
 ROOT, INTERPRETER = "ALULA_CODE_ROOT", "ALULA_CODE_PYTHON"
@@ -21,19 +22,20 @@ class Placed(Silent):
 
     def __init__(self, hosts: Runner) -> None:
         self._hosts = hosts
-        self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
+        self._added: dict[ExecutionKey, Added] = {}
 
     # --- observer ---
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         code = Code.of_facts(execution.facts)
-        found = environment_of(execution.facts)
+        added = Added.of_facts(execution.facts) or Added({})
         if code is not None:
-            found |= {ROOT: code.root, INTERPRETER: os.path.dirname(code.interpreter)}
-        self._variables[execution.key] = found
+            places = {ROOT: code.root, INTERPRETER: os.path.dirname(code.interpreter)}
+            added = replace(added, environment={**added.environment, **places})
+        self._added[execution.key] = added
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
-        self._variables.pop(execution.key, None)
+        self._added.pop(execution.key, None)
 
     # --- runner ---
 
@@ -54,8 +56,8 @@ class Placed(Silent):
         return self._hosts.accepts(template)
 
     def start(self, job: Job, tell: Tell) -> None:
-        found = self._variables.get(ExecutionKey(job.id.project, job.id.domain, job.id.execution), {})
-        self._hosts.start(replace(job, environment={**found, **job.environment}) if found else job, tell)
+        added = self._added.get(ExecutionKey(job.id.project, job.id.domain, job.id.execution))
+        self._hosts.start(added.to(job) if added is not None else job, tell)
 
     def wake(self, id: AttemptId) -> None:
         self._hosts.wake(id)

@@ -6,15 +6,16 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from alula.engine.facts import Added
 from alula.engine.observe import PlanOf, Silent
 from alula.errors import AlulaError
 from alula.idl import TaskTemplate
 from alula.plugin.failure import AttemptFailure
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Runner, Succeeded, Tell
-from alula.serve.code import Code, environment_of
+from alula.serve.code import Code
 from alula.serve.flytekit import is_flytekits
 from alula.store.records import ExecutionKey, ExecutionRecord
 
@@ -72,8 +73,7 @@ class Programs(Silent):
         self._make, self._accepts, self._flytekit, self._ready = make, accepts, flytekit, ready
         self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
         """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
-        self._variables: dict[ExecutionKey, Mapping[str, str]] = {}
-        """What the execution adds to the environment of its tasks."""
+        self._added: dict[ExecutionKey, Added] = {}
         self._crews: dict[object, _Crew] = {}
         self._past = Counter(pool=0, workers_busy=0, workers_idle=0, workers_started=0, workers_died=0)
         """Of crews that have ended: workers that were started, and that died."""
@@ -84,12 +84,12 @@ class Programs(Silent):
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         code = Code.of_facts(execution.facts)
         self._code[execution.key] = code, code.key if code is not None else None
-        if variables := environment_of(execution.facts):
-            self._variables[execution.key] = variables
+        if added := Added.of_facts(execution.facts):
+            self._added[execution.key] = added
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
         self._code.pop(execution.key, None)
-        self._variables.pop(execution.key, None)
+        self._added.pop(execution.key, None)
 
     # --- runner ---
 
@@ -129,8 +129,8 @@ class Programs(Silent):
             tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
             return
         crew.busy.add(job.id)
-        if key in self._variables:
-            job = replace(job, environment={**self._variables[key], **job.environment})
+        if key in self._added:
+            job = self._added[key].to(job)
 
         def told(report: Report) -> None:
             if isinstance(report, Succeeded | Failed) and report.closed:

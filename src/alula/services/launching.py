@@ -12,9 +12,10 @@ from alula.admin.attributes import Rules, fit
 from alula.admin.desk import Desk, refuse
 from alula.admin.entities import Known, Launchable, find
 from alula.admin.executions import Asked, Created, Order, create
-from alula.admin.facts import RAW_PREFIX, with_environment
+from alula.admin.names import prefix_fault
 from alula.admin.notices import rows_of, told
 from alula.admin.options import Options
+from alula.engine.facts import RAW_PREFIX, facts_of
 from alula.errors import Unknown
 from alula.idl import Identifier, ResourceType, WorkflowExecutionIdentifier
 from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlanSpec
@@ -76,6 +77,8 @@ class Launchables:
                 fix = "ask for less, or have the limits raised: TASK_RESOURCE attributes, or [resources] limits"
                 raise refuse(f"tasks of {what.id.name} ask for more than they may have", cut, fix=fix)
         given = order(request, kept.plan, rules.config)
+        if fault := prefix_fault(given.facts.get(RAW_PREFIX, "")):
+            raise refuse("no execution was created", [f"raw_output_data_config.{fault}"])
         made = replace(what, options=what.options.over(rules.options))
         return await create(self._desk, made, replace(given, asked=self._asked(request.spec, call, kept, cut)))
 
@@ -157,11 +160,6 @@ def order(request: ExecutionCreateRequest, plan: LaunchPlanSpec, below: Workflow
     """
     spec = request.spec
     given = request.inputs if request.HasField("inputs") else spec.inputs
-    variables = {one.key: one.value for one in (*below.envs.values, *plan.envs.values, *spec.envs.values)}
-    facts = with_environment(variables)
-    prefixes = (one.raw_output_data_config.output_location_prefix for one in (spec, plan, below))
-    if raw := next(filter(None, prefixes), ""):
-        facts[RAW_PREFIX] = raw
     labels: Mapping[str, str] = {**below.labels.values, **plan.labels.values, **spec.labels.values}
     return Order(
         request.project,
@@ -170,7 +168,7 @@ def order(request: ExecutionCreateRequest, plan: LaunchPlanSpec, below: Workflow
         request.name,
         options=_options(spec),
         labels=labels,
-        facts=facts,
+        facts=facts_of(spec, plan, below),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.admin.names import name_fault, new_name, place_faults
+from alula.admin.names import name_fault, new_name, place_faults, prefix_fault
 
 
 @given(st.integers())
@@ -29,3 +29,17 @@ def test_projects_and_domains_stay_in_their_place() -> None:
     for odd in ("", ".", "..", ".leftovers", "a/b", "a\0b", "a" * 64):
         assert len(place_faults(odd, "d")) == 1
         assert len(place_faults("p", odd)) == 1
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "s3://bucket/a/", "gs://bucket", "abfs://box@account.example/a", "/data", "file:///data"]
+)
+def test_executions_can_put_their_files_there(uri: str) -> None:
+    assert prefix_fault(uri) == ""
+
+
+@pytest.mark.parametrize(
+    "uri", ["data", "file://data", "s3://", "https://host/a", "memory://a", "hdfs://a", "s3://bucket/../a", "/a\nb"]
+)
+def test_executions_can_put_no_files_there(uri: str) -> None:
+    assert repr(uri) in prefix_fault(uri)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.data.layout import Attempt, Execution, Outputs
+from alula.data.layout import Attempt, Execution, Outputs, user_data_below
 from alula.errors import DataError
 
 names = st.text(min_size=1, max_size=12) | st.sampled_from([".", "..", "...", "a/b", "%2F", "a%2Fb", "ü", "\0", "0"])
@@ -67,3 +67,11 @@ def test_what_has_no_place_is_refused() -> None:
         Execution("/r/p").attempt("n0", -1)
     with pytest.raises(DataError, match="index is -2"):
         Execution("/r/p").attempt("n0", 0).element(-2)
+
+
+def test_user_data_go_where_the_user_wants_and_all_else_stays() -> None:
+    there = user_data_below("s3://mine/data/", execution="f1a2", name="a0123cd")
+    assert there == "s3://mine/data/cd/f1a2-a0123cd"
+    here, at = Attempt("/r/n0/0"), Attempt("/r/n0/0", there)
+    assert files(at) - {at.raw} == files(here) - {here.raw}
+    assert (at.raw, here.raw) == (there, "/r/n0/0/raw")

@@ -58,6 +58,8 @@ async def registered(store: MemoryStore, closure: CompiledWorkflowClosure | None
     """A launch plan of a workflow that adds `b`, which is 10 by default, to `a`."""
     closure = closure or inner()
     spec = LaunchPlanSpec(workflow_id=_id(ResourceType.WORKFLOW, "inner"))
+    spec.raw_output_data_config.output_location_prefix = "s3://plans"
+    spec.labels.values.update(team="plans", kind="child")
     spec.default_inputs.parameters["b"].default.CopyFrom(literals.integer(10))
     spec.default_inputs.parameters["a"].required = True
     plan = LaunchPlan(id=_id(ResourceType.LAUNCH_PLAN, "plan"), spec=spec)
@@ -88,6 +90,18 @@ async def test_a_child_runs_with_its_defaults_and_its_outputs_come_back() -> Non
     assert child.parent is not None
     assert (child.parent.execution, child.parent.path, child.phase) == (record.id, "n0", "succeeded")
     assert not store.open_commands()
+
+
+@virtual
+async def test_a_launch_plan_counts_where_its_parent_says_nothing() -> None:
+    for said, place in (({}, "s3://plans"), ({"raw_prefix": "s3://parents"}, "s3://parents")):
+        store, runner = MemoryStore(clock()), FakeRunner()
+        await registered(store)
+        record = await create(store, PARENT, facts=said)
+        async with running(engine(store, runner)):
+            await ended(store, record.id)
+        child = await store.execution(child_key())
+        assert (child.facts["raw_prefix"], child.labels["kind"]) == (place, "child")
 
 
 @virtual

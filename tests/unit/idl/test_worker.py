@@ -74,7 +74,7 @@ def test_every_message_is_tried_and_has_a_tag_of_its_own() -> None:
 
 def test_the_version_changes_with_the_messages() -> None:
     shapes = {kind.__name__: [field.name for field in fields(kind)] for kind in wire.KINDS}
-    assert wire.VERSION == 1, "then update the shapes below"
+    assert wire.VERSION == 2, "then update the shapes below"
     assert shapes["Run"] == [
         "serial",
         "template",
@@ -87,6 +87,7 @@ def test_the_version_changes_with_the_messages() -> None:
         "attempts",
         "environment",
         "log_limit_bytes",
+        "user_data",
     ]
     assert shapes["Ended"] == ["serial", "kind", "payload", "retire", "lost_log"]
     assert shapes["Ready"] == ["version", "pid", "problem", "prepared"]

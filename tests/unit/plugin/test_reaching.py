@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from alula.idl import Literal, LiteralMap, TaskTemplate, literals
 from alula.idl.literals import string
 from alula.idl.packing import packed
@@ -19,6 +21,11 @@ def job(prefix: str = "s3://data/e/n0/0", template: TaskTemplate | None = None, 
 def test_an_attempt_writes_below_its_own_prefix_only() -> None:
     assert reach(job()) == ((), ("s3://data/e/n0/0",))
     assert reach(job("/data/e/n0/0")) == ((), ())
+
+
+def test_it_writes_where_the_user_wants_its_files_too() -> None:
+    assert reach(replace(job(), user_data="gs://mine/ab/e-1")).write == ("s3://data/e/n0/0", "gs://mine/ab/e-1")
+    assert reach(replace(job(), user_data="/mine/ab/e-1")).write == ("s3://data/e/n0/0",)
 
 
 def test_files_that_inputs_point_to_may_be_read_at_whatever_depth() -> None:

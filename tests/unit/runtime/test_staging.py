@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def test_places_are_paths_and_never_file_uris(tmp_path: Path, scheme: str) -> No
     assert places["namespace"] == "p-d"
     assert Path(places["input"]).read_bytes() == b"inputs"
     assert Path(places["tasktemplatepath"]).read_bytes() == b"template"
+
+
+def test_user_data_may_go_elsewhere(tmp_path: Path) -> None:
+    one = stage(tmp_path, f"file://{tmp_path}/n0/2")
+    for place, shown in ((f"file://{tmp_path}/mine", f"{tmp_path}/mine"), ("s3://mine/data", "s3://mine/data")):
+        found = replace(one, job=replace(one.job, user_data=place))
+        assert (found.at.raw, found.at.outputs) == (shown, one.at.outputs)
 
 
 def test_a_first_attempt_has_two_quotes_for_a_checkpoint(tmp_path: Path) -> None:

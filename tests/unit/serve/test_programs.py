@@ -180,7 +180,7 @@ async def test_variables_of_an_execution_are_given_to_its_jobs() -> None:
     stage.made[0].opened.set()
     await turn()
     job, _ = stage.made[0].jobs["n0"]
-    assert job.environment == {"COLOR": "red"}
+    assert (job.environment, job.user_data) == ({"COLOR": "red"}, "")
 
 
 async def test_what_flytekit_registered_runs_where_flytekit_is() -> None:

@@ -177,3 +177,32 @@ async def test_an_archived_project_takes_nothing_new_and_others_are_made_on_the_
     await one.desk.store.put_project(ProjectRecord("p", state=1))
     with pytest.raises(Untimely, match="project p is archived"):
         await launched(one, ResourcesConfig())
+
+
+async def test_user_data_go_where_the_nearest_says_and_nowhere_that_cannot_be() -> None:
+    one = await Planned.made()
+    await one.control.registered(plain)
+    launchables = Launchables(one.desk, Places(one.desk, ResourcesConfig()))
+
+    async def where(asked: str = "", configured: str = "") -> str:
+        said = MatchingAttributes()
+        said.workflow_execution_config.raw_output_data_config.output_location_prefix = configured
+        attributes = ProjectAttributesUpdateRequest()
+        attributes.attributes.project = "p"
+        attributes.attributes.matching_attributes.CopyFrom(said)
+        await Attributes(one.desk).UpdateProjectAttributes(attributes, CALL)
+        one.clock.go(seconds=10)
+        wanted = request(plan_id(plain.name), inputs=integers(x=1))
+        wanted.spec.raw_output_data_config.output_location_prefix = asked
+        return (await launchables.launch(wanted, CALL)).record.facts.get("raw_prefix", "")
+
+    assert [await where(), await where(configured="s3://a"), await where("s3://b", "s3://a")] == [
+        "",
+        "s3://a",
+        "s3://b",
+    ]
+    for asked, configured in (("here", ""), ("", "ftp://a")):
+        with pytest.raises(
+            RequestError, match=r"raw_output_data_config\.output_location_prefix: .* is no place for files"
+        ):
+            await where(asked, configured)

@@ -14,7 +14,7 @@ from alula.idl import (
     TaskTemplate,
     WorkflowExecutionIdentifier,
 )
-from alula.idl.agent import FRESH, KEY, SECRET, TaskExecutionMetadata
+from alula.idl.agent import FRESH, KEY, RAW, SECRET, TaskExecutionMetadata
 from alula.plugin import template as templates
 from alula.plugin.context import TaskContext
 from alula.plugin.runner import AttemptId
@@ -62,11 +62,14 @@ def metadata(task: TaskContext) -> TaskExecutionMetadata:
         identity.k8s_service_account = "default"
     if not identity.execution_identity:
         identity.execution_identity = f"{id.project}/{id.domain}/{id.execution}"
+    annotations = {"alula.dev/name": task.name, "alula.dev/store": id.store}
+    if task.raw_prefix != Attempt(task.output_prefix).raw:
+        annotations[RAW] = task.raw_prefix
     return TaskExecutionMetadata(
         task_execution_id=execution(id, given),
         namespace=f"{id.project}-{id.domain}",
         labels=dict(task.labels),
-        annotations={"alula.dev/name": task.name, "alula.dev/store": id.store},
+        annotations=annotations,
         k8s_service_account=identity.k8s_service_account,
         environment_variables=task.environ(),
         max_attempts=task.attempts,

@@ -153,13 +153,26 @@ def _self() -> str:
 
 
 async def data_mounts(task: TaskContext) -> tuple[Mount, ...]:
-    """What a task sees of data that are files of this machine: all of them, and its own directory to write to."""
-    here = task.objects.local_path(task.output_prefix)
+    """What a task sees of data that are files of this machine: all of them, and its own directories to write to.
+
+    Raises:
+        Rejected: Its files are to go to another place of this machine.
+    """
+    here, user_data = task.objects.local_path(task.output_prefix), task.objects.local_path(task.raw_prefix)
+    root = data_root(str(here), task) if here is not None else ""
+    if user_data is not None and not (root and user_data.is_relative_to(root)):
+        raise Rejected(
+            "a container cannot put its files into a directory of this machine outside of the server's data",
+            where=task.raw_prefix,
+            fix="name a bucket in raw_output_data_config, or a directory below `data`; or leave it out",
+            code="NoSharedFiles",
+        )
     if here is None:
         return ()
-    await to_thread(_open, here)
-    root = data_root(str(here), task)
-    return (Mount(root, root), Mount(str(here), str(here), read_only=False))
+    own = [here] if user_data is None or user_data.is_relative_to(here) else [here, user_data]
+    for path in own:
+        await to_thread(_open, path)
+    return (Mount(root, root), *(Mount(str(path), str(path), read_only=False) for path in own))
 
 
 def data_root(path: str, task: TaskContext) -> str:

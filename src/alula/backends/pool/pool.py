@@ -392,6 +392,7 @@ def _order(entry: Entry, worker: Worker, log_limit_bytes: int) -> wire.Run:
         attempts=job.attempts,
         environment=job.environment,
         log_limit_bytes=log_limit_bytes,
+        user_data=job.user_data,
     )
 
 
