@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 from alula._kits import lazy, settled
 from alula._kits.units import size
 from alula.errors import ConfigError
-from alula.sections import Beyond, CatchUp, NotificationsConfig, Overlap, ResourcesConfig, SchedulesConfig
+from alula.sections import (
+    Beyond,
+    CatchUp,
+    NotificationsConfig,
+    Overlap,
+    ResourcesConfig,
+    RetentionConfig,
+    SchedulesConfig,
+)
 
 if TYPE_CHECKING:
     import tomllib
@@ -233,6 +241,7 @@ class Config:
     storage: StorageConfig = field(default_factory=StorageConfig)
     schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
     notifications: NotificationsConfig = field(default_factory=NotificationsConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     resources: ResourcesConfig = field(default_factory=ResourcesConfig)
     images: Mapping[str, str] = field(default_factory=dict)
     """`[images]`: by short names. `default` is of tasks that name none, the others are written `{{.image.NAME}}`."""

@@ -63,6 +63,20 @@ class NotificationsConfig:
     """For so long it is tried again to tell somebody."""
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionConfig:
+    """`[retention]`: what a server removes by itself, as `alula gc` does. What is open or in use stays."""
+
+    executions: timedelta | None = None
+    """Executions that ended longer ago go; none: age does not count."""
+    keep: int = 0
+    """Of those that ended, only so many stay, the newest; 0: all."""
+    cache: timedelta | None = None
+    """Cached results that were not used for so long go; none: age does not count."""
+    every: timedelta = timedelta(hours=1)
+    """How often it is looked, whoever of several servers does it."""
+
+
 class Beyond(StrEnum):
     """What becomes of a task that asks for more than it may have."""
 

@@ -44,6 +44,11 @@ class Policy:
     cache_above_bytes: int | None = None
     """Beyond it, the entries that were not used for longest go."""
 
+    @property
+    def executions_go(self) -> bool:
+        """Whether any execution may go."""
+        return self.older_than is not None or self.keep is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
@@ -123,10 +128,12 @@ class _Sweep:
 
     async def run(self) -> Collected:
         entries = await self._evict()
-        records = {record.id: record async for record in self._all()}
+        notes = await self._notes()
+        records = {}
+        if notes or self.policy.executions_go:
+            records = {record.id: record async for record in self._all()}
         self.seen = max(records, default=0)
         trees = self._going(records)
-        notes = await self._notes()
         if trees or notes:
             await self._remove(trees, notes, records, entries)
         return Collected(
