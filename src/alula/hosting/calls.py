@@ -15,8 +15,14 @@ from alula.errors import NotReady, PluginError, Rejected, RemoteError, Throttled
 T = TypeVar("T")
 _DEAF_SECONDS = 5.0
 """Beyond its deadline, after which a call that still goes on is said to."""
-BROKEN = (Exception, SystemExit, KeyboardInterrupt)
-"""What a guest may raise. Not cancellation, which is ours."""
+BROKEN = BaseException
+"""What a guest may raise: anything. Where it is awaited, `ours` says whether it is our own cancellation."""
+
+
+def ours(exc: BaseException) -> bool:
+    """Whether it is a cancellation that was asked for, and not one that a guest made up."""
+    task = asyncio.current_task()
+    return isinstance(exc, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 class NotYet(Exception):
@@ -111,6 +117,8 @@ class Calls:
         except NotReady as exc:
             raise NotYet(exc.what, exc.after) from exc
         except BROKEN as exc:
+            if ours(exc):
+                raise
             number.errors += 1
             what = f"no answer within {seconds:g} s" if isinstance(exc, TimeoutError) and limit.expired() else ""
             raise CallFailed(f"{self.plugin}.{name}", exc, what) from exc
@@ -147,8 +155,13 @@ class Calls:
 
 def said(exc: BaseException) -> str:
     """An exception in one line: its type counts where its text says little."""
-    text = "; ".join(" ".join(line.split()) for line in str(exc).splitlines() if line.strip())
     kind = type(exc).__name__
+    if isinstance(exc, asyncio.CancelledError):
+        return "it was cancelled"
+    try:
+        text = "; ".join(" ".join(line.split()) for line in str(exc).splitlines() if line.strip())
+    except BROKEN as second:  # it is a guest's object
+        return f"{kind}, whose text cannot be had: {type(second).__name__}"
     if isinstance(exc, Garbage | CallFailed):
         return text
     if not text:
@@ -158,5 +171,8 @@ def said(exc: BaseException) -> str:
 
 def short(value: Any) -> str:
     """A value for a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except BROKEN:  # it is a guest's object
+        return f"an {type(value).__name__} that cannot be shown"
     return text if len(text) <= 200 else text[:197] + "..."

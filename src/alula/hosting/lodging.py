@@ -17,7 +17,7 @@ from alula.data.stores import Objects
 from alula.hosting.adapter import Adapter, Means
 from alula.hosting.adapting import adapt
 from alula.hosting.breaker import Breaker
-from alula.hosting.calls import BROKEN, Calls, said
+from alula.hosting.calls import BROKEN, Calls, ours, said
 from alula.hosting.guest import Guest
 from alula.hosting.hops import Hop
 from alula.hosting.secrets import Censor, Secrets
@@ -145,6 +145,8 @@ class Lodging:
                 await self._open_plugin()
                 break
             except BROKEN as exc:
+                if ours(exc):
+                    raise
                 what = self._censor.text(said(exc))
                 log.warning("plugin.not_open", extra={"plugin": self.name, "problem": what})
                 self.problem = what
@@ -294,5 +296,7 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
     """The last line of defence on the plugin's loop."""
     try:
         await work
-    except BROKEN:
+    except BROKEN as exc:
+        if ours(exc):
+            raise
         log.exception("hosting.failed")

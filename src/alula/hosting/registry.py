@@ -12,7 +12,7 @@ from typing import Any
 from alula._kits import lazy
 from alula.errors import AlulaError, ConfigError, PluginError
 from alula.hosting.adapting import CLUSTER, KINDS, kind_of
-from alula.hosting.calls import BROKEN
+from alula.hosting.calls import BROKEN, said
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
 from alula.idl import TaskTemplate
@@ -320,7 +320,7 @@ def _examined(offer: Offer) -> Known:
             kinds = ", ".join(name for _, name in KINDS)
             raise PluginError(f"{offer.value} is no plugin of a known kind: derive it from one of {kinds}")
     except BROKEN as exc:  # the border to someone else's module, which may raise anything
-        what = exc.what if isinstance(exc, AlulaError) else f"{type(exc).__name__}: {exc}"
+        what = exc.what if isinstance(exc, AlulaError) else said(exc)
         return Known(offer, problem=what)
     return Known(offer, kind or RUNNER, made if kind else None, info)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from alula.errors import AlulaError, PluginError
-from alula.hosting.calls import BROKEN, Garbage
+from alula.errors import PluginError
+from alula.hosting.calls import BROKEN, Garbage, said
 from alula.hosting.secrets import Censor
 from alula.hosting.ward import Ward
 from alula.plugin import typed
@@ -33,8 +33,11 @@ class States:
             return b""
         try:
             data = json.dumps(typed.shape_of(self._kind).write(state), sort_keys=True, separators=(",", ":"))
-        except (TypeError, ValueError, AttributeError, AlulaError) as exc:
-            raise Garbage(f"the state of {self.name} cannot be kept: {exc}", fix="it is a fault of the plugin") from exc
+        except BROKEN as exc:  # it may be any object
+            what = said(exc).removeprefix("TypeError: ")
+            raise Garbage(
+                f"the state of {self.name} cannot be kept: {what}", fix="it is a fault of the plugin"
+            ) from exc
         if self._censor.holds(data):
             raise Garbage(f"the state of {self.name} holds a secret", fix="keep what it is for, and ask for it again")
         return data.encode()
@@ -58,5 +61,5 @@ class States:
                 raise PluginError(f"{where}, cannot be read: {'; '.join(faults)}")
         except BROKEN as exc:
             ward.state = None
-            said = exc.what if isinstance(exc, PluginError) else f"{where}, cannot be read: {exc!r}"
-            ward.problem = self._censor.text(said)
+            what = exc.what if isinstance(exc, PluginError) else f"{where}, cannot be read: {said(exc)}"
+            ward.problem = self._censor.text(what)

@@ -7,10 +7,10 @@ import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from alula.errors import RemoteNotFound, Throttled
+from alula.errors import Rejected, RemoteNotFound, Throttled
 from alula.hosting import verdict
 from alula.hosting.adapter import Means
-from alula.hosting.calls import BROKEN, CallFailed, Garbage, short
+from alula.hosting.calls import BROKEN, CallFailed, Garbage, NotYet, short
 from alula.hosting.limits import Gate
 from alula.plugin.context import TaskContext
 from alula.plugin.phase import Phase, PhaseInfo
@@ -186,7 +186,7 @@ class StatusCache:
                 raise Garbage(f"{self._plugin.info.name}.get gave {short(answers)} for {len(batch)} keys")
         except Throttled as exc:
             self._reads.slower(exc.retry_after)
-        except BROKEN as exc:
+        except (CallFailed, Garbage, Rejected, NotYet) as exc:
             self._failed(batch, exc)
         else:
             self._failures, self._pause_until = 0, 0.0
@@ -212,7 +212,7 @@ class StatusCache:
 
     def _learn(self, status: Status, answer: Any) -> None:
         """Take in what the remote says of one job, and wake its attempt if that is news."""
-        before = status.info, status.error, status.gone
+        before = (status.info, status.error, status.gone)
         name, plugin = self._plugin.info.name, self._plugin
         status.error = status.gone = None
         if isinstance(answer, RemoteNotFound):
@@ -227,7 +227,7 @@ class StatusCache:
                     status.remote = answer
             except BROKEN as exc:
                 status.error = exc
-        if (status.info, status.error, status.gone) != before:
+        if _differ((status.info, status.error, status.gone), before):
             self._means.again(status.task)
 
     def _failed(self, batch: list[Status], exc: BaseException) -> None:
@@ -254,6 +254,13 @@ class StatusCache:
                 status.due = now + _YOUNG_SECONDS
             self._push(status)
         self._plan()  # others may have waited for this call
+
+
+def _differ(one: object, other: object) -> bool:
+    try:
+        return bool(one != other)
+    except BROKEN:  # there are a guest's objects in them, as arrays
+        return True
 
 
 def _over(status: Status) -> bool:

@@ -126,10 +126,10 @@ class Steps:
             answer = await self._made("handle", lambda: self._core.handle(ward.task, ward.state))
             moved = verdict.transition(self.name, answer)
             state = self._states.pack(moved.state)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as exc:
             self._called(ward)
             if ward.closing is None and not (self._gone or ward.over):
-                self._failed(ward, CallFailed(f"{self.name}.handle", asyncio.CancelledError(), "it was cancelled"))
+                self._failed(ward, CallFailed(f"{self.name}.handle", exc))
             return
         except NotYet as exc:
             self._called(ward)

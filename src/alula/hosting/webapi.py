@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from alula.errors import NotReady, Rejected, RemoteNotFound, Throttled
 from alula.hosting.adapter import Adapter, Means
-from alula.hosting.calls import Garbage, NotYet, short
+from alula.hosting.calls import BROKEN, Garbage, NotYet, said, short
 from alula.hosting.limits import Gate, Slots
 from alula.hosting.status import Status, StatusCache
 from alula.idl import LiteralMap
@@ -165,8 +165,8 @@ class WebApiAdapter(Adapter[Any]):
         try:
             shape = typed.shape_of(kind)
             shape.read(shape.write(key), "the key", faults)
-        except (TypeError, AttributeError, ValueError) as exc:
-            faults.append(str(exc))
+        except BROKEN as exc:  # it may be any object, with any idea of how it looks
+            faults.append(said(exc).removeprefix("TypeError: "))
         if key is None or faults:
             why = faults[0] if faults else "None is no key"
             raise Garbage(f"{self.info.name}.{call} gave {short(key)}, not a {kind.__name__}: {why}")
