@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos import jobs
+from tests.chaos import jobs, schedules
 from tests.chaos.arena import Arena
 from tests.chaos.cycles import WORKERS, again, labels, storm
 from tests.servers.postgres import NoPostgres, postgres_server
@@ -79,6 +79,8 @@ async def _postgres(database: object, cycles: int, wanted: tuple[str, ...], rng:
             _say(f"postgres: {cycles // 4} of {replicas} engines killed at random moments", began)
         faults += await labels(Arena(_made(home, "labels"), database()), wanted)
         _say(f"postgres: {len(wanted)} labelled points", began)
+        faults += await schedules.missed(Arena(_made(home, "schedules"), database()), max(4, cycles // 10), rng)
+        _say(f"postgres: {max(4, cycles // 10)} of 3 replicas killed while they make up for starts", began)
     return faults
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import jobs
+from tests.chaos import jobs, schedules
 from tests.chaos.arena import Arena
 from tests.chaos.cycles import WORKERS, again, labels, storm
 
@@ -45,3 +45,7 @@ def test_no_job_is_left_when_an_engine_kills_itself_while_somebody_aborts(home: 
 
 def test_an_engine_kills_itself_at_labelled_points(home: Path) -> None:
     assert asyncio.run(labels(Arena(home), WORKERS[::4])) == []
+
+
+def test_replicas_that_make_up_for_starts_are_killed_and_make_each_once(home: Path, postgres_url: str) -> None:
+    assert asyncio.run(schedules.missed(Arena(home, postgres_url), 3, random.Random(5))) == []

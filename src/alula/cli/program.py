@@ -12,11 +12,15 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from alula._kits import lazy
 from alula.errors import ConfigError
 from alula.sdk.graph import Entity
 from alula.sdk.resolver import DIALECTS, entity_of
+
+if TYPE_CHECKING:
+    from alula.sdk.launch_plan import LaunchPlan
 
 _KINDS = {
     "alula.sdk.dynamic.DynamicTask": "dynamic",
@@ -39,7 +43,8 @@ class Program:
     """As the user named it."""
     module: str
     entities: Mapping[str, Entity]
-    """By variable name, in order of definition: those that the module makes itself, then those that it imports."""
+    """By variable name, in order of definition: those that the module makes itself, then those that it imports. Launch
+    plans that are in no variable are there by their own names."""
     own: tuple[str, ...]
     """The names of those that it makes itself."""
 
@@ -101,8 +106,25 @@ def _program(target: str, module: ModuleType) -> Program:
             found[name] = entity
             if _home(entity) in (module.__name__, ""):
                 own.append(name)
+    for plan in _unnamed(module):
+        if plan.name not in found and not any(plan is other for other in found.values()):
+            found[plan.name] = plan
+            own.append(plan.name)
     rest = [name for name in found if name not in own]
     return Program(target, module.__name__, {name: found[name] for name in [*own, *rest]}, tuple(own))
+
+
+def _unnamed(module: ModuleType) -> list[LaunchPlan]:
+    """The launch plans that a module makes, in a variable or not: their names are enough to start them."""
+    made: Any = sys.modules.get("alula.sdk.launch_plan")
+    if made is None:
+        return []
+    file = getattr(module, "__file__", None)
+    return [
+        plan
+        for plan in made.plans
+        if plan.where.rpartition(":")[0] == file and plan.name != plan.workflow.name  # that one goes with the workflow
+    ]
 
 
 def _home(entity: Entity) -> str:

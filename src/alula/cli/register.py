@@ -26,6 +26,7 @@ from alula.data.stores import Objects
 from alula.errors import ConfigError
 from alula.idl.admin import LaunchPlan, TaskSpec, WorkflowSpec
 from alula.sdk.graph import Entity
+from alula.sdk.launch_plan import LaunchPlan as Plan
 from alula.sdk.serialize import SerializationSettings
 from alula.serve.code import Code
 from alula.serve.house import furnish
@@ -65,7 +66,10 @@ def register(ctx: click.Context, /, target: str, entity: str | None, **given: An
                 domain = given["domain"] = given["domain"] or where.domain or config.domain
                 settings = settings_of(program, config, sender(remote, project, domain), **given)
                 specs = checked(chosen, settings)
-                remote.register(*messages(specs), activate=given["activate"], tell=_tell)
+                active = _active(chosen, specs, everything=given["activate"])
+                remote.register(*messages(specs), activate=active, tell=_tell)
+                if active:
+                    click.echo(f"active: {', '.join(active)}", err=True)
         else:
             project = given["project"] = given["project"] or config.project
             domain = given["domain"] = given["domain"] or config.domain
@@ -121,6 +125,13 @@ def sender(remote: Remote, project: str, domain: str) -> Send:
             return remote.upload(made.path, project=project, domain=domain)
 
     return send
+
+
+def _active(chosen: Sequence[Entity], specs: Specs, *, everything: bool) -> list[str]:
+    """Names of the launch plans that become active: all of them, or those that say `auto_activate`."""
+    if everything:
+        return list(specs.launch_plans)
+    return [one.name for one in chosen if isinstance(one, Plan) and one.settings.auto_activate]
 
 
 def checked(chosen: Sequence[Entity], settings: SerializationSettings) -> Specs:

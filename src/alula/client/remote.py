@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -192,13 +192,13 @@ class Remote:
         workflows: list[WorkflowSpec],
         plans: list[LaunchPlan],
         *,
-        activate: bool = False,
+        activate: Collection[str] = (),
         tell: Callable[[str, str, bool], None] = lambda kind, name, new: None,
     ) -> None:
         """Register a program; what is there already with the same content stays as it is.
 
         Args:
-            activate: Make its launch plans active.
+            activate: Names of the launch plans that are made active.
             tell: Told of each entity: its kind, its name, whether it is new.
 
         Raises:
@@ -213,7 +213,7 @@ class Remote:
         for plan in plans:
             new = self._put("CreateLaunchPlan", LaunchPlanCreateRequest(id=plan.id, spec=plan.spec))
             tell("launch plan", plan.id.name, new)
-            if activate:
+            if plan.id.name in activate:
                 self.call("UpdateLaunchPlan", LaunchPlanUpdateRequest(id=plan.id, state=LaunchPlanState.ACTIVE))
 
     def _put(self, name: str, request: Message) -> bool:

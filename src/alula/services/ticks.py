@@ -1,8 +1,8 @@
 """Starts launch plans at the times of their schedules. Every replica has one; each start is made exactly once.
 
-One of the replicas, who has a reservation, does it; that saves work, and is not what makes it safe. The execution of a
-start has a name that follows from the launch plan and the time, so whoever makes it a second time finds it. Only then
-it is noted that the start was dealt with; so a start is made after a crash, too.
+Where something is due, one of the replicas has a reservation and does it; that saves work, and is not what makes it
+safe. The execution of a start has a name that follows from the launch plan and the time, so whoever makes it a second
+time finds it. Only then it is noted that the start was dealt with; so a start is made after a crash, too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from alula.store.records import Condition, ExecutionKey, Page
 log = logging.getLogger(__name__)
 
 _KEY = "alula.schedules"
-_LEASE = timedelta(seconds=15)
+_LEASE = timedelta(seconds=5)
+"""After that another replica goes on, where the one that was at it has died."""
+_RENEW = 1.0
+"""Seconds after which who is at it says that it still is."""
 _REFRESH = 5.0
 """Seconds after which the launch plans are read again, whatever is heard of them."""
 _AT_A_TIME = 8
@@ -75,6 +78,7 @@ class Ticks:
         self._known: dict[Name, _Known] = {}
         self._troubled: dict[Name, _Trouble] = {}
         self._changed = asyncio.Event()
+        self._renewed = 0.0
 
     async def run(self) -> None:
         """Start what is due, until it is cancelled. Never raises on its own account."""
@@ -83,8 +87,7 @@ class Ticks:
                 self._changed.clear()
                 wait = _REFRESH
                 try:
-                    if await self._mine():
-                        wait = await self._until(await self.round())
+                    wait = self._until(await self._turn())
                 except StoreError as exc:
                     log.warning("schedules.store", extra={"why": str(exc)})
                 except Exception:  # the last line of defence: schedules must go on
@@ -106,6 +109,17 @@ class Ticks:
         ready = [name for name, one in self._known.items() if one.next is not None and one.next <= now]
         ready = [name for name in ready if name not in self._troubled or self._troubled[name].until <= now]
         await gather(self._deal_with, ready, limit=_AT_A_TIME)
+        return self._soonest()
+
+    async def _turn(self) -> datetime | None:
+        """A round, if anything is due and nobody else is at it."""
+        await self._read()
+        when, now = self._soonest(), self._desk.clock.now()
+        if when is None or when > now:
+            return when
+        return await self.round() if await self._mine() else now + _LOOK_AGAIN
+
+    def _soonest(self) -> datetime | None:
         waiting = [one.next for name, one in self._known.items() if one.next and name not in self._troubled]
         waiting += [one.until for one in self._troubled.values()]
         return min(waiting, default=None)
@@ -115,9 +129,10 @@ class Ticks:
             self._changed.set()
 
     async def _mine(self) -> bool:
+        self._renewed = self._desk.clock.monotonic()
         return await self._desk.store.reserve(_KEY, self._owner, lease=_LEASE) is None
 
-    async def _until(self, when: datetime | None) -> float:
+    def _until(self, when: datetime | None) -> float:
         if when is None:
             return _REFRESH
         return min(max((when - self._desk.clock.now()).total_seconds(), 0.05), _REFRESH)
@@ -153,14 +168,20 @@ class Ticks:
         try:
             waits = await self._start_all(known)
         except (StoreError, DataError, Busy) as exc:
-            tries = self._troubled[name].tries + 1 if name in self._troubled else 0
-            wait = min(timedelta(seconds=2.0 ** min(tries, 10)), _LONGEST_WAIT)
-            self._troubled[name] = _Trouble(tries, self._desk.clock.now() + wait)
+            self._put_off(name)
             log.warning("schedule.put_off", extra={"plan": known.plan.name, "why": str(exc)})
+        except Exception:  # the last line of defence: one launch plan keeps no other one from starting
+            self._put_off(name)
+            log.exception("schedule.failed", extra={"plan": known.plan.name})
         else:
             self._troubled.pop(name, None)
             if waits:
                 self._troubled[name] = _Trouble(0, self._desk.clock.now() + _LOOK_AGAIN)
+
+    def _put_off(self, name: Name) -> None:
+        tries = self._troubled[name].tries + 1 if name in self._troubled else 0
+        wait = min(timedelta(seconds=2.0 ** min(tries, 10)), _LONGEST_WAIT)
+        self._troubled[name] = _Trouble(tries, self._desk.clock.now() + wait)
 
     async def _start_all(self, known: _Known) -> bool:
         """Whether one of them has to wait for the one before it."""
@@ -185,6 +206,8 @@ class Ticks:
 
     async def _start(self, known: _Known, tick: datetime) -> str | None:
         """Deal with one start. What is to be said of it, if it is none; None: it has to wait."""
+        if self._desk.clock.monotonic() - self._renewed > _RENEW:
+            await self._mine()
         plan = known.plan
         name = tick_name(plan.project, plan.domain, plan.name, tick)
         running = await self._running(plan, tick, name)
@@ -207,6 +230,8 @@ class Ticks:
         except (AtLimit, RequestError, AuthoringError) as exc:
             if isinstance(exc, Busy) and not isinstance(exc, AtLimit):
                 raise
+            if isinstance(exc, AtLimit) and act is Act.REPLACE:
+                return None  # what it replaces is still ending
             log.error("schedule.not_started", extra={"plan": plan.name, "tick": tick.isoformat(), "why": str(exc)})
             return f"the start at {tick:%Y-%m-%d %H:%M} failed: {exc}"
         return ""

@@ -163,3 +163,14 @@ def test_what_the_code_raises_comes_out_and_leaves_no_half_module(home: Path) ->
     assert "half" not in sys.modules
     with pytest.raises(ModuleNotFoundError, match="nothing_like_this_either"):
         load("half")
+
+
+def test_launch_plans_in_no_variable_belong_to_the_file_that_makes_them(home: Path) -> None:
+    loop = "for i in range(2):\n    LaunchPlan.get_or_create(flow, name=f'nightly {i}')\n"
+    (home / "shop_tasks.py").write_text(TASKS)
+    (home / "shop_flows.py").write_text(FLOWS.format(tasks="shop_tasks") + loop)
+    (home / "other.py").write_text("import shop_flows\n")
+    program = load("shop_flows.py")
+    assert program.own[-2:] == ("nightly 0", "nightly 1")
+    assert kind_of(program.find("nightly 1")) == "launch plan"
+    assert load("other.py").own == ()

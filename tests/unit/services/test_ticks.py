@@ -123,6 +123,42 @@ async def test_a_start_that_meets_the_one_before_does_as_said(
     assert await one.times() == after
 
 
+async def test_a_start_that_replaces_one_of_a_launch_plan_with_one_place_waits_until_that_has_ended() -> None:
+    one = await Planned.made()
+    await one.register(most=1)
+    await one.activate()
+    ticks = one.ticks(overlap=Overlap.REPLACE)
+    for _ in range(2):
+        one.clock.go(hours=1)
+        await ticks.round()
+    assert await one.times() == ["01 13:00"]
+    await one.end((await one.started())[0], "aborted")
+    one.clock.go(seconds=2)
+    await ticks.round()
+    assert await one.times() == ["01 13:00", "01 14:00"]
+
+
+class Broken(MemoryStore):
+    """Fails for one launch plan as nobody has foreseen."""
+
+    async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
+        if ":broken:" in new.entity:
+            raise ZeroDivisionError
+        return await super().create(new)
+
+
+async def test_a_launch_plan_that_cannot_be_started_keeps_no_other_one_from_starting() -> None:
+    one = await Planned.made(Broken)
+    for name in ("broken", "hourly"):
+        await one.register(name)
+        await one.activate(name)
+    one.clock.go(hours=1)
+    ticks = one.ticks()
+    await ticks.round()
+    assert await one.times() == ["01 13:00"]
+    assert await ticks.round() == NOON + timedelta(hours=1, seconds=1)
+
+
 async def test_a_start_that_its_own_limit_refuses_is_left_out_and_said() -> None:
     one = await Planned.made()
     await one.register(most=1)
