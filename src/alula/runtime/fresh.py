@@ -10,7 +10,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import NoReturn
 
 from alula._kits import bridge
@@ -27,7 +26,7 @@ from alula.runtime.printed import LogFiles
 from alula.runtime.processes import die_with
 from alula.runtime.serving import Serving, Stopped, end_by
 from alula.runtime.staging import Stage
-from alula.runtime.variables import of_attempt, of_template
+from alula.runtime.variables import of_attempt, of_template, says_so
 
 _PATH = "PYTHONPATH"
 
@@ -71,9 +70,10 @@ class Fresh(Serving):
             self._say(wire.Progress(job.serial, None, None, saved))
         if code < 0:
             end_by(-code)  # so that whoever looks at how workers end says what became of the task
-        if code and stage.home is None and not _says_so(environment):
-            return staging.nothing_left(code)
-        return stage.result() or staging.nothing_left(code)
+        if code and ((stage.home is None and not says_so(environment)) or stage.result() is None):
+            what = "flytekit could not start, or the task called sys.exit"
+            return staging.left_early(f"the task's process ended with exit code {code} ({what})")
+        return stage.result() or staging.nothing_left()
 
     def _saved_elsewhere(self, stage: Stage) -> str:
         """The prefix of a checkpoint that is not on this machine, looked for where another attempt may come."""
@@ -105,11 +105,6 @@ class Fresh(Serving):
         content = template.SerializeToString()
         words = commands.fill(command.words, stage.places(content), job.inputs)
         return [os.path.join(self._programs, command.program), *words], made
-
-
-def _says_so(environment: Mapping[str, str]) -> bool:
-    """Whether flytekit was asked to say by its exit code that there is an `error.pb`."""
-    return environment.get("FLYTE_FAIL_ON_ERROR", "").lower() in ("1", "true", "t", "yes", "y", "on")
 
 
 def main() -> NoReturn:

@@ -30,7 +30,7 @@ from alula.runtime.printed import LogFiles
 from alula.runtime.processes import die_with
 from alula.runtime.serving import Serving, Stopped
 from alula.runtime.staging import Stage
-from alula.runtime.variables import of_attempt, of_template
+from alula.runtime.variables import of_attempt, of_template, says_so
 
 _ENTRYPOINT = "flytekit.bin.entrypoint"
 _PROGRAMS = {commands.EXECUTE: "execute_task_cmd", commands.EXECUTE_MAPPED: "map_execute_task_cmd"}
@@ -110,7 +110,7 @@ class Warm(Serving):
             stage.set(self._code)
             os.chdir(stage.work)
             words = commands.fill(task.command.words, stage.places(task.content), job.inputs)
-            code = self._call(task.command.program, words)
+            left = self._call(task.command.program, words)
         except Stopped:
             raise
         except BaseException as exc:  # noqa: BLE001 - flytekit's border: what comes out of it is no error of the task
@@ -119,7 +119,9 @@ class Warm(Serving):
             return there or staging.fault(f"SYSTEM:{type(exc).__name__}", "".join(traceback.format_exception(exc)))
         finally:
             self._in_task = False
-        return stage.result() or staging.nothing_left(code)
+        if left is not None and ((stage.home is None and not says_so(os.environ)) or stage.result() is None):
+            return staging.left_early(f"the task called sys.exit({left!r})")
+        return stage.result() or staging.nothing_left()
 
     def _task(self, job: wire.Run) -> _Prepared:
         """The task of a job, this process's variables set as it wants them."""
@@ -136,18 +138,18 @@ class Warm(Serving):
         sys.path += [one for one in task.environment.get("PYTHONPATH", "").split(os.pathsep) if one]
         return task
 
-    def _call(self, program: str, words: list[str]) -> int:
-        """Call a command of flytekit's; its exit code."""
+    def _call(self, program: str, words: list[str]) -> object:
+        """Call a command of flytekit's. What it was told to exit with, if it was; else None."""
         command: Any = getattr(import_module(_ENTRYPOINT), _PROGRAMS[program])
         with self._own_directory():
             self._in_task = True
             try:
                 command.main(args=words, prog_name=program, standalone_mode=False)
             except SystemExit as exc:
-                return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+                return exc.code or 0
             finally:
                 self._in_task = False
-        return 0
+        return None
 
     def _listen_to_checkpoints(self) -> None:
         """Tell the engine of each checkpoint at once: the next attempt goes on from it however this one ends."""

@@ -149,7 +149,16 @@ def fault(code: str, message: str) -> tuple[int, bytes]:
     return wire.ERROR, ErrorDocument(error=error).SerializeToString()
 
 
-def nothing_left(exit_code: int) -> tuple[int, bytes]:
-    """An attempt that ended without a word."""
-    what = f"the task left neither outputs nor an error, and its process ended with exit code {exit_code}"
-    return fault("SYSTEM:NoOutputs", f"{what}: sys.exit was called, or flytekit could not start; the log may say more")
+def nothing_left() -> tuple[int, bytes]:
+    """An attempt that ended well and without a word."""
+    what = "the task left neither outputs nor an error, and its process ended with exit code 0"
+    return fault("SYSTEM:NoOutputs", f"{what}: sys.exit was called; the log may say more")
+
+
+def left_early(why: str) -> tuple[int, bytes]:
+    """An attempt that was ended by its task, which is one of its failures as any other."""
+    message = f"{why} before it left outputs or an error; the log may say more. Raise an exception instead"
+    error = ContainerError(
+        code="USER:Exited", message=message, kind=ContainerError.RECOVERABLE, origin=ExecutionError.USER
+    )
+    return wire.ERROR, ErrorDocument(error=error).SerializeToString()

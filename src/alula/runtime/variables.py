@@ -59,3 +59,8 @@ def of_attempt(attempt: tuple[str, str, str, int], index: int, given: Mapping[st
         made["BATCH_JOB_ARRAY_INDEX_VAR_NAME"] = "FLYTE_K8S_ARRAY_INDEX"
         made["FLYTE_K8S_ARRAY_INDEX"] = str(index)
     return made
+
+
+def says_so(environment: Mapping[str, str]) -> bool:
+    """Whether flytekit was asked to say by its exit code that there is an `error.pb`."""
+    return environment.get("FLYTE_FAIL_ON_ERROR", "").lower() in ("1", "true", "t", "yes", "y", "on")

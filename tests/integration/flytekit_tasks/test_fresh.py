@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from alula.admin.options import Options
 from tests.integration.flytekit_tasks.theirs import Engine, ends_everything
 
 pytestmark = pytest.mark.timeout(120)
@@ -34,9 +33,10 @@ def test_a_process_that_dies_leaves_its_checkpoint(fresh: Engine, tmp_path: Path
     assert fresh.outputs("dies_once", home=str(tmp_path)) == {"o0": len(b"saved")}
 
 
-def test_an_exit_without_a_word_is_a_fault_of_the_system(fresh: Engine) -> None:
-    run = fresh.run("leaves", options=Options(system_retries=0), code=3)
+def test_an_exit_without_a_word_is_the_tasks_own_fault(fresh: Engine) -> None:
+    run = fresh.run("leaves", code=3)
     assert "exit code 3" in str(run.error)
+    assert len(run.attempts()) == 1
 
 
 def test_an_abort_ends_all_that_a_task_started(fresh: Engine, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from alula.admin.options import Options
 from alula.client.synchronous import Run
 from tests.integration.flytekit_tasks.theirs import Engine, ends_everything
 
@@ -56,7 +55,6 @@ def tried(warm: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, R
         "fails_twice": warm.run("fails_twice", home=home, wait=False),
         "goes_on": warm.run("goes_on", wait=False),
         "dies_once": warm.run("dies_once", home=home, wait=False),
-        "leaves": warm.run("leaves", options=Options(system_retries=1), code=3, wait=False),
     }
 
 
@@ -74,10 +72,11 @@ def test_a_checkpoint_outlives_the_process_that_saved_it(tried: dict[str, Run]) 
     assert tried["dies_once"].outputs == {"o0": len(b"saved")}
 
 
-def test_a_task_that_ends_its_process_without_a_word_is_a_fault_of_the_system(tried: dict[str, Run]) -> None:
-    run = tried["leaves"].wait(60)
-    assert "exit code 3" in str(run.error)
-    assert len(run.attempts()) == 2
+def test_a_task_that_calls_sys_exit_fails_at_once_and_by_its_own_fault(warm: Engine) -> None:
+    run = warm.run("leaves", code=3)
+    [attempt] = run.attempts()
+    assert attempt.failure is not None
+    assert (attempt.failure.code, "sys.exit(3)" in str(run.error)) == ("USER:Exited", True)
 
 
 def test_decks_lie_beside_the_outputs(warm: Engine) -> None:

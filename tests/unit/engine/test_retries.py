@@ -248,6 +248,7 @@ def test_deadlines_outlive_a_crash() -> None:
     stage.backends["n0"] = silent
     stage.go_on()
     assert failure_of(stage).code == "TimeoutExpired"
+    assert "did not end in time: it had" in failure_of(stage).message
     row = stage.x.nodes["n0"]
     assert isinstance(row, NodeState)
     assert row.ended_at is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alula.data.stores import Objects
-from alula.idl import DynamicJobSpec, ErrorDocument, Literal, LiteralMap, Primitive, Scalar
+from alula.idl import DynamicJobSpec, ErrorDocument, ExecutionError, Literal, LiteralMap, Primitive, Scalar
 from alula.idl import worker as wire
 from alula.runtime import staging
 from alula.runtime.staging import Stage
@@ -124,9 +124,11 @@ def test_an_element_takes_the_only_item_and_keeps_its_index() -> None:
     assert staging.variables_of_map(-1) == {}
 
 
-def test_an_attempt_without_a_word_may_be_tried_again_and_is_no_fault_of_the_user() -> None:
-    kind, payload = staging.nothing_left(3)
-    error = ErrorDocument.FromString(payload).error
-    assert kind == wire.ERROR
-    assert (error.kind, error.origin) == (error.RECOVERABLE, 2)
-    assert "exit code 3" in error.message
+def test_an_attempt_without_a_word_may_be_tried_again_and_pays_for_it_if_it_exits() -> None:
+    for (kind, payload), origin, said in (
+        (staging.nothing_left(), ExecutionError.SYSTEM, "exit code 0"),
+        (staging.left_early("the task called sys.exit(3)"), ExecutionError.USER, "sys.exit(3) before it left"),
+    ):
+        error = ErrorDocument.FromString(payload).error
+        assert (kind, error.kind, error.origin) == (wire.ERROR, error.RECOVERABLE, origin)
+        assert said in error.message

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from alula._kits.records import replace
+from alula._kits.units import shown_duration
 from alula.engine.events import (
     AttemptClosed,
     AttemptFailed,
@@ -91,8 +92,7 @@ def missed(turn: Turn, event: CacheMiss) -> None:
 
 
 def _open(turn: Turn, row: NodeState, plan: NodePlan, values: Values | None, put: Callable[[NodeState], None]) -> None:
-    settings = turn.x.settings
-    limit = plan.policy.queued_timeout or settings.queued_timeout
+    settings, limit = turn.x.settings, _limit(turn, plan, queued=True)
     attempt = AttemptState(
         row.path,
         row.attempt,
@@ -152,7 +152,7 @@ def started(turn: Turn, event: AttemptStarted) -> None:
     if attempt is None or attempt.phase is not AttemptPhase.QUEUED:
         return
     _cancel_deadline(turn, attempt)
-    limit = turn.x.plan_of(event.path).policy.timeout or turn.x.settings.attempt_timeout
+    limit = _limit(turn, turn.x.plan_of(event.path), queued=False)
     deadline = turn.now + limit if limit is not None else None
     attempt = replace(attempt, phase=AttemptPhase.RUNNING, deadline=deadline, started_at=event.at or turn.now)
     turn.put(attempt)
@@ -210,7 +210,9 @@ def overdue(turn: Turn, attempt: AttemptState, jitter: float) -> None:
     row = turn.x.nodes[attempt.path]
     queued = attempt.phase is AttemptPhase.QUEUED
     code = "QueuedTimeout" if queued else "TimeoutExpired"
-    late = f"attempt {attempt.number + 1} did not {'start' if queued else 'end'} in time"
+    limit = _limit(turn, turn.x.plan_of(row.path), queued=queued)
+    given = f": it had {shown_duration(limit)}" if limit is not None else ""
+    late = f"attempt {attempt.number + 1} did not {'start' if queued else 'end'} in time{given}"
     failure = Failure(code, late, recoverable=True, path=row.path)
     verdict = _judge(turn, row, attempt, failure, jitter)
     _abandon(turn, attempt, failure.message, failure)
@@ -219,6 +221,14 @@ def overdue(turn: Turn, attempt: AttemptState, jitter: float) -> None:
         return
     row = replace(verdict.row, phase=NodePhase.STOPPING, then=NodePhase.FAILED, failure=verdict.failure)
     turn.put(turn.wake(row, turn.now + turn.x.settings.grace))
+
+
+def _limit(turn: Turn, plan: NodePlan, *, queued: bool) -> timedelta | None:
+    """How long an attempt may wait for its start, or run."""
+    policy, settings = plan.policy, turn.x.settings
+    if queued:
+        return policy.queued_timeout or settings.queued_timeout
+    return policy.timeout or settings.attempt_timeout
 
 
 def stop(turn: Turn, row: NodeState, then: NodePhase, failure: Failure | None, reason: str) -> None:
