@@ -12,9 +12,9 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from alula.cli.loading import loaded
 from alula.cli.program import Program, kind_of
 from alula.cli.reach import reachable
-from alula.cli.run import loaded
 from alula.client.shipping import Copy, Shipping
 from alula.compiler.compile import compile_workflow
 from alula.config import load

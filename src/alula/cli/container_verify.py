@@ -12,9 +12,9 @@ import click
 
 from alula.cli import inputs, results
 from alula.cli.execution import Run
+from alula.cli.loading import loaded
 from alula.cli.options import split_pair
 from alula.cli.program import Program
-from alula.cli.run import loaded
 from alula.containers.files.processes import Around, Rehearsal, rehearse
 from alula.errors import AlulaError, ConfigError
 from alula.idl import LiteralMap, TaskTemplate, containers

@@ -12,9 +12,9 @@ import click
 from google.protobuf.message import Message
 
 from alula.cli.compile import Specs, registrable
+from alula.cli.loading import loaded
 from alula.cli.register import checked, settings_of
 from alula.cli.reports import reported
-from alula.cli.run import loaded
 from alula.client.shipping import Copy
 from alula.config import load
 from alula.errors import ConfigError

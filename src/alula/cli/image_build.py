@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from alula.cli.building import say_builds
+from alula.cli.loading import loaded
 from alula.cli.program import Program
 from alula.cli.reach import reachable
 from alula.cli.reports import reported
-from alula.cli.run import loaded
 from alula.errors import ConfigError
 from alula.sdk import image_builder
 from alula.sdk.graph import Entity

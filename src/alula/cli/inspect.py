@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from alula.cli.listing import listing, shown_type
+from alula.cli.loading import loaded
 from alula.cli.program import kind_of
-from alula.cli.run import loaded
 from alula.errors import AlulaError, ConfigError
 from alula.sdk.conditional import Branch
 from alula.sdk.graph import Entity, Node

@@ -13,9 +13,9 @@ import click
 
 from alula.admin import entities
 from alula.cli.compile import Specs, compiled, registrable, say
+from alula.cli.loading import loaded
 from alula.cli.program import Program
 from alula.cli.reports import reported
-from alula.cli.run import loaded
 from alula.client.profiles import profile as profile_of
 from alula.client.remote import Remote
 from alula.client.shipping import BUNDLES, Copy, image_config, named_image, ship

@@ -13,8 +13,9 @@ from alula._kits import lazy
 from alula.cli import inputs
 from alula.cli.execution import Run
 from alula.cli.listing import listing
+from alula.cli.loading import loaded
 from alula.cli.options import Options, options_of, run_options, split_pair
-from alula.cli.program import Program, kind_of, load
+from alula.cli.program import Program, kind_of
 from alula.errors import ConfigError, ConversionError
 from alula.idl import LiteralMap
 from alula.sdk.graph import Entity
@@ -23,10 +24,9 @@ from alula.types.transformer import Place
 if TYPE_CHECKING:
     from click import shell_completion
 
-    from alula.cli import card, local, remote_run, submit
+    from alula.cli import local, remote_run, submit
 else:
     shell_completion = lazy.module("click.shell_completion")  # only a shell that completes comes there
-    card = lazy.module("alula.cli.card")  # only a run that fails
     local = lazy.module("alula.cli.local")  # one of the two ways to run
     remote_run = lazy.module("alula.cli.remote_run")
     submit = lazy.module("alula.cli.submit")
@@ -164,22 +164,6 @@ def run(**_: Any) -> None:
     Inputs are flags: alula run flows.py train --rounds 3. Without ENTITY, what the file has is listed. Every step is
     written down: the same command with the same --name goes on after a crash, and does nothing twice.
     """
-
-
-def loaded(target: str, ctx: click.Context) -> Program:
-    """The program in a file or module; what its code raises is shown, and ends the command."""
-    try:
-        return load(target)
-    except ConfigError as exc:
-        raise click.UsageError(str(exc), ctx) from None
-    except BaseException as exc:  # noqa: BLE001 - the boundary to the user's code, which may raise anything
-        if ctx.resilient_parsing:
-            raise click.exceptions.Exit(1) from None
-        if isinstance(exc, KeyboardInterrupt):
-            click.echo(f"{click.style('✗', fg='red')} loading {target} aborted", err=True)
-        else:
-            click.echo(card.card(exc, f"loading {target}", verbose=bool(ctx.params.get("verbose"))), err=True)
-        raise click.exceptions.Exit(card.exit_code(exc)) from None
 
 
 def _summary(entity: Entity) -> str:
