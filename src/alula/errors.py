@@ -33,6 +33,7 @@ AlulaError
     - StoreUnavailable      locked, full or unreachable; later it may work
     - StoreDamaged          corrupt, or of a newer version; it will not
     - FenceLost             another engine has the execution now
+    - Unstorable            who asked gave it a text that no database takes; a RequestError, too
   x RequestError          what was asked for cannot be, whoever asks
     - NameTaken             the name stands for something else
     - Busy                  too much is open already; later it is fine
@@ -281,6 +282,9 @@ class FenceLost(StoreError): ...
 
 
 class RequestError(AlulaError): ...
+
+
+class Unstorable(RequestError, StoreError): ...
 
 
 class NameTaken(RequestError, ValueError): ...

@@ -137,7 +137,9 @@ def _merge(into: WorkflowExecutionConfig, said: WorkflowExecutionConfig) -> None
     """Take over the fields that are said. Maps and lists are taken as a whole."""
     for described, value in said.ListFields():
         into.ClearField(described.name)
-        if described.message_type is not None:
+        if described.is_repeated:
+            getattr(into, described.name).extend(value)
+        elif described.message_type is not None:
             getattr(into, described.name).CopyFrom(value)
         else:
             setattr(into, described.name, value)

@@ -11,7 +11,7 @@ from datetime import datetime
 from google.protobuf.message import Message
 
 from alula.admin.desk import refuse
-from alula.admin.names import place_faults, prefix_fault
+from alula.admin.names import entity_fault, place_faults, prefix_fault
 from alula.admin.options import Options, of_plan
 from alula.compiler.compile import compile_workflow
 from alula.compiler.launching import Intake, around, intake, open_interface
@@ -292,6 +292,8 @@ def _check_ids(specs: Specs) -> None:
             faults.append(f"{shown}: has no name")
         if not id.version or ":" in id.version:
             faults.append(f"{shown}: {id.version!r} is no version: it must be there, and have no colon")
+        if fault := entity_fault(id.name) or entity_fault(id.version):
+            faults.append(f"{shown}: {fault}")
         faults += [f"{shown}: {fault}" for fault in place_faults(id.project, id.domain)]
     if faults:
         raise refuse("nothing was registered", list(dict.fromkeys(faults)), fix="give every id all of its parts")

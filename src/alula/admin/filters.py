@@ -19,12 +19,18 @@ Values = tuple[Plain, ...]
 Read = Callable[[str], Values]
 """What a text stands for in the column; several values are alternatives. Raises ValueError, saying what is wrong."""
 
-_CLAUSE = re.compile(r"\s*(\w+)\(\s*([\w.]+)\s*,(.*?)\)\s*(?=[+ ]\s*\w+\(|$)", re.DOTALL)
+_CLAUSE = re.compile(r"\s*+(\w++)\(\s*+([\w.]++)\s*+,(.*?)\)(?=\s*+(?:\Z|\+\s*+\w++\()|\s++\w++\()", re.DOTALL)
+"""A clause ends with the parenthesis after which another one begins, so values may have some. Filters come from
+anybody: nothing is looked at twice."""
+_BETWEEN = re.compile(r"\s*+\+?")
+"""Clauses; the plus is a space in a URL that was decoded."""
 _TESTS = {"eq": "in", "value_in": "in", "ne": "not_in", "contains": "holds"} | {
     name: name for name in ("gt", "gte", "lt", "lte")
 }
 _LONGEST = 8_192
 _MOST = 32
+_LARGEST = 2**63 - 1
+"""That databases hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,14 @@ def numbers(column: str, scale: int = 1) -> Field:
     def read(text: str) -> Values:
         if not re.fullmatch(r"\d{1,15}", text.strip()):
             raise ValueError(f"is {text!r}, and must be a whole number")
-        return (int(text) * scale,)
+        return (min(int(text) * scale, _LARGEST),)
 
     return Field(column, read, tests=frozenset({"in", "not_in", "gt", "gte", "lt", "lte"}))
+
+
+def prefixed(fields: Mapping[str, Field], subject: str) -> Mapping[str, Field]:
+    """Fields by their names, and as Flyte's own clients write them: `phase` and `execution.phase`."""
+    return {**fields, **{f"{subject}.{name}": field for name, field in fields.items()}}
 
 
 def conditions(text: str, fields: Mapping[str, Field]) -> tuple[Condition, ...]:
@@ -88,7 +99,8 @@ def conditions(text: str, fields: Mapping[str, Field]) -> tuple[Condition, ...]:
     for function, name, value in _clauses(text):
         field, test = fields.get(name.lower()), _TESTS.get(function.lower())
         if field is None:
-            faults.append(f"{name}: cannot be filtered by; there are {', '.join(sorted(fields))}")
+            there = sorted({id(field): name for name, field in reversed([*fields.items()])}.values())  # unprefixed
+            faults.append(f"{name}: cannot be filtered by; there are {', '.join(there)}")
         elif test is None or test not in field.tests:
             fitting = [one for one in _TESTS if _TESTS[one] in field.tests]
             faults.append(f"{name}: {function} is no test for it; there are {', '.join(fitting)}")
@@ -136,9 +148,8 @@ def _clauses(text: str) -> list[tuple[str, str, str]]:
                 "these filters cannot be", [what], where="filters", fix="write eq(field,value)+gte(field,value)"
             )
         found.append((match[1], match[2], match[3]))
-        at = match.end()
-        if at < len(text):
-            at += 1  # the plus, which is a space in a URL that was decoded
+        between = _BETWEEN.match(text, match.end())
+        at = between.end() if between is not None else len(text)
     return found
 
 

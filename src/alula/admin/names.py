@@ -9,6 +9,8 @@ from alula.data import uris
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_LONGEST = 500
+"""Characters of the name of a task, a workflow or a launch plan."""
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without those that are easily taken for each other."""
 _HOW = (
@@ -33,6 +35,13 @@ def name_fault(name: str) -> str:
     if NAME.fullmatch(name):
         return ""
     return f"{name!r} is no name for an execution: a small letter first, then at most 62 of a-z, 0-9 and -"
+
+
+def entity_fault(name: str) -> str:
+    """What is wrong with the name, or the version, of something that is registered; empty if nothing is."""
+    if len(name) > _LONGEST:
+        return f"{name[:40]!r} and so on has {len(name):,} characters, and may have {_LONGEST}"
+    return "" if name.isprintable() else f"{name!r} has characters that cannot be printed"
 
 
 def place_faults(project: str, domain: str) -> list[str]:

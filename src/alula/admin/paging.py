@@ -51,7 +51,7 @@ def place_of(text: str, question: str, *, kinds: tuple[type[Plain], type[Plain]]
         digest, key, id = msgpack.unpackb(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, binascii.Error, msgpack.UnpackException) as exc:
         raise _no_token(text) from exc
-    if type(key) is not kinds[0] or type(id) is not kinds[1]:
+    if type(key) is not kinds[0] or type(id) is not kinds[1] or not (_fits(key) and _fits(id)):
         raise _no_token(text)
     if digest != _digest(question):
         raise RequestError(
@@ -60,6 +60,11 @@ def place_of(text: str, question: str, *, kinds: tuple[type[Plain], type[Plain]]
             fix="send it with the same filters, order and place as before, or leave it out to begin anew",
         )
     return key, id
+
+
+def _fits(place: Plain) -> bool:
+    """Whether a database can compare with it; nobody but us should make tokens, and anybody can."""
+    return isinstance(place, str) or -(2**63) <= place < 2**63
 
 
 def _digest(question: str) -> bytes:

@@ -129,7 +129,8 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
                 await stack.enter_async_context(standing.standing(house))
                 server = house.config.server
                 if server.grpc or server.http:
-                    served = await stack.enter_async_context(control.answering(house, server))
+                    tally = numbers.calls if numbers is not None else None
+                    served = await stack.enter_async_context(control.answering(house, server, tally))
                     if served.grpc:
                         here.update(platform(served.grpc, certificate=str(server.cert or "")))
                     for what, where in (("gRPC", served.grpc), ("HTTP", served.http)):

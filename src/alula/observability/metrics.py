@@ -21,6 +21,7 @@ from alula.engine.cleanup import Stuck
 from alula.engine.observe import Committed, PlanOf, Silent
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, AttemptState, CacheStatus, NodePhase, NodeState
+from alula.observability.calls import CallMetrics
 from alula.observability.ledger import AttemptBegan, AttemptEnded, CacheAnswered, Change, Ledger, NodeEnded, Retried
 from alula.observability.plugins import Numbered as HostNumbers
 from alula.observability.plugins import PluginMetrics
@@ -101,6 +102,8 @@ class Metrics(Silent):
         self._executions()
         self._work()
         self._store()
+        self.calls = CallMetrics(self.registry)
+        """Of the control plane, if this process serves one."""
 
     def _executions(self) -> None:
         of = self.registry

@@ -16,7 +16,7 @@ from alula.errors import ConfigError
 from alula.serve.callbacks import own_key
 from alula.serve.house import House
 from alula.services.attributes import Attributes
-from alula.services.binding import Rpc, bind
+from alula.services.binding import Rpc, Tally, bind
 from alula.services.caches import Caches
 from alula.services.catalogs import DataCatalog
 from alula.services.downloads import Downloads
@@ -69,16 +69,19 @@ def parts(house: House, links: Links | None, tokens: Tokens | None) -> list[obje
     plans = Plans(desk)
     registered = [Tasks(registry), Workflows(registry), LaunchPlans(registry), Names(registry), Uploads(desk, links)]
     launchables = Launchables(desk, places, config.notifications.failures)
-    running = [Executions(desk, plans, launchables), Nodes(desk, plans), TaskExecutions(desk, plans), Signals(desk)]
-    decided = [ProjectCalls(desk, config.server.domains), Attributes(desk)]
+    running = [Executions(desk, plans, launchables), Nodes(desk, plans), TaskExecutions(desk, plans, links)]
+    decided = [ProjectCalls(desk, config.server.domains), Attributes(desk), Signals(desk)]
     looked_at = [Metrics(desk, plans), Downloads(desk, plans, links)]
     catalogs = [DataCatalog(desk), Caches(desk)]
     return [*registered, *decided, *running, *looked_at, *catalogs, Identity(), SignIn(tokens)]
 
 
 @asynccontextmanager
-async def answering(house: House, config: ServerConfig) -> AsyncIterator[Addresses]:
+async def answering(house: House, config: ServerConfig, tally: Tally | None = None) -> AsyncIterator[Addresses]:
     """Both servers, inside the block; where they listen.
+
+    Args:
+        tally: Who counts calls.
 
     Raises:
         ConfigError: An address is none, is taken, or would be open to everybody; a package is missing.
@@ -92,25 +95,28 @@ async def answering(house: House, config: ServerConfig) -> AsyncIterator[Address
         async with AsyncExitStack() as stack:
             url = ""
             if config.http and links is not None:
-                url = await stack.enter_async_context(_over_http(house, config, gate, links, rpcs))
+                url = await stack.enter_async_context(_over_http(house, config, gate, links, rpcs, tally))
             gate = Gate(gate.tokens, url)
-            yield Addresses(await _over_grpc(stack, config, gate, rpcs) if config.grpc else "", url)
+            yield Addresses(await _over_grpc(stack, config, gate, rpcs, tally) if config.grpc else "", url)
     except ModuleNotFoundError as exc:
         raise ConfigError(
             f"serving needs {exc.name}, which is not installed", where="[server]", fix="pip install 'alula[server]'"
         ) from exc
 
 
-async def _over_grpc(stack: AsyncExitStack, config: ServerConfig, gate: Gate, rpcs: list[Rpc]) -> str:
+async def _over_grpc(
+    stack: AsyncExitStack, config: ServerConfig, gate: Gate, rpcs: list[Rpc], tally: Tally | None
+) -> str:
     listening = _listening(config, config.grpc, "grpc")
     check_reach(listening, gate, "--grpc", insecure=config.insecure)
-    running = await stack.enter_async_context(server.serving(rpcs, listening, gate, message_bytes=config.message_bytes))
+    serving = server.serving(rpcs, listening, gate, message_bytes=config.message_bytes, tally=tally)
+    running = await stack.enter_async_context(serving)
     return _shown(listening.host, running.port)
 
 
 @asynccontextmanager
 async def _over_http(
-    house: House, config: ServerConfig, gate: Gate, links: Links, rpcs: list[Rpc]
+    house: House, config: ServerConfig, gate: Gate, links: Links, rpcs: list[Rpc], tally: Tally | None
 ) -> AsyncIterator[str]:
     """The base URL."""
     listening = _listening(config, config.http, "http")
@@ -121,7 +127,7 @@ async def _over_http(
             where="--http",
             fix="say which: [server] url, as in https://alula.example.org",
         )
-    calls = http.Web(rpcs, Gate(gate.tokens, config.url.rstrip("/")), body_bytes=config.message_bytes)
+    calls = http.Web(rpcs, Gate(gate.tokens, config.url.rstrip("/")), body_bytes=config.message_bytes, tally=tally)
     files = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
     told = live.Live(house.desk, Plans(house.desk), Gate(gate.tokens, config.url.rstrip("/"))).routes()
     routes = [*files, *token_routes(gate.tokens), *told, *calls.routes()]

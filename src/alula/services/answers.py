@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from alula.admin.desk import refuse
-from alula.idl import Identifier, ResourceType, Timestamp
+from alula.errors import RequestError
+from alula.idl import Duration, Identifier, ResourceType, Timestamp
 from alula.idl.ids import type_name
 from alula.store.records import EntityRecord
 
@@ -21,6 +24,27 @@ def timestamp(when: datetime | None) -> Timestamp | None:
     return made
 
 
+def length(given: Duration, where: str) -> timedelta:
+    """How long something shall last. Raises RequestError, where no calendar is long enough for it."""
+    try:
+        return given.ToTimedelta()
+    except (OverflowError, ValueError) as exc:
+        raise RequestError(f"{given.seconds} seconds cannot be", where=where, fix="ask for less") from exc
+
+
+class Enum(Protocol):
+    """An enum as protobuf makes them."""
+
+    def values(self) -> Sequence[int]: ...
+    def keys(self) -> Sequence[str]: ...
+
+
+def check_known(what: str, given: int, kind: Enum) -> None:
+    """Raises RequestError for a number that stands for nothing; protobuf itself takes any."""
+    if given not in kind.values():
+        raise RequestError(f"{what} is {given}, and must be one of {', '.join(kind.keys())}", where=what)
+
+
 def id_of(record: EntityRecord) -> Identifier:
     """The identifier of something registered."""
     return Identifier(
@@ -32,7 +56,7 @@ def id_of(record: EntityRecord) -> Identifier:
     )
 
 
-def checked(id: Identifier, kind: ResourceType) -> Identifier:
+def checked(id: Identifier, kind: ResourceType, where: str = "id") -> Identifier:
     """An identifier that a request gives, of the kind that it must be; an unset kind is filled in.
 
     Raises:
@@ -42,9 +66,9 @@ def checked(id: Identifier, kind: ResourceType) -> Identifier:
     whole.CopyFrom(id)
     if whole.resource_type == ResourceType.UNSPECIFIED:
         whole.resource_type = kind
-    faults = [f"id.{part}: is empty" for part in ("project", "domain", "name", "version") if not getattr(id, part)]
+    faults = [f"{where}.{part}: is empty" for part in ("project", "domain", "name", "version") if not getattr(id, part)]
     if whole.resource_type != kind:
-        faults.append(f"id.resource_type: is {type_name(whole.resource_type)}, and must be {type_name(kind)}")
+        faults.append(f"{where}.resource_type: is {type_name(whole.resource_type)}, and must be {type_name(kind)}")
     if faults:
         raise refuse(f"this is no identifier of a {type_name(kind)}", faults)
     return whole

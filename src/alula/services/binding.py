@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -35,6 +35,14 @@ class Call:
     """What is left until the caller gives up; None: it waits for ever."""
     base_url: str = ""
     """What this server's own URLs begin with for this caller: `http://127.0.0.1:8080`."""
+
+
+class Tally(Protocol):
+    """Who counts calls."""
+
+    def answered(self, service: str, call: str, *, over: str, code: str, seconds: float) -> None:
+        """One was. Must neither block nor raise."""
+        ...
 
 
 Answer = Callable[[Any, Call], Awaitable[Any]]

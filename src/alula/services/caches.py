@@ -6,7 +6,7 @@ from alula.admin.desk import Desk
 from alula.errors import RequestError, Unknown
 from alula.idl.catalog import cache as wire
 from alula.idl.service import CACHE
-from alula.services.answers import timestamp
+from alula.services.answers import length, timestamp
 from alula.services.binding import Call
 from alula.services.reserving import held
 from alula.store.records import DocumentRecord
@@ -52,7 +52,8 @@ class Caches:
         self, request: wire.GetOrExtendReservationRequest, call: Call
     ) -> wire.GetOrExtendReservationResponse:
         """Who makes the outputs of a key: the caller, or whoever was first. Raises RequestError."""
-        name, beat = _reserved(request.key), request.heartbeat_interval.ToTimedelta()
+        name = _reserved(request.key)
+        beat = length(request.heartbeat_interval, "heartbeat_interval")
         holder = await held(self._desk, name, request.owner_id, beat)
         return wire.GetOrExtendReservationResponse(
             reservation=wire.Reservation(

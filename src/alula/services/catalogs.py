@@ -16,7 +16,7 @@ from alula.admin.paging import limit_of, place_of, token
 from alula.errors import RequestError, Unknown
 from alula.idl.catalog import datacatalog as wire
 from alula.idl.service import DATA_CATALOG
-from alula.services.answers import timestamp
+from alula.services.answers import length, timestamp
 from alula.services.binding import Call
 from alula.services.reserving import held
 from alula.store.records import DocumentRecord, Page
@@ -24,6 +24,8 @@ from alula.store.records import DocumentRecord, Page
 M = TypeVar("M", bound=Message)
 
 _DATASET, _ARTIFACT, _TAG = "catalog.dataset", "catalog.artifact", "catalog.tag"
+_TAG_OF = "catalog.artifact-tag"
+"""A tag once more, in the scope of its artifact."""
 _ALL = ""
 """Data sets are in one scope."""
 _AT_ONCE = 200
@@ -56,15 +58,15 @@ class DataCatalog:
         if not made.id:
             raise RequestError("artifact.id is empty", fix="give each artifact an id of its own")
         made.created_at.FromDatetime(self._desk.clock.now())
-        tags = [_document(_TAG, scope, tag.name, wire.Tag(name=tag.name, artifact_id=made.id)) for tag in made.tags]
+        tags = [one for tag in made.tags for one in _tag(scope, wire.Tag(name=tag.name, artifact_id=made.id))]
         made.ClearField("tags")
         await self._store.put_documents([_document(_ARTIFACT, scope, made.id, made), *tags])
         return wire.CreateArtifactResponse()
 
     async def GetArtifact(self, request: wire.GetArtifactRequest, call: Call) -> wire.GetArtifactResponse:
-        """By id or by tag. Raises Unknown."""
+        """By id or by tag. Raises Unknown, and RequestError."""
         found = await self._artifact(request.dataset, request.artifact_id, request.tag_name)
-        return wire.GetArtifactResponse(artifact=found)
+        return wire.GetArtifactResponse(artifact=await self._with_tags(found))
 
     async def UpdateArtifact(self, request: wire.UpdateArtifactRequest, call: Call) -> wire.UpdateArtifactResponse:
         """Give an artifact other data. Raises Unknown."""
@@ -84,8 +86,10 @@ class DataCatalog:
         """Raises Unknown, and NameTaken where the tag is there, of whichever artifact."""
         tag = request.tag
         await self._artifact(tag.dataset, tag.artifact_id, "")
+        if not tag.name:
+            raise RequestError("tag.name is empty", where="tag")
         kept = wire.Tag(name=tag.name, artifact_id=tag.artifact_id)
-        await self._store.put_documents([_document(_TAG, _key(tag.dataset), tag.name, kept)])
+        await self._store.put_documents(_tag(_key(tag.dataset), kept))
         return wire.AddTagResponse()
 
     async def ListArtifacts(self, request: wire.ListArtifactsRequest, call: Call) -> wire.ListArtifactsResponse:
@@ -97,7 +101,7 @@ class DataCatalog:
             if len(ids) > 1 or "" in ids:
                 return wire.ListArtifactsResponse()  # a tag stands for one artifact
             tagged = await self._artifact(request.dataset, ids.pop(), "")
-            fitting = [tagged] if _fits(tagged, dataset, request.filter) else []
+            fitting = [await self._with_tags(tagged)] if _fits(tagged, dataset, request.filter) else []
             return wire.ListArtifactsResponse(artifacts=fitting)
         rows, after = await self._page(
             _ARTIFACT,
@@ -107,7 +111,7 @@ class DataCatalog:
             lambda one: _fits(one, dataset, request.filter),
             str(request.filter),
         )
-        return wire.ListArtifactsResponse(artifacts=rows, next_token=after)
+        return wire.ListArtifactsResponse(artifacts=[await self._with_tags(one) for one in rows], next_token=after)
 
     async def ListDatasets(self, request: wire.ListDatasetsRequest, call: Call) -> wire.ListDatasetsResponse:
         """Raises RequestError."""
@@ -125,7 +129,8 @@ class DataCatalog:
         self, request: wire.GetOrExtendReservationRequest, call: Call
     ) -> wire.GetOrExtendReservationResponse:
         """Who makes what a tag shall stand for: the caller, or whoever was first."""
-        name, beat = _reserved(request.reservation_id), request.heartbeat_interval.ToTimedelta()
+        name = _reserved(request.reservation_id)
+        beat = length(request.heartbeat_interval, "heartbeat_interval")
         holder = await held(self._desk, name, request.owner_id, beat)
         return wire.GetOrExtendReservationResponse(
             reservation=wire.Reservation(
@@ -152,12 +157,20 @@ class DataCatalog:
         return wire.Dataset.FromString(kept.body)
 
     async def _artifact(self, dataset: wire.DatasetID, id: str, tag: str) -> wire.Artifact:
+        if not id and not tag:
+            raise RequestError("neither an id nor a tag says which artifact", where="query_handle")
         await self._dataset(dataset)
         id = id or (await self._tagged(dataset, tag) if tag else "")
         kept = await self._store.document(_ARTIFACT, _key(dataset), id) if id else None
         if kept is None:
             raise Unknown(f"data set {dataset.name!r} has no artifact {id or tag!r}")
         return wire.Artifact.FromString(kept.body)
+
+    async def _with_tags(self, artifact: wire.Artifact) -> wire.Artifact:
+        page = Page(descending=False, limit=_AT_ONCE)
+        for _, row in await self._store.page_documents(_TAG_OF, f"{_key(artifact.dataset)}{artifact.id}", page):
+            artifact.tags.add(name=row.name, artifact_id=artifact.id, dataset=artifact.dataset)
+        return artifact
 
     async def _tagged(self, dataset: wire.DatasetID, tag: str) -> str:
         kept = await self._store.document(_TAG, _key(dataset), tag)
@@ -201,6 +214,11 @@ def _key(id: wire.DatasetID) -> str:
 
 def _reserved(id: wire.ReservationID) -> str:
     return f"catalog:{_key(id.dataset_id)}:{id.tag_name}"
+
+
+def _tag(scope: str, tag: wire.Tag) -> list[DocumentRecord]:
+    """A tag as it is kept: to find its artifact by, and to be found by that."""
+    return [_document(_TAG, scope, tag.name, tag), _document(_TAG_OF, f"{scope}{tag.artifact_id}", tag.name, tag)]
 
 
 def _document(kind: str, scope: str, name: str, message: Message) -> DocumentRecord:

@@ -19,6 +19,7 @@ from alula.idl.service import (
     GetDataResponse,
     PreSignedURLs,
 )
+from alula.services.answers import length
 from alula.services.binding import Call
 from alula.services.blobs import as_clients_take_it
 from alula.services.links import Grant, Links
@@ -88,7 +89,7 @@ class Downloads:
     async def CreateDownloadLink(self, request: CreateDownloadLinkRequest, call: Call) -> CreateDownloadLinkResponse:
         """A link to the report of a task. Raises Unknown, and Untimely where nothing is served over HTTP."""
         outline, path = await self._at(request.node_execution_id)
-        lasting = request.expires_in.ToTimedelta() if request.HasField("expires_in") else None
+        lasting = length(request.expires_in, "expires_in") if request.HasField("expires_in") else None
         if lasting is not None and lasting <= timedelta(0):
             raise RequestError(f"a link cannot last {lasting}", where="expires_in")
         signed = await self._deck(outline, path, -1, call, lasting)

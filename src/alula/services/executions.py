@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from alula.admin.desk import Desk
 from alula.admin.executions import Created, abort, ended, recover, relaunch
-from alula.admin.filters import Field, numbers, texts, times, words
+from alula.admin.filters import Field, numbers, prefixed, texts, times, words
 from alula.admin.options import Options
 from alula.admin.outline import Plans, outline_of
 from alula.admin.values import whole
@@ -25,6 +25,7 @@ from alula.idl.service import (
     ExecutionRecoverRequest,
     ExecutionRelaunchRequest,
     ExecutionSpec,
+    ExecutionState,
     ExecutionTerminateRequest,
     ExecutionTerminateResponse,
     ExecutionUpdateRequest,
@@ -35,6 +36,7 @@ from alula.idl.service import (
     WorkflowExecutionGetRequest,
 )
 from alula.services import blobs
+from alula.services.answers import check_known
 from alula.services.binding import Call
 from alula.services.launching import Launchables, asked
 from alula.services.listing import asked as page_asked
@@ -67,7 +69,7 @@ def _version(text: str) -> tuple[str]:
     return (f":{text}",)
 
 
-FIELDS: Mapping[str, Field] = {
+_OWN: Mapping[str, Field] = {
     "name": texts("name"),
     "execution_name": texts("name"),
     "phase": words("phase", _phases()),
@@ -90,6 +92,7 @@ FIELDS: Mapping[str, Field] = {
     "workflow.name": texts("workflow_name"),
     "workflow.version": Field("workflow", _version, other="ends"),
 }
+FIELDS = prefixed(_OWN, "execution")
 """What executions can be filtered by."""
 SORTS = {
     "created_at": "created_at",
@@ -133,8 +136,14 @@ class Executions:
         return _created(await relaunch(self._desk, key, name=request.name, options=options, asked=how))
 
     async def RecoverExecution(self, request: ExecutionRecoverRequest, call: Call) -> ExecutionCreateResponse:
-        """Raises Unknown, Untimely and NameTaken."""
+        """What the request says of who and why counts more than what was said of the execution it goes on with.
+
+        Raises Unknown, Untimely and NameTaken.
+        """
         spec = await self._spec(request.id)
+        if request.metadata.artifact_ids:
+            spec.metadata.ClearField("artifact_ids")  # else a merge adds to them
+        spec.metadata.MergeFrom(request.metadata)
         how = await self._launchables.again(spec, asked(spec, call, how=ExecutionMetadata.RECOVERED, of=request.id))
         return _created(await recover(self._desk, key_of(request.id), name=request.name, asked=how))
 
@@ -184,7 +193,8 @@ class Executions:
         return ExecutionTerminateResponse()
 
     async def UpdateExecution(self, request: ExecutionUpdateRequest, call: Call) -> ExecutionUpdateResponse:
-        """Put one away, or take it out again. Raises Unknown."""
+        """Put one away, or take it out again. Raises Unknown, and RequestError."""
+        check_known("state", request.state, ExecutionState)
         record = await self._desk.store.execution(key_of(request.id))
         away = request.state == ARCHIVED
         if record.archived != away:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
@@ -16,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from alula.errors import Forbidden, RequestError
 from alula.plugin.announcing import is_loopback
-from alula.services.binding import Rpc
-from alula.services.errors import status_of
+from alula.services.binding import Rpc, Tally
+from alula.services.errors import Code, status_of
 from alula.services.gate import Gate
 from alula.services.openapi import document
 from alula.services.transcoding import Path, Table, request_of, shown
@@ -45,10 +46,11 @@ class Web:
 
     Args:
         body_bytes: The largest body that is read.
+        tally: Who counts calls.
     """
 
-    def __init__(self, rpcs: Sequence[Rpc], gate: Gate, *, body_bytes: int) -> None:
-        self._table, self._gate, self._limit = Table(rpcs), gate, body_bytes
+    def __init__(self, rpcs: Sequence[Rpc], gate: Gate, *, body_bytes: int, tally: Tally | None = None) -> None:
+        self._table, self._gate, self._limit, self._tally = Table(rpcs), gate, body_bytes, tally
         self._document: dict[str, Any] = {}
 
     def routes(self) -> list[BaseRoute]:
@@ -72,7 +74,15 @@ class Web:
             if verbs:
                 return _failed(12, 405, f"{raw} takes {', '.join(verbs)}", Allow=", ".join(verbs))
             return _failed(5, 404, "nothing is at this path; /openapi.json lists what there is")
-        path, fields = found
+        began = time.perf_counter()
+        code, response = await self._answer(*found, request)
+        if self._tally is not None:
+            rpc, seconds = found[0].rpc, time.perf_counter() - began
+            self._tally.answered(rpc.service, rpc.name, over="http", code=code, seconds=seconds)
+        return response
+
+    async def _answer(self, path: Path, fields: dict[str, str], request: Request) -> tuple[str, Response]:
+        """The status of gRPC, by name, and the answer."""
         rpc = path.rpc
         try:
             check_host(request.headers.get("host", ""), self._gate)
@@ -81,17 +91,18 @@ class Web:
                 call = replace(call, base_url=str(request.base_url).rstrip("/"))
             body = await _body(request, self._limit)
             if body is None:
-                return _failed(8, 413, f"a request may have {self._limit} bytes", Connection="close")
+                long = _failed(8, 413, f"a request may have {self._limit} bytes", Connection="close")
+                return Code.RESOURCE_EXHAUSTED.name, long
             answer = await rpc.answer(_message(path, fields, request, body), call)
         except ClientDisconnect:
-            return Response(status_code=400)
+            return "CANCELLED", Response(status_code=400)
         except Exception as exc:  # noqa: BLE001 - the last line: whatever happens here has a status
             status = status_of(exc, f"{rpc.service}/{rpc.name}")
-            return _failed(status.code.number, status.code.http, status.text)
+            return status.code.name, _failed(status.code.number, status.code.http, status.text)
         wanted = request.headers.get("accept", "")
         if any(kind in wanted for kind in _BINARY):
-            return Response(answer.SerializeToString(), media_type=_BINARY[0])
-        return JSONResponse(shown(answer))
+            return "OK", Response(answer.SerializeToString(), media_type=_BINARY[0])
+        return "OK", JSONResponse(shown(answer))
 
 
 def check_host(host: str, gate: Gate) -> None:
@@ -115,11 +126,9 @@ async def _healthy(request: Request) -> Response:
 def _message(path: Path, fields: dict[str, str], request: Request, body: bytes) -> Message:
     """Raises RequestError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     if body and kind in _BINARY:
-        try:
-            return path.rpc.asks.FromString(body)
-        except DecodeError as exc:
-            raise RequestError(f"the body is no {path.rpc.asks.DESCRIPTOR.full_name}") from exc
+        return request_of(path, fields, query, body)
     if body and kind != _JSON:
         # A page of another site can have a browser send anything else without asking first.
         raise RequestError(f"the body is {kind or 'of no type'}", fix=f"send Content-Type: {_JSON}")
@@ -127,7 +136,6 @@ def _message(path: Path, fields: dict[str, str], request: Request, body: bytes) 
         data = json.loads(body) if body else None
     except (ValueError, RecursionError) as exc:
         raise RequestError(f"the body is no JSON: {exc}", where="body") from exc
-    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     return request_of(path, fields, query, data)
 
 

@@ -28,7 +28,7 @@ from alula.idl.service import (
     ResourceListRequest,
 )
 from alula.idl.types import accepts_none
-from alula.services.answers import checked, id_of, timestamp
+from alula.services.answers import check_known, checked, id_of, timestamp
 from alula.services.binding import Call
 from alula.services.listing import asked, checked_place, page_of
 from alula.services.registry import Registry
@@ -50,7 +50,9 @@ class LaunchPlans:
     async def CreateLaunchPlan(self, request: LaunchPlanCreateRequest, call: Call) -> LaunchPlanCreateResponse:
         """Registering the same again is fine, and changes nothing. Raises RequestError."""
         plan = LaunchPlan(id=checked(request.id, ResourceType.LAUNCH_PLAN), spec=request.spec)
-        await self._check(plan.id, request.spec)
+        flow = checked(request.spec.workflow_id, ResourceType.WORKFLOW, "spec.workflow_id")
+        plan.spec.workflow_id.CopyFrom(flow)
+        await self._check(plan.id, plan.spec)
         await self._registry.add(Specs(launch_plans=(plan,)))
         return LaunchPlanCreateResponse()
 
@@ -77,9 +79,10 @@ class LaunchPlans:
 
         Raises:
             Unknown: There is no such version.
-            RequestError: Its schedule cannot be.
+            RequestError: Its schedule cannot be, or there is no such state.
         """
         id = checked(request.id, ResourceType.LAUNCH_PLAN)
+        check_known("state", request.state, LaunchPlanState)
         record = await self._registry.get(id)
         spec = LaunchPlan.FromString(record.spec).spec
         active = request.state == LaunchPlanState.ACTIVE

@@ -22,6 +22,7 @@ from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlanSpec
 from alula.idl.ids import Key, key
 from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec, WorkflowExecutionConfig
 from alula.sections import Beyond, ResourcesConfig
+from alula.services.answers import check_known
 from alula.services.binding import Call
 from alula.services.places import Places
 from alula.services.shown import mode
@@ -184,7 +185,12 @@ def asked(
     Args:
         how: How it comes about, if the request does not say.
         of: The execution that it repeats or goes on with.
+
+    Raises:
+        RequestError: There is no such mode.
     """
+    if how is None:
+        check_known("spec.metadata.mode", spec.metadata.mode, ExecutionMetadata.ExecutionMode)
     kept = ExecutionSpec()
     kept.CopyFrom(spec)
     kept.ClearField("inputs")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from alula.admin.desk import refuse
-from alula.admin.filters import Field, conditions, order, texts, times, words
+from alula.admin.filters import Field, conditions, order, prefixed, texts, times, words
 from alula.admin.names import place_faults
 from alula.admin.paging import Place, limit_of, place_of, token
 from alula.idl.service import Sort
@@ -21,8 +21,7 @@ _ENTITY: Mapping[str, Field] = {
     "updated_at": times("created_at"),
 }
 ENTITIES: Mapping[str, Mapping[str, Field]] = {
-    kind: {**_ENTITY, **{f"{kind}.{name}": field for name, field in _ENTITY.items()}}
-    for kind in ("task", "workflow", "launch_plan")
+    kind: prefixed(_ENTITY, kind) for kind in ("task", "workflow", "launch_plan")
 }
 """What versions can be filtered by, by kind: `version`, and as Flyte's console writes it `task.version`."""
 NAMES: Mapping[str, Field] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from alula.admin.desk import Desk
-from alula.admin.filters import Field, texts, times, words
+from alula.admin.filters import Field, prefixed, texts, times, words
 from alula.admin.outline import Outline, Plans, outline_of
 from alula.data.layout import Execution as Files
 from alula.engine.codec import read_node
@@ -34,12 +34,13 @@ from alula.services.shown import key_of
 from alula.store.records import NodeRecord, Page
 
 SORTS = {"created_at": "created_at", "updated_at": "updated_at", "node_id": "path", "phase": "phase"}
-FIELDS: Mapping[str, Field] = {
+_OWN: Mapping[str, Field] = {
     "phase": words("phase", node_phases()),
     "created_at": times("created_at"),
     "updated_at": times("updated_at"),
     "node_id": texts("path"),
 }
+FIELDS = prefixed(_OWN, "node_execution")
 _OLDEST_FIRST = Sort(key="created_at", direction=Sort.ASCENDING)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from alula.admin.desk import Desk
-from alula.admin.filters import Field, texts, times, words
+from alula.admin.filters import Field, prefixed, texts, times, words
 from alula.admin.projects import ARCHIVED, GENERATED_ARCHIVED, project, register_project
 from alula.admin.projects import update_project as update
 from alula.idl.service import (
@@ -38,7 +38,7 @@ _OWN: dict[str, Field] = {
     "state": words("state", _STATES),
     "created_at": times("created_at"),
 }
-FIELDS = _OWN | {f"project.{name}": field for name, field in _OWN.items()}
+FIELDS = prefixed(_OWN, "project")
 SORTS = {"id": "id", "identifier": "id", "name": "name", "created_at": "created_at"}
 
 

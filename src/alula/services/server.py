@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from alula.errors import ConfigError, RequestError
-from alula.services.binding import Rpc
+from alula.services.binding import Rpc, Tally
 from alula.services.errors import status_of
 from alula.services.gate import Gate, Listening
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _CALLS = 2_000
 """At a time; who calls beyond it hears RESOURCE_EXHAUSTED."""
+_TEXT_BYTES = 6_000
+"""Of what a caller is told of a failure, as it travels: in a header, and clients refuse headers above 8 KiB."""
 Context = Any
 """`grpc.aio.ServicerContext`, whose stubs are generic over messages."""
 
@@ -38,12 +41,19 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    rpcs: Sequence[Rpc], listening: Listening, gate: Gate, *, message_bytes: int, grace_seconds: float = 5.0
+    rpcs: Sequence[Rpc],
+    listening: Listening,
+    gate: Gate,
+    *,
+    message_bytes: int,
+    tally: Tally | None = None,
+    grace_seconds: float = 5.0,
 ) -> AsyncIterator[Serving]:
     """A server that runs inside the block. At its end calls may finish, and new ones are refused.
 
     Args:
         message_bytes: The largest request that is read.
+        tally: Who counts calls.
 
     Raises:
         ConfigError: It cannot listen there.
@@ -51,7 +61,8 @@ async def serving(
     server = grpc.aio.server(options=_options(message_bytes), maximum_concurrent_rpcs=_CALLS)
     by_service: dict[str, dict[str, Any]] = {}
     for rpc in rpcs:
-        by_service.setdefault(rpc.service, {})[rpc.name] = grpc.unary_unary_rpc_method_handler(_answering(rpc, gate))
+        answer = _answering(rpc, gate, tally)
+        by_service.setdefault(rpc.service, {})[rpc.name] = grpc.unary_unary_rpc_method_handler(answer)
     for name, methods in by_service.items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     well = health.aio.HealthServicer()
@@ -101,11 +112,12 @@ def _read(path: str) -> bytes:
         raise ConfigError(f"a file for TLS cannot be read: {exc.strerror}", where=path) from exc
 
 
-def _answering(rpc: Rpc, gate: Gate) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _answering(rpc: Rpc, gate: Gate, tally: Tally | None) -> Callable[[bytes, Context], Awaitable[bytes]]:
     """Bytes in, bytes out: what cannot be read is the caller's fault, which gRPC's own deserializer does not say."""
     parse, answer, name = rpc.asks.FromString, rpc.answer, f"{rpc.service}/{rpc.name}"
 
     async def answered(data: bytes, context: Context) -> bytes:
+        began, code = time.perf_counter(), "CANCELLED"
         try:
             call = gate.call(rpc, context.invocation_metadata() or (), context.peer(), context.time_remaining())
             try:
@@ -113,10 +125,28 @@ def _answering(rpc: Rpc, gate: Gate) -> Callable[[bytes, Context], Awaitable[byt
             except DecodeError as exc:
                 raise RequestError(f"this is no {rpc.method.input_type.full_name}") from exc
             response = await answer(request, call)
+            code = "OK"
             return bytes(response.SerializeToString())
         except Exception as exc:  # noqa: BLE001 - the last line: whatever happens here has a status
             status = status_of(exc, name)
-        await context.abort(grpc.StatusCode[status.code.name], status.text)
+            code = status.code.name
+        finally:
+            if tally is not None:
+                tally.answered(rpc.service, rpc.name, over="grpc", code=code, seconds=time.perf_counter() - began)
+        await context.abort(grpc.StatusCode[status.code.name], fitting(status.text))
         raise AssertionError("unreachable: abort raises")
 
     return answered
+
+
+def fitting(text: str) -> str:
+    """As much of a text as fits into a header, and how much is missing.
+
+    Source: gRPC over HTTP/2, Percent-Encoded: all but printable ASCII takes three bytes for each of its own.
+    """
+    size = 0
+    for at, char in enumerate(text):
+        size += 1 if " " <= char <= "~" and char != "%" else 3 * len(char.encode("utf-8", "backslashreplace"))
+        if size > _TEXT_BYTES:
+            return f"{text[:at]} ... ({len(text) - at:,} more characters)"
+    return text

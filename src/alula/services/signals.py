@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from alula.admin import signals as gates
 from alula.admin.desk import Desk
-from alula.admin.filters import Field, texts
+from alula.admin.filters import prefixed, texts
 from alula.errors import RequestError, Unknown
 from alula.idl import SignalIdentifier
 from alula.idl.service import (
@@ -26,7 +26,7 @@ from alula.services.shown import execution_id, key_of
 from alula.store.memory_pages import chosen
 from alula.store.records import ExecutionKey, Page, Plain
 
-FIELDS: Mapping[str, Field] = {"signal_id": texts("id")}
+FIELDS = prefixed({"signal_id": texts("id")}, "signal")
 SORTS = {"signal_id": "id", "created_at": "id"}
 _BY_NAME = Sort(key="signal_id", direction=Sort.ASCENDING)
 

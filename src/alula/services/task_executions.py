@@ -9,7 +9,7 @@ from datetime import datetime
 from google.protobuf.json_format import ParseDict, ParseError
 
 from alula.admin.desk import Desk
-from alula.admin.filters import Field, numbers, times, words
+from alula.admin.filters import Field, numbers, prefixed, times, words
 from alula.admin.outline import Outline, Plans, outline_of
 from alula.admin.sayings import Said, said
 from alula.data.layout import Attempt
@@ -21,7 +21,6 @@ from alula.engine.state import AttemptPhase, AttemptState, NodeState, index_of
 from alula.errors import Unknown
 from alula.idl import LiteralMap, NodeExecutionIdentifier, TaskExecutionIdentifier, TaskTemplate
 from alula.idl import TaskExecution as Phases
-from alula.idl.reports import TaskLog
 from alula.idl.service import (
     Sort,
     TaskExecution,
@@ -31,10 +30,11 @@ from alula.idl.service import (
     TaskExecutionList,
     TaskExecutionListRequest,
 )
-from alula.plugin.phase import LogLink
 from alula.services import blobs
 from alula.services.binding import Call
+from alula.services.links import Links
 from alula.services.listing import asked, page_of
+from alula.services.logs import Logs, told_by_plugins
 from alula.services.node_shown import CACHE
 from alula.services.shown import duration, error, key_of
 from alula.store.memory_pages import chosen
@@ -42,11 +42,12 @@ from alula.store.records import Page, Plain
 
 _ELEMENTS = 200
 """Of an array, how many elements the one attempt names that stands for all of them."""
-FIELDS: Mapping[str, Field] = {
+_OWN: Mapping[str, Field] = {
     "retry_attempt": numbers("number"),
     "phase": words("phase", {name: (number,) for name, number in Phases.Phase.items()}),
     "created_at": times("created_at"),
 }
+FIELDS = prefixed(_OWN, "task_execution")
 SORTS = {"created_at": "created_at", "retry_attempt": "number", "phase": "phase"}
 _FIRST_FIRST = Sort(key="retry_attempt", direction=Sort.ASCENDING)
 
@@ -71,14 +72,18 @@ class _Times:
 
 
 class TaskExecutions:
-    """Attempts of tasks. An array has one, which stands for all of its elements."""
+    """Attempts of tasks. An array has one, which stands for all of its elements.
 
-    def __init__(self, desk: Desk, plans: Plans) -> None:
-        self._desk, self._plans = desk, plans
+    Args:
+        links: None: there is no HTTP server to read logs from.
+    """
+
+    def __init__(self, desk: Desk, plans: Plans, links: Links | None = None) -> None:
+        self._desk, self._plans, self._logs = desk, plans, Logs(desk, links)
 
     async def GetTaskExecution(self, request: TaskExecutionGetRequest, call: Call) -> TaskExecution:
         """Raises Unknown."""
-        return await self._attempt(request.id, await self._node(request.id.node_execution_id))
+        return await self._attempt(request.id, await self._node(request.id.node_execution_id), call)
 
     async def ListTaskExecutions(self, request: TaskExecutionListRequest, call: Call) -> TaskExecutionList:
         """The attempts of one node; the first one first, unless the request says otherwise.
@@ -89,7 +94,7 @@ class TaskExecutions:
         """
         node = await self._node(request.node_execution_id)
         sort = request.sort_by if request.HasField("sort_by") and request.sort_by.key else _FIRST_FIRST
-        rows = [(one.id.retry_attempt, _columns(one), one) for one in await self._attempts(node)]
+        rows = [(one.id.retry_attempt, _columns(one), one) for one in await self._attempts(node, call)]
 
         async def read(page: Page) -> Sequence[tuple[tuple[Plain, Plain], TaskExecution]]:
             return chosen(rows, page)
@@ -107,7 +112,7 @@ class TaskExecutions:
     ) -> TaskExecutionGetDataResponse:
         """Inputs, and of the attempt that has succeeded the outputs. Raises Unknown, and DataError."""
         node = await self._node(request.id.node_execution_id)
-        attempt = await self._attempt(request.id, node)
+        attempt = await self._attempt(request.id, node, call)
         outputs = LiteralMap()
         if attempt.closure.phase == Phases.SUCCEEDED:
             outputs = await node.outline.outputs(node.path)
@@ -126,8 +131,8 @@ class TaskExecutions:
         path = await outline.path(id.node_id)
         return _Node(id, outline, path, await outline.plan(path))
 
-    async def _attempt(self, id: TaskExecutionIdentifier, node: _Node) -> TaskExecution:
-        for one in await self._attempts(node):
+    async def _attempt(self, id: TaskExecutionIdentifier, node: _Node, call: Call) -> TaskExecution:
+        for one in await self._attempts(node, call):
             if one.id.retry_attempt == id.retry_attempt:
                 return one
         raise Unknown(
@@ -135,21 +140,23 @@ class TaskExecutions:
             fix="ListTaskExecutions shows those that there are; they count from 0",
         )
 
-    async def _attempts(self, node: _Node) -> list[TaskExecution]:
+    async def _attempts(self, node: _Node, call: Call) -> list[TaskExecution]:
         """All of a node; none for a node that runs no task, or has the outputs of another one."""
         store, at = self._desk.store, node.outline.record.id
         if node.plan.kind is Kind.ARRAY and node.plan.element is not None and node.plan.element.task is not None:
             row = (await node.outline.rows([node.path])).get(node.path)
-            return [await self._array(node, row, node.plan.element.task)] if row is not None else []
+            return [await self._array(node, row, node.plan.element.task, call)] if row is not None else []
         if node.plan.kind is not Kind.TASK or node.plan.task is None:
             return []
         rows = sorted(map(read_attempt, await store.attempts(at, node.path)), key=lambda row: row.number)
-        told = await said(self._desk, at, node.path) if rows else None
-        return [
-            self._message(node, row, node.plan.task, told.of((row.path, row.number)))
-            for row in rows
-            if told is not None
-        ]
+        if not rows:
+            return []
+        told = await said(self._desk, at, node.path)
+        made = [self._message(node, row, node.plan.task, told.of((row.path, row.number))) for row in rows]
+        printed = await self._logs.of(node.outline.record.key, [(row.path, row.number) for row in rows], call)
+        for one, logs in zip(made, printed, strict=True):
+            one.closure.logs.extend(logs)
+        return made
 
     def _message(self, node: _Node, row: AttemptState, task: TaskTemplate, told: Said) -> TaskExecution:
         made = TaskExecution(id=_id(node, task, row.number))
@@ -161,7 +168,7 @@ class TaskExecutions:
             closure.reasons.add(message=closure.reason).occurred_at.FromDatetime(row.started_at or row.since)
         if row.failure is not None and row.phase in (AttemptPhase.FAILED, AttemptPhase.ABORTED):
             closure.error.CopyFrom(error(row.failure, row.ended_at))
-        closure.logs.extend(_logs(told.shown.links))
+        closure.logs.extend(told_by_plugins(told.shown.links))
         try:
             ParseDict(dict(told.shown.custom), closure.custom_info)
         except (ParseError, ValueError):  # a plugin's facts that have no place in a Struct
@@ -171,7 +178,7 @@ class TaskExecutions:
         _put_times(made, _Times(row.since, row.started_at, row.ended_at))
         return made
 
-    async def _array(self, node: _Node, row: NodeState, task: TaskTemplate) -> TaskExecution:
+    async def _array(self, node: _Node, row: NodeState, task: TaskTemplate, call: Call) -> TaskExecution:
         """What stands for all elements of an array."""
         made = TaskExecution(id=_id(node, task, 0))
         closure = made.closure
@@ -181,8 +188,10 @@ class TaskExecutions:
         _put_times(made, _Times(row.since, row.started_at, row.ended_at))
         page = Page(sort="created_at", descending=False, limit=_ELEMENTS)
         at = node.outline.record.id
-        for _, record in await self._desk.store.page_nodes(at, node.path, page, elements=True):
-            inner = read_node(record)
+        rows = await self._desk.store.page_nodes(at, node.path, page, elements=True)
+        elements = [read_node(record) for _, record in rows]
+        printed = await self._logs.of(node.outline.record.key, [(one.path, one.attempt) for one in elements], call)
+        for inner, logs in zip(elements, printed, strict=True):
             index = index_of(inner.path)
             closure.metadata.external_resources.add(
                 external_id=f"{node.id.node_id}-0-n{index}",
@@ -190,6 +199,7 @@ class TaskExecutions:
                 retry_attempt=inner.attempt,
                 phase=element_phase(inner),
                 cache_status=CACHE[inner.cache],
+                logs=logs,
             )
         return made
 
@@ -220,7 +230,3 @@ def _columns(one: TaskExecution) -> Mapping[str, Plain]:
         "phase": one.closure.phase,
         "created_at": created.seconds * 1_000_000 + created.nanos // 1_000,
     }
-
-
-def _logs(links: Sequence[LogLink]) -> list[TaskLog]:
-    return [TaskLog(name=link.name, uri=link.uri, message_format=TaskLog.UNKNOWN) for link in links]

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from alula.admin.desk import refuse
 from alula.errors import RequestError
@@ -77,14 +77,18 @@ def request_of(path: Path, fields: Mapping[str, str], query: Sequence[tuple[str,
     """The request of a call. What the path says counts more than the query, and the query more than the body.
 
     Args:
-        body: Of JSON, parsed; None: there is none.
+        body: Of JSON, parsed; or bytes of the message; None: there is none.
 
     Raises:
         RequestError: With every fault of path and query, or the first one of the body.
     """
     message = path.rpc.asks()
     if body is not None and path.route.body:
-        _parse(body, message if path.route.body == "*" else getattr(message, path.route.body), "body")
+        into: Message = message if path.route.body == "*" else getattr(message, path.route.body)
+        if isinstance(body, bytes):
+            _read(body, into)
+        else:
+            _parse(body, into, "body")
     given, faults = _given([*query, *fields.items()], path.rpc.method.input_type, single=frozenset(fields))
     if faults:
         raise refuse("the request cannot be read", faults, where=path.route.path)
@@ -135,6 +139,13 @@ def _parse(data: Any, message: Message, where: str) -> None:
         ParseDict(data, message, max_recursion_depth=100)
     except (ParseError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
         raise RequestError(f"the request cannot be read: {str(exc)[:500] or type(exc).__name__}", where=where) from exc
+
+
+def _read(data: bytes, message: Message) -> None:
+    try:
+        message.ParseFromString(data)
+    except DecodeError as exc:
+        raise RequestError(f"the body is no {message.DESCRIPTOR.full_name}", where="body") from exc
 
 
 def _given(

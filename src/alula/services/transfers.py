@@ -74,7 +74,7 @@ def transfer_routes(links: Links, objects: ObjectStore, *, limit_bytes: int) -> 
             return PlainTextResponse("it cannot be read now", 503, headers={"Retry-After": "5"})
         kind = _TYPES.get(uris.name(grant.uri).rpartition(".")[2], "application/octet-stream")
         headers = {**_SAFE, "Content-Length": str(size)}
-        return StreamingResponse(_pieces(file), media_type=kind, headers=headers)
+        return StreamingResponse(_pieces(file, size), media_type=kind, headers=headers)
 
     return [Route(PATH + "/{token}", put, methods=["PUT"]), Route(PATH + "/{token}", get, methods=["GET"])]
 
@@ -119,9 +119,11 @@ def _dropped(writer: BinaryIO) -> None:
     writer.__exit__(TooLong, TooLong(), None)
 
 
-async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+async def _pieces(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    """As much as was announced: logs of tasks that run grow meanwhile."""
     try:
-        while piece := await to_thread(file.read, _PIECE):
+        while size > 0 and (piece := await to_thread(file.read, min(_PIECE, size))):
+            size -= len(piece)
             yield piece
     finally:
         await to_thread(file.close)

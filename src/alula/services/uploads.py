@@ -19,6 +19,7 @@ from alula.idl.service import (
     CreateUploadLocationRequest,
     CreateUploadLocationResponse,
 )
+from alula.services.answers import length
 from alula.services.binding import Call
 from alula.services.links import Grant, Links
 
@@ -26,6 +27,8 @@ PLACE = "_uploads"
 """Directory below the data prefix; a project cannot have this name."""
 _MD5_BYTES = 16
 _LONGEST_NAME = 1024
+_LONGEST_PART = 255
+"""Of a path between slashes: what file systems take."""
 _READ_BYTES = 4 * 1024 * 1024
 
 
@@ -50,7 +53,7 @@ class Uploads:
         uri = uris.join(plain(self._desk.data), PLACE, path)
         if request.filename_root and request.filename:  # else the path comes from the content, or is a new one
             await self._check_free(uri, request.content_md5)
-        lasting = request.expires_in.ToTimedelta() if request.HasField("expires_in") else None
+        lasting = length(request.expires_in, "expires_in") if request.HasField("expires_in") else None
         grant = Grant("PUT", uri, md5=request.content_md5, base=call.base_url)
         url, until = links.url(grant, lasting=_positive(lasting))
         made = CreateUploadLocationResponse(signed_url=url, native_url=uri)
@@ -68,7 +71,7 @@ class Uploads:
         check_ours(uri, plain(self._desk.data))
         if not await self._desk.objects.exists(uri):
             raise Unknown(f"there is no file {uri}")
-        lasting = request.expires_in.ToTimedelta() if request.HasField("expires_in") else None
+        lasting = length(request.expires_in, "expires_in") if request.HasField("expires_in") else None
         url, until = links.url(Grant("GET", uri, base=call.base_url), lasting=_positive(lasting))
         made = CreateDownloadLocationResponse(signed_url=url)
         made.expires_at.FromDatetime(until)
@@ -112,6 +115,8 @@ def _name_faults(name: str) -> list[str]:
         return []
     if len(name.encode()) > _LONGEST_NAME:
         return [f"has {len(name.encode())} bytes, and may have {_LONGEST_NAME}"]
+    if any(len(part.encode()) > _LONGEST_PART for part in name.split("/")):
+        return [f"has a part of more than {_LONGEST_PART} bytes"]
     if any(part in ("", ".", "..") for part in name.split("/")) or any(ord(char) < 32 for char in name):
         return [f"{name!r} is no path below a directory"]
     return []

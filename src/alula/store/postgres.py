@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8Dumper
 
 from alula.config import Durability
-from alula.errors import StoreDamaged, StoreError, StoreUnavailable
+from alula.errors import StoreDamaged, StoreError, StoreUnavailable, Unstorable
 from alula.store.connection import Connection, Raw
 from alula.store.sql import statements
 
@@ -205,6 +205,8 @@ def place(url: str) -> str:
 
 def failure(exc: psycopg.Error, url: str) -> StoreError:
     where, state = place(url), exc.sqlstate or ""
+    if isinstance(exc, psycopg.DataError) and "NUL" in str(exc):  # said by the driver, before anything is sent
+        return Unstorable("a name or a text holds the character 0", fix="leave it out")
     said = " ".join(str(exc).split())
     if _passing(exc):
         return StoreUnavailable(

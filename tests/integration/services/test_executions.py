@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.integration.services.client import in_flytekit
@@ -144,6 +145,7 @@ same = client.client.relaunch_execution(failed.id, "anew")
 answer(
     failed=[failed.closure.phase, failed.error.code, failed.error.message, failed.error.kind],
     node=failed.node_executions["n1"].error.message,
+    logs=[log.uri for one in attempts(failed.node_executions["n1"]) for log in one.closure.logs],
     err=[err.failed_node_id, err.message],
     recovered=[recovered.closure.phase, recovered.spec.metadata.mode, recovered.spec.metadata.reference_execution.name],
     nodes=tree(recovered.node_executions.values()),
@@ -156,6 +158,9 @@ answer(
     assert code.startswith("USER:")
     assert "ValueError: no good 6" in message
     assert "no good 6" in str(said["node"])
+    printed = [httpx.get(uri) for uri in said["logs"]]
+    assert [one.headers["content-type"] for one in printed] == ["text/plain; charset=utf-8"]
+    assert "no good 6" in printed[0].text
     assert said["err"][0] == "n1"
     assert "no good 6" in said["err"][1]
     assert said["recovered"] == [4, 5, "bad"]

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from alula.config import Durability
-from alula.errors import ConfigError, FenceLost, StoreDamaged, StoreError, StoreUnavailable, Unknown
+from alula.errors import ConfigError, FenceLost, StoreDamaged, StoreError, StoreUnavailable, Unknown, Unstorable
 from alula.store import commits
 from alula.store.connection import Connection
 from alula.store.opening import open_store
@@ -52,6 +52,13 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
         open_store("postgresql://me:secret@127.0.0.1:9/store", busy_timeout=SHORT)
     assert caught.value.where == "127.0.0.1:9/store"
     assert "secret" not in str(caught.value)
+
+
+async def test_a_text_that_no_database_takes_is_the_fault_of_who_gave_it(url: str) -> None:
+    store = open_store(url)
+    with pytest.raises(Unstorable, match="the character 0"):
+        await store.entity("task", "p", "d", "a\0b", "v1")
+    await store.aclose()
 
 
 def test_a_database_that_is_not_there_is_named(server: Postgres) -> None:

@@ -129,6 +129,14 @@ async def test_ids_must_be_complete_and_all_faults_come_at_once() -> None:
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "said"), [("a\0b", "cannot be printed"), ("x" * 501, "may have 500")])
+async def test_names_can_be_printed_and_are_not_endless(name: str, said: str) -> None:
+    spec = TaskSpec()
+    spec.template.id.CopyFrom(id_of(ResourceType.TASK, name))
+    with pytest.raises(RequestError, match=said):
+        await register(MemoryStore(), Specs.of([spec], []), now=NOW)
+
+
 async def test_inputs_of_a_launch_plan_must_fit_its_workflow() -> None:
     wrong = specs(PLAN)
     [plan] = wrong.launch_plans

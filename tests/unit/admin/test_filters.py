@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.admin.filters import Field, conditions, numbers, order, texts, times, words
+from alula.admin.filters import Field, conditions, numbers, order, prefixed, texts, times, words
 from alula.errors import RequestError
 from alula.store.records import Condition
 
@@ -80,6 +82,27 @@ def test_what_is_wrong_is_said(text: str, said: str) -> None:
 def test_all_faults_are_said_at_once() -> None:
     with pytest.raises(RequestError, match="2 faults"):
         read("eq(nme,a)+eq(phase,DONE)")
+
+
+def test_fields_may_be_named_with_what_they_are_of() -> None:
+    fields = prefixed(FIELDS, "execution")
+    assert conditions("eq(execution.phase,FAILED)", fields) == conditions("eq(phase,FAILED)", fields)
+    with pytest.raises(RequestError, match="there are created_at, duration, name, phase, "):
+        conditions("eq(node.phase,FAILED)", fields)
+
+
+def test_numbers_stay_within_what_databases_hold() -> None:
+    assert read("gt(duration,999999999999999)") == [Condition("duration", "gt", 2**63 - 1)]
+
+
+@pytest.mark.parametrize(
+    "text", ["eq(name,)" + " " * 8_000 + "x", "eq(name," + (")" + " " * 200) * 40, "eq(name,)x" * 800]
+)
+def test_no_text_keeps_the_reader_busy(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(RequestError):
+        read(text + "?")
+    assert time.process_time() - began < 0.1
 
 
 def test_what_is_sorted_by_is_known() -> None:

@@ -33,5 +33,11 @@ def test_a_token_of_other_kinds_is_refused() -> None:
         place_of(token(("a", 2), ""), "", kinds=(int, int))
 
 
+@pytest.mark.parametrize("place", [(2**63, 1), (1, 2**64 - 1)])
+def test_a_token_beyond_what_databases_hold_is_refused(place: tuple[int, int]) -> None:
+    with pytest.raises(RequestError, match="is no token"):
+        place_of(token(place, ""), "", kinds=(int, int))
+
+
 def test_pages_have_a_size() -> None:
     assert [limit_of(asked) for asked in (0, 1, 100, 10**9)] == [100, 1, 100, 1_000]

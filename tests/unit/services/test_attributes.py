@@ -106,6 +106,16 @@ def test_tasks_get_what_they_may_have(asked: str, limits: str, gets: str, cut: l
     )
 
 
+def test_lists_of_the_config_are_taken_as_a_whole() -> None:
+    def assigning(*nodes: str) -> MatchingAttributes:
+        made = config()
+        made.workflow_execution_config.execution_env_assignments.add(node_ids=nodes)
+        return made
+
+    found = rules_of([row(assigning("a")), row(assigning("b"), "d")], ResourcesConfig()).config
+    assert [list(one.node_ids) for one in found.execution_env_assignments] == [["b"]]
+
+
 def test_where_nothing_is_said_nothing_changes() -> None:
     closure = container("cpu=1000")
     assert fit(closure, rules_of([], ResourcesConfig()))[0] is closure

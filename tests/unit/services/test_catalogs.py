@@ -53,9 +53,27 @@ async def test_an_artifact_is_found_by_its_id_and_by_its_tags(desk: Desk) -> Non
     for asked in asks:
         found = await catalog.GetArtifact(datacatalog.GetArtifactRequest(dataset=ID, **asked), CALL)  # type: ignore[arg-type]
         assert found.artifact.id == "a"
+        assert {tag.name for tag in found.artifact.tags} == {"flyte_cached-1", "later"}
         assert found.artifact.created_at.seconds
     with pytest.raises(Unknown, match="no artifact 'nothing'"):
         await catalog.GetArtifact(datacatalog.GetArtifactRequest(dataset=ID, tag_name="nothing"), CALL)
+
+
+async def test_what_says_no_artifact_or_no_length_of_time_is_refused(desk: Desk) -> None:
+    catalog = await catalog_with(desk)
+    with pytest.raises(RequestError, match="neither an id nor a tag"):
+        await catalog.GetArtifact(datacatalog.GetArtifactRequest(dataset=ID), CALL)
+    id = datacatalog.ReservationID(dataset_id=ID, tag_name="tag")
+    endless = Duration(seconds=2**62)
+    with pytest.raises(RequestError, match="heartbeat_interval"):
+        await catalog.GetOrExtendReservation(
+            datacatalog.GetOrExtendReservationRequest(reservation_id=id, owner_id="one", heartbeat_interval=endless),
+            CALL,
+        )
+    with pytest.raises(RequestError, match="heartbeat_interval"):
+        await Caches(desk).GetOrExtendReservation(
+            cache.GetOrExtendReservationRequest(key="k", owner_id="one", heartbeat_interval=endless), CALL
+        )
 
 
 async def test_what_is_there_is_not_made_again(desk: Desk) -> None:

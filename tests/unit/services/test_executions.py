@@ -159,6 +159,33 @@ async def test_one_is_repeated_and_recovered_and_says_of_which() -> None:
         await at.executions.RecoverExecution(ExecutionRecoverRequest(id=id("good")), CALL)
 
 
+async def test_what_a_recovery_says_of_itself_counts() -> None:
+    at = await control()
+    asked = request(PLAN, name="bad", inputs=integers(x=1))
+    asked.spec.metadata.system_metadata.execution_cluster = "old"
+    await at.run(await at.create(asked), FakeRunner(default=BAD))
+    again = ExecutionRecoverRequest(id=id("bad"), name="good")
+    again.metadata.mode = ExecutionMetadata.SCHEDULED
+    again.metadata.nesting = 2
+    again.metadata.parent_node_execution.node_id = "n7"
+    again.metadata.system_metadata.namespace = "new"
+    await at.executions.RecoverExecution(again, CALL)
+    said = (await get(at, "good")).spec.metadata
+    assert (said.mode, said.reference_execution.name) == (ExecutionMetadata.RECOVERED, "bad")
+    assert (said.nesting, said.parent_node_execution.node_id) == (2, "n7")
+    assert (said.system_metadata.execution_cluster, said.system_metadata.namespace) == ("old", "new")
+
+
+async def test_numbers_that_stand_for_nothing_are_refused() -> None:
+    at = await control()
+    asked = request(PLAN, name="ex", inputs=integers(x=1))
+    asked.spec.metadata.mode = 99  # type: ignore[assignment]
+    with pytest.raises(RequestError, match=r"spec\.metadata\.mode is 99"):
+        await at.create(asked)
+    with pytest.raises(RequestError, match="state is 7"):
+        await at.executions.UpdateExecution(ExecutionUpdateRequest(id=id("ex"), state=7), CALL)  # type: ignore[arg-type]
+
+
 async def test_one_is_put_away_and_taken_out_again() -> None:
     at = await control()
     await at.create(request(PLAN, name="ex", inputs=integers(x=1)))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from alula.admin.outline import Plans, outline_of
+from alula.admin.views import files_of
 from alula.errors import RequestError, Unknown
 from alula.idl import NodeExecution as Phases
 from alula.idl import NodeExecutionIdentifier, ResourceType, TaskExecutionIdentifier, literals
@@ -26,6 +27,9 @@ from alula.plugin.failure import AttemptFailure
 from alula.plugin.phase import LogLink, Phase, PhaseInfo
 from alula.plugin.runner import Failed, Shows, Started, Succeeded
 from alula.plugin.showing import pack
+from alula.services.binding import Call
+from alula.services.links import Links
+from alula.services.task_executions import TaskExecutions
 from tests.unit.admin import office
 from tests.unit.admin.office import integers, values
 from tests.unit.compiler.build import const, task_node
@@ -162,6 +166,26 @@ async def test_attempts_are_told_one_by_one() -> None:
     missing = TaskExecutionIdentifier(node_execution_id=at_node("n0"), retry_attempt=7)
     with pytest.raises(Unknown, match="has no attempt 7"):
         await at.attempts.GetTaskExecution(TaskExecutionGetRequest(id=missing), CALL)
+
+
+async def test_what_attempts_have_printed_has_a_link() -> None:
+    at = await ran()
+    links = Links(b"k" * 32, at.desk.clock)
+    array = next(one.id.node_id for one in await listed(at) if one.metadata.is_array)
+    alone = next(one.id.node_id for one in await listed(at) if one.closure.HasField("task_node_metadata"))
+    for path, number in ((alone, 0), (f"{array}[1]", 0)):
+        await at.desk.objects.write(files_of(at.desk, office.key("ex"), path, number).log, b"said\n")
+    parts = TaskExecutions(at.desk, Plans(at.desk), links)
+    call = Call(base_url="https://alula.example.org")
+    asked = [TaskExecutionListRequest(node_execution_id=at_node(node)) for node in (alone, array)]
+    [one], [whole] = [(await parts.ListTaskExecutions(each, call)).task_executions for each in asked]
+    elements = whole.closure.metadata.external_resources
+    assert [len(each.logs) for each in elements] == [0, 1]
+    for log in (*one.closure.logs, *elements[1].logs):
+        assert log.ttl.seconds > 3_000
+        grant = links.read(log.uri.removeprefix("https://alula.example.org/objects/"))
+        assert grant is not None
+        assert (grant.verb, await at.desk.objects.read(grant.uri)) == ("GET", b"said\n")
 
 
 async def test_an_array_has_one_attempt_that_stands_for_all() -> None:

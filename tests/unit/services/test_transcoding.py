@@ -51,6 +51,14 @@ def test_the_path_counts_more_than_the_body() -> None:
     assert request.metadata.description == "adds"
 
 
+def test_the_path_counts_more_than_a_body_of_bytes() -> None:
+    body = NamedEntityUpdateRequest(id={"project": "other"}, metadata={"description": "adds"})  # type: ignore[arg-type]
+    request = asked("PUT", "/api/v1/named_entities/TASK/p/d/flow.add", body=body.SerializeToString())
+    assert (request.id.project, request.id.name, request.metadata.description) == ("p", "flow.add", "adds")
+    with pytest.raises(RequestError, match=r"is no flyteidl\.admin\.TaskCreateRequest"):
+        asked("POST", "/api/v1/tasks", body=b"\xff\xff")
+
+
 @pytest.mark.parametrize(
     ("query", "what"),
     [

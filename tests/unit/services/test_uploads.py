@@ -49,6 +49,7 @@ def test_nothing_leaves_the_place_of_its_project(name: str, root: str, project: 
         (Asked(project="p", domain="d", filename="/f", content_md5=MD5), "no path below"),
         (Asked(project="..", domain="d", filename="f", content_md5=MD5), "no name for a project"),
         (Asked(project="p", domain="d", filename_root="x" * 2000), "may have 1024"),
+        (Asked(project="p", domain="d", filename="x" * 256, content_md5=MD5), "more than 255"),
     ],
 )
 def test_what_cannot_be_uploaded_says_why(asked: Asked, what: str) -> None:
