@@ -50,13 +50,14 @@ class Batch:
     def size(self) -> int:
         return len(self.rows) + len(self.commands)
 
-    def changes(self, before: str, progress: Sequence[ProgressRecord], *, closed: bool) -> Changes:
+    def changes(self, before: str, progress: Sequence[ProgressRecord], *, closed: bool, child: bool = True) -> Changes:
         """What is to be written.
 
         Args:
             before: The phase that the store knows of the execution.
             progress: What attempts say, to be written as well.
             closed: Nothing is left to do after it.
+            child: Another execution may wait for it.
         """
         nodes: list[NodeRecord] = []
         attempts: list[AttemptRecord] = []
@@ -83,7 +84,7 @@ class Batch:
             execution=ending(root) if moved and root is not None else None,
             closed=closed,
             commands_done=tuple(self.done),
-            tell_parent=moved and root is not None and root.phase.terminal,
+            tell_parent=child and moved and root is not None and root.phase.terminal,
         )
 
 

@@ -102,6 +102,8 @@ class Engine:
         self._news: dict[int, None] = {}
         """Executions that may have commands."""
         self._all_news = False
+        self._heard: set[int] | None = None
+        """While a claim is under way: what there is news of (0: anything), be it before it or after; None: none is."""
         self._unsure = False
         """The answer to a claim was lost: the store may think that this engine has more than it knows."""
         self._something, self._commanded = asyncio.Event(), asyncio.Event()
@@ -237,12 +239,16 @@ class Engine:
         """Claim executions, and begin to drive them."""
         crash_point("claim.before")
         having = list(self._sessions) if self._unsure else None
-        self._unsure = True
+        self._unsure, self._heard = True, set()
         claims = await self._store.claim(self.owner, limit=limit, only=only, having=having)
         self._unsure = False
         crash_point("claim.after")
+        heard, self._heard = self._heard, None
         for claim in claims:
             self._open(claim)
+            if heard and (0 in heard or claim.execution in heard):
+                self._news[claim.execution] = None
+                self._commanded.set()
         return claims
 
     def _open(self, claim: Claim) -> None:
@@ -295,6 +301,8 @@ class Engine:
         self._memo.wake()
         if not executions:
             self._all_news = True
+        if self._heard is not None:
+            self._heard.update(executions or (0,))
         self._news.update(dict.fromkeys(executions))
         self._commanded.set()
         if not executions or any(id not in self._sessions for id in executions):

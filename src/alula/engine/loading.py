@@ -60,6 +60,7 @@ class Loader:
 
     async def _plan(self, digest: str, data: bytes) -> Plan:
         if digest not in self._plans:
+            data = data or await self._queries.closure(digest)
             if len(data) <= _LARGE_CLOSURE:
                 self._keep(digest, _compiled(data))
             else:

@@ -67,8 +67,8 @@ class Session:
     """
 
     def __init__(self, means: Means, claim: Claim, loader: Loader) -> None:
-        self._means, self.claim, self._loader = means, claim, loader
-        self.id = claim.execution
+        self._means, self.claim, self._loader = means, replace(claim, first=None), loader
+        self.id, self._first = claim.execution, claim.first
         self.inbox = Inbox()
         self._taken: list[Item] = []
         """What is being decided and committed."""
@@ -80,6 +80,8 @@ class Session:
         self._grounding: list[Closing] = []
         """What was stopped here without a word to the machine, and may not be gone yet."""
         self._epoch = 0
+        self.damage: StoreDamaged | None = None
+        """Why its rows cannot be read, for now."""
         self._sayings = Sayings(self.inbox.awake)
         self.record: ExecutionRecord | None = None
         self.x: Execution | None = None
@@ -169,16 +171,16 @@ class Session:
             try:
                 await self._ready()
                 await self._load()
-                pause = _PAUSE
+                pause, self.damage = _PAUSE, None
                 await self._turns()
                 return self._end()
             except (Again, StoreUnavailable) as exc:
                 log.info("session.again", extra={"execution": self.id, "why": str(exc)})
             except FenceLost:
                 raise
-            except StoreDamaged:
-                log.exception("session.damaged", extra={"execution": self.id})
-                pause = _HOPELESS
+            except StoreDamaged as exc:
+                log.exception("session.damaged", extra={"execution": self.id, "error": str(exc)})
+                pause, self.damage = _HOPELESS, exc
             except Exception:
                 log.exception("session.failed", extra={"execution": self.id})
             await asyncio.sleep(pause * (0.5 + self._means.rng.random()))
@@ -196,7 +198,7 @@ class Session:
     async def _load(self) -> None:
         """The execution as the store has it, then all that came in before and is not in the store."""
         means = self._means
-        loaded = await means.store.load(self.claim)
+        loaded, self._first = self._first or await means.store.load(self.claim), None
         crash_point("load.after")
         self.record = loaded.record
         try:
@@ -214,7 +216,7 @@ class Session:
         else:
             self.effects.renew(x, loaded)
         means.observers.taken(loaded.record, x.plan_of)
-        for command in await means.store.commands([self.id]):
+        for command in loaded.commands:
             self.requests.take(command)
         waiting = [*self._taken, *self.inbox.items]
         self._taken.clear()
@@ -292,7 +294,7 @@ class Session:
         attempts = effects.attempts
         jobs, stuck = attempts.kept.take(), attempts.quarantine.take()
         if batch.rows or batch.done or said or closed or jobs or stuck:
-            changes = batch.changes(record.phase, said, closed=closed)
+            changes = batch.changes(record.phase, said, closed=closed, child=record.parent is not None)
             parting = attempts.parting(batch.rows.values())
             if jobs or stuck or parting:
                 freed = tuple(filter(attempts.frees, parting))

@@ -35,7 +35,7 @@ class _Rows:
         self.jobs: dict[tuple[int, str, int], Row] = {}
         self.stuck: dict[tuple[int, str, int], Row] = {}
         self.freed: list[tuple[int, str, int]] = []
-        self.endings: list[tuple[int, Ending]] = []
+        self.endings: dict[int, tuple[Ending, bool]] = {}
         self.done: list[int] = []
         self.closed: list[int] = []
         self.children: list[int] = []
@@ -60,7 +60,7 @@ class _Rows:
             self.freed += ((execution, *key) for key in changes.freed)
         self.done += changes.commands_done
         if changes.execution is not None:
-            self.endings.append((execution, changes.execution))
+            self.endings[execution] = changes.execution, changes.closed
         if changes.closed:
             self.closed.append(execution)
         if changes.tell_parent:
@@ -82,10 +82,12 @@ class _Rows:
             free(connection, *key)
         if self.done:
             connection.rows("commands_done", ids=self.done)
-        for execution, ending in self.endings:
-            _end(connection, execution, ending)
+        if self.endings:
+            connection.insert("ending", [_ending(execution, *how) for execution, how in self.endings.items()])
+            connection.news.executions.update(dict.fromkeys(self.endings))
         if self.closed:
-            connection.rows("closed", ids=self.closed)
+            if left := [execution for execution in self.closed if not self.endings.get(execution, (None, False))[1]]:
+                connection.rows("closed", ids=left)
             connection.rows("closed_commands", ids=self.closed)
             connection.rows("closed_progress", ids=self.closed)
             connection.news.executions.update(dict.fromkeys(self.closed))
@@ -143,14 +145,6 @@ def fence_lost(claim: Claim, holder: str) -> FenceLost:
     )
 
 
-def _end(connection: Connection, execution: int, ending: Ending) -> None:
-    connection.rows(
-        "ending",
-        execution=execution,
-        phase=ending.phase,
-        started_at=micros_or_none(ending.started_at),
-        ended_at=micros_or_none(ending.ended_at),
-        outputs=ending.outputs,
-        error=clean(ending.error),
-    )
-    connection.news.executions[execution] = None
+def _ending(execution: int, ending: Ending, closed: bool) -> Row:
+    times = micros_or_none(ending.started_at) or 0, micros_or_none(ending.ended_at) or 0
+    return execution, ending.phase, *times, ending.outputs, clean(ending.error), closed

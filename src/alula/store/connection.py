@@ -109,17 +109,24 @@ class Connection:
         found = self.rows(name, **given)
         return found[0] if found else None
 
-    def insert(self, name: str, rows: Sequence[Row]) -> None:
-        """Write rows, no two with the same key, in as few statements as possible."""
+    def insert(self, name: str, rows: Sequence[Row]) -> list[Row]:
+        """Write rows, no two with the same key, in as few statements as possible; gives what these return.
+
+        Or read what there is for so many keys, if that is what the statement does with its values.
+        """
         execute, times = self.raw.execute, self.statements.times
+        answers, given = self.statements[name].answers, []
         done, count = 0, len(rows)
         while done < count:
             size = CHUNK
             while size > count - done:
                 size >>= 1
             part = rows[done : done + size]
-            execute(times(name, size), part[0] if size == 1 else [value for row in part for value in row])
+            cursor = execute(times(name, size), part[0] if size == 1 else [value for row in part for value in row])
+            if answers:
+                given += cursor.fetchall()
             done += size
+        return given
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
-from alula.errors import NameTaken, Unknown
+from alula.errors import Unknown
 from alula.store.access import Access
 from alula.store.commits import fence_lost
 from alula.store.connection import NO_LIMIT, Connection
 from alula.store.owners import gone
-from alula.store.plans import see_limit, take_slot
 from alula.store.records import (
     Changes,
     Claim,
@@ -25,10 +23,10 @@ from alula.store.records import (
     SignalRecord,
 )
 from alula.store.rows import (
+    Row,
     attempt_record,
     execution_fence,
     execution_record,
-    execution_values,
     job_record,
     lease_record,
     node_record,
@@ -71,8 +69,7 @@ class Engines(Access):
                 return []
             # Who has executions is listed, so that its end is noticed, also if it never says that it lives.
             connection.rows("owner_known", name=owner, until=0)
-            taken = connection.rows("claim", owner=owner, ids=found)
-            claims[:] = [Claim(id, owner, fence) for id, fence in sorted(taken)]
+            claims[:] = _claims(connection, sorted(connection.rows("claim", owner=owner, ids=found)))
             return claims
 
         return await self._write(work)
@@ -94,6 +91,7 @@ class Engines(Access):
                     attempts=attempts,
                     expansions=tuple(ExpansionRecord(*one) for one in connection.rows("expansions", execution=at)),
                     signals=tuple(SignalRecord(*one) for one in connection.rows("signals", execution=at)),
+                    commands=tuple(Command(*one) for one in connection.rows("commands", ids=[at])),
                 )
                 return _with_jobs(connection, loaded) if attempts else loaded
 
@@ -117,17 +115,7 @@ class Engines(Access):
         return [Command(*row) for row in rows]
 
     async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
-        digest = hashlib.sha256(new.closure).hexdigest()
-        made: list[ExecutionRecord] = []
-
-        def work(connection: Connection) -> tuple[ExecutionRecord, bool]:
-            record, fresh = _create(connection, new, digest)
-            if fresh:
-                made[:] = [record]
-            # It may be found because it is done again, since nobody knew whether it was done.
-            return record, fresh or any((one.id, one.created_at) == (record.id, record.created_at) for one in made)
-
-        return await self._write(work)
+        return await self._writer.create(new)
 
     async def ask(self, execution: int, kind: str, *, path: str = "", attempt: int = 0, body: bytes = b"") -> None:
         def work(connection: Connection) -> None:
@@ -140,6 +128,27 @@ class Engines(Access):
                 connection.news.executions[execution] = None
 
         await self._write(work)
+
+
+def _claims(connection: Connection, taken: Sequence[Row]) -> list[Claim]:
+    """Claims of executions, of rows as they are now; with what there is of those that nobody had before."""
+    claims: dict[int, Claim] = {}
+    for row in taken:
+        owner, fence = execution_fence(row)
+        first = Loaded(execution_record(row)) if fence == 1 else None
+        claims[row[0]] = Claim(row[0], owner, fence, first)
+    if ids := [id for id, claim in claims.items() if claim.first is not None]:
+        for id, *signal in connection.rows("signals_of", ids=ids):
+            claims[id] = _also(claims[id], signals=(SignalRecord(*signal),))
+        for one in connection.rows("commands", ids=ids):
+            claims[one[1]] = _also(claims[one[1]], commands=(Command(*one),))
+    return list(claims.values())
+
+
+def _also(claim: Claim, *, signals: tuple[SignalRecord, ...] = (), commands: tuple[Command, ...] = ()) -> Claim:
+    first = claim.first
+    assert first is not None
+    return replace(claim, first=replace(first, signals=first.signals + signals, commands=first.commands + commands))
 
 
 def _with_jobs(connection: Connection, loaded: Loaded) -> Loaded:
@@ -190,44 +199,3 @@ def _claimable(connection: Connection, limit: int, only: Collection[int] | None)
             rows = connection.rows("owned_of", owner=owner, limit=limit, ids=sorted(only))
         found += [id for (id,) in rows]
     return sorted(found)[:limit]
-
-
-def _create(connection: Connection, new: NewExecution, digest: str) -> tuple[ExecutionRecord, bool]:
-    key = {"project": new.key.project, "domain": new.key.domain, "name": new.key.name}
-    there = connection.one("execution_named", **key)
-    if there is None:
-        if new.limited:
-            see_limit(connection, new)
-        _keep_closure(connection, digest, new.closure)
-        news = connection.news
-        news.now = news.now or connection.now()  # asked for once, however many are created together
-        made = connection.one("execution_insert", **execution_values(new, digest, news.now))
-        if made is not None:
-            record = execution_record(made)
-            connection.insert("signal", [(record.id, signal, value) for signal, value in new.signals.items()])
-            for body in new.notices:
-                connection.rows("notice_insert", execution=record.id, body=body, due=0)
-            if new.limited:
-                take_slot(connection, new, record.id)
-            connection.news.executions[record.id] = None
-            return record, True
-        there = connection.one("execution_named", **key)
-        assert there is not None  # it was made by another engine
-    record = execution_record(there)
-    if record.fingerprint != new.fingerprint:
-        raise NameTaken(
-            f"execution {new.key.name!r} is there already, of {record.entity} or with other inputs",
-            where=f"project {new.key.project}, domain {new.key.domain}",
-            fix="give another name, or the same inputs",
-        )
-    return record, False
-
-
-def _keep_closure(connection: Connection, digest: str, closure: bytes) -> None:
-    """See to it that a closure is there, and stays until the transaction is over."""
-    known = connection.news.closures
-    if digest in known:
-        return
-    while not connection.rows("closure_known", digest=digest):
-        connection.rows("closure_insert", digest=digest, closure=closure)
-    known.add(digest)

@@ -77,7 +77,10 @@ class _Engines(PoolsInMemory, PlansInMemory):
             row = self._executions[id]
             row.fence += 1
             row.record = replace(row.record, owner=owner)
-            claims.append(Claim(id, owner, row.fence))
+            first = None
+            if row.fence == 1:
+                first = Loaded(row.record, signals=tuple(row.signals.values()), commands=tuple(row.inbox.values()))
+            claims.append(Claim(id, owner, row.fence, first))
         return claims
 
     def _held(self, execution: int) -> bool:
@@ -93,6 +96,7 @@ class _Engines(PoolsInMemory, PlansInMemory):
             attempts=tuple(row.attempts[key] for key in row.open_attempts),
             expansions=tuple(row.expansions.values()),
             signals=tuple(row.signals.values()),
+            commands=tuple(row.inbox.values()),
             jobs=tuple(row.jobs[key] for key in sorted(row.jobs) if key in row.open_attempts),
             leases=tuple(lease for lease, _ in self._leases_of(claim.execution)) if row.open_attempts else (),
             stuck=tuple(row.stuck[key] for key in sorted(row.stuck)) if row.open_attempts else (),
@@ -238,7 +242,8 @@ class _Queries(PlansInMemory):
         return list(self._at(execution).signals.values())
 
     async def progress(self, execution: int) -> Sequence[ProgressRecord]:
-        return list(self._at(execution).progress.values())
+        row = self._at(execution)
+        return [told for key, told in row.progress.items() if key in row.open_attempts]
 
     async def jobs(self, execution: int, path: str | None = None) -> Sequence[JobRecord]:
         rows = self._at(execution).jobs

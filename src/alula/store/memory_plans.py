@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alula._kits.clock import Clock
+from alula.store.creations import at_limit
 from alula.store.memory_rows import Rows
 from alula.store.plan_records import AttributesRecord, NoticeRecord, PlanRecord, ProjectRecord
-from alula.store.plans import at_limit, changed, taken
+from alula.store.plans import changed, taken
 from alula.store.records import ExecutionRecord, NewExecution
 
 

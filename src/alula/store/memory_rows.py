@@ -57,14 +57,12 @@ class ExecutionRows:
                 self.open_attempts[key] = None
             else:
                 self.open_attempts.pop(key, None)
-                self.progress.pop(key, None)
         for expansion in changes.expansions:
             self.expansions.setdefault(expansion.path, expansion)
         for signal in changes.signals:
             self.signals.setdefault(signal.signal_id, signal)
         for progress in changes.progress:
-            if (progress.path, progress.number) in self.open_attempts:
-                self.progress[progress.path, progress.number] = progress
+            self.progress[progress.path, progress.number] = progress
         for job in changes.jobs:
             self.jobs[job.path, job.number] = job
         for stuck in changes.stuck:
@@ -86,6 +84,7 @@ class ExecutionRows:
         if changes.closed:
             self.record = replace(self.record, open=False, owner="")
             self.inbox.clear()
+            self.progress.clear()
 
 
 class Rows:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alula.errors import AtLimit, NameTaken
+from alula.errors import NameTaken
 from alula.store.access import Access
 from alula.store.connection import Connection
 from alula.store.plan_records import AttributesRecord, NoticeRecord, PlanRecord, ProjectRecord
-from alula.store.records import ExecutionRecord, NewExecution
+from alula.store.records import ExecutionRecord
 from alula.store.rows import Row, clean, execution_record, micros, moment, span
 
 
@@ -129,32 +129,6 @@ def changed(known: PlanRecord | None, wanted: PlanRecord) -> PlanRecord | None:
     if known is not None and known.schedule == wanted.schedule:
         return replace(wanted, since=known.since, last=known.last if known.active else at)
     return replace(wanted, since=at, last=at)
-
-
-def see_limit(connection: Connection, new: NewExecution) -> None:
-    """See that one more execution of a launch plan may run; nobody else counts until the transaction is over.
-
-    Raises:
-        AtLimit: As many run as may.
-    """
-    connection.rows("slots_lock", plan=new.limited)
-    ((used,),) = connection.rows("slots_used", plan=new.limited)
-    if used >= new.limit:
-        raise at_limit(new, used)
-
-
-def take_slot(connection: Connection, new: NewExecution, id: int) -> None:
-    connection.rows("slots_over", plan=new.limited)
-    connection.rows("slot_insert", plan=new.limited, execution=id)
-
-
-def at_limit(new: NewExecution, used: int) -> AtLimit:
-    name = new.limited.split(":", 2)[-1]
-    return AtLimit(
-        f"{used} executions of launch plan {name} run, as many as may at a time",
-        where=f"the concurrency policy of {new.limited}",
-        fix="try again when one has ended, or register a version with another policy",
-    )
 
 
 def _project_values(project: ProjectRecord, now: int) -> dict[str, object]:

@@ -300,6 +300,8 @@ class Claim:
     execution: int
     owner: str
     fence: int
+    first: Loaded | None = field(default=None, compare=False, repr=False)
+    """What there is of an execution that no engine had before, so that it need not be loaded; it has no nodes yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,12 +309,15 @@ class Loaded:
     """All that an engine needs to go on with an execution."""
 
     record: ExecutionRecord
-    closure: bytes
-    nodes: tuple[NodeRecord, ...]
-    attempts: tuple[AttemptRecord, ...]
+    closure: bytes = b""
+    """Empty with a first claim: whoever does not know it asks for it, by the digest that the record has."""
+    nodes: tuple[NodeRecord, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
     """Those that are open."""
-    expansions: tuple[ExpansionRecord, ...]
-    signals: tuple[SignalRecord, ...]
+    expansions: tuple[ExpansionRecord, ...] = ()
+    signals: tuple[SignalRecord, ...] = ()
+    commands: tuple[Command, ...] = ()
+    """What is asked of it."""
     jobs: tuple[JobRecord, ...] = ()
     """Of attempts that are open, as the next two."""
     leases: tuple[LeaseRecord, ...] = ()

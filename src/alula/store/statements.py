@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
+    BigInteger,
     Boolean,
     ColumnElement,
+    LargeBinary,
     Select,
     Table,
     Text,
     and_,
     any_,
     bindparam,
+    case,
+    column,
     delete,
     exists,
     func,
@@ -31,11 +36,13 @@ from sqlalchemy import (
     select,
     text,
     update,
+    values,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import BindTyping, Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
 
 from alula.store import tables as t
 from alula.store.document_statements import document_statements
@@ -55,6 +62,14 @@ Named = Iterator[tuple[str, ClauseElement]]
 _HERE = text(WHERE)
 _NOBODY: ColumnElement[str] = literal_column("''", Text())
 _FALSE = literal_column("false", Boolean())
+_KINDS: Mapping[str, TypeEngine[Any]] = {
+    "id": BigInteger(),
+    "started_at": BigInteger(),
+    "ended_at": BigInteger(),
+    "outputs": LargeBinary(),
+    "closed": Boolean(),
+}
+"""Of columns that are no texts."""
 
 
 class Book:
@@ -114,18 +129,7 @@ class Book:
         yield "progress", self._upsert(t.progress)
         yield "expansion", self._keep(t.expansions)
         yield "signal", self._keep(t.signals)
-        yield (
-            "ending",
-            update(x)
-            .where(x.c.id == bindparam("execution"))
-            .values(
-                phase=bindparam("phase"),
-                started_at=func.coalesce(bindparam("started_at", type_=x.c.started_at.type), x.c.started_at),
-                ended_at=bindparam("ended_at"),
-                outputs=bindparam("outputs"),
-                error=bindparam("error"),
-            ),
-        )
+        yield "ending", _endings()
         yield "closed", update(x).where(self._any(x.c.id, "ids")).values(open=_FALSE, owner=_NOBODY)
         yield "closed_commands", delete(t.commands).where(self._any(t.commands.c.execution, "ids"))
         yield "closed_progress", delete(t.progress).where(self._any(t.progress.c.execution, "ids"))
@@ -148,7 +152,10 @@ class Book:
         yield "closure_insert", self._keep(t.closures)
         given: dict[str, Any] = {column.name: bindparam(column.name) for column in x.c if column.name != "id"}
         made = self.insert(x).values(**given).on_conflict_do_nothing(index_elements=["project", "domain", "name"])
-        yield "execution_insert", made.returning(*x.c)
+        yield "execution_insert", made.returning(x.c.id, x.c.project, x.c.domain, x.c.name)
+        v = _rows("project", "domain", "name")
+        named = and_(x.c.project == v.c.project, x.c.domain == v.c.domain, x.c.name == v.c.name)
+        yield "executions_named", select(x.c.project, x.c.domain, x.c.name).join_from(v, x, named)
 
     def _claims(self) -> Named:
         x, o = t.executions, t.owners
@@ -167,7 +174,7 @@ class Book:
             update(x)
             .where(self._any(x.c.id, "ids"))
             .values(owner=bindparam("owner"), fence=x.c.fence + literal_column("1"))
-            .returning(x.c.id, x.c.fence),
+            .returning(*x.c),
         )
         mine = and_(x.c.id == bindparam("execution"), x.c.owner == bindparam("holder"), x.c.fence == bindparam("at"))
         yield "release", update(x).where(mine, x.c.open).values(owner=_NOBODY).returning(x.c.id)
@@ -216,6 +223,8 @@ class Book:
         for table, name in ((t.expansions, "expansions"), (t.signals, "signals")):
             rows = _but_execution(table).where(table.c.execution == bindparam("execution"))
             yield name, rows.order_by(*table.primary_key)
+        given = self._any(t.signals.c.execution, "ids")
+        yield "signals_of", select(t.signals).where(given).order_by(*t.signals.primary_key)
         p = t.progress
         same = and_(a.c.execution == p.c.execution, a.c.path == p.c.path, a.c.number == p.c.number)
         told = _but_execution(p).join(a, same).where(p.c.execution == bindparam("execution"), a.c.open)
@@ -314,6 +323,31 @@ class Book:
         )
         unused = not_(exists(select(x.c.id).where(x.c.closure == t.closures.c.digest)))
         yield "closure_delete", delete(t.closures).where(t.closures.c.digest == bindparam("digest"), unused)
+
+
+def _rows(*names: str) -> CTE:
+    """Rows that are given, as many as one likes (`sql.Statement.times`)."""
+    row: tuple[Any, ...] = tuple(bindparam(name) for name in names)
+    return values(*(column(name, _KINDS.get(name, Text())) for name in names), name="v").data([row]).cte("v")
+
+
+def _endings() -> ClauseElement:
+    """Phases of executions and what they came to, of any number in one statement. The time 0 stands for none."""
+    x = t.executions
+    v = _rows("id", "phase", "started_at", "ended_at", "outputs", "error", "closed")
+    return (
+        update(x)
+        .where(x.c.id == v.c.id)
+        .values(
+            phase=v.c.phase,
+            started_at=func.coalesce(func.nullif(v.c.started_at, literal_column("0")), x.c.started_at),
+            ended_at=func.nullif(v.c.ended_at, literal_column("0")),
+            outputs=v.c.outputs,
+            error=v.c.error,
+            open=case((v.c.closed, _FALSE), else_=x.c.open),
+            owner=case((v.c.closed, _NOBODY), else_=x.c.owner),
+        )
+    )
 
 
 def _but_execution(table: Table) -> Select[Any]:

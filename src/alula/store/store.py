@@ -62,7 +62,8 @@ class EngineStore(Protocol):
     ) -> Sequence[Claim]:
         """Take open executions that no living engine has, oldest first; of `only`, if given.
 
-        An engine whose process is known to be gone (same machine, no such process) does not live, lease or not.
+        An engine whose process is known to be gone (same machine, no such process) does not live, lease or not. Claims
+        of executions that no engine had before bring along what there is of them.
 
         Args:
             having: What `owner` knows that it has, after an earlier answer was lost. What else the store thinks that
@@ -71,7 +72,7 @@ class EngineStore(Protocol):
         ...
 
     async def load(self, claim: Claim) -> Loaded:
-        """All that is needed to go on. Raises FenceLost."""
+        """All that is needed to go on, and what is asked of it. Raises FenceLost."""
         ...
 
     async def commit(self, claim: Claim, changes: Changes) -> None:

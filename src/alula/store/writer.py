@@ -18,8 +18,9 @@ from typing import Any, Generic, TypeVar
 from alula.errors import AlulaError, StoreDamaged, StoreError, StoreUnavailable
 from alula.store.commits import write
 from alula.store.connection import Connection, Database, Later, News
+from alula.store.creations import Created, Creation, create
 from alula.store.leasing import settle
-from alula.store.records import Changes, Claim
+from alula.store.records import Changes, Claim, NewExecution
 
 T = TypeVar("T")
 
@@ -38,9 +39,10 @@ _LITTLE_ROWS, _LITTLE_BYTES = 64, 64 * 1024
 class _Item(Generic[T]):
     """Something to write, and who waits for it."""
 
-    work: Work[T] | None
-    """None: it is a commit."""
+    work: Work[T] | None = None
+    """None: it is one of the next two."""
     commit: tuple[Claim, Changes] | None = None
+    creation: Creation | None = None
     loop: asyncio.AbstractEventLoop | None = None
     """None: nobody waits."""
     future: asyncio.Future[T] | None = None
@@ -71,13 +73,15 @@ class _Group:
         """Do all of it inside of one transaction; called again if that must be repeated."""
         connection.news = News()
         commits: list[_Item[Any]] = []
+        creations: list[_Item[Any]] = []
         later: list[_Item[Any]] = []
         for item in self.items:
             item.error = None
             if item.work is None:
-                commits.append(item)
+                (commits if item.commit is not None else creations).append(item)
                 continue
             self._commit(connection, commits)
+            self._create(connection, creations)
             try:
                 item.result = item.work(connection)
             except (StoreUnavailable, StoreDamaged):
@@ -88,6 +92,7 @@ class _Group:
                 if type(item.result) is Later:
                     later.append(item)
         self._commit(connection, commits)
+        self._create(connection, creations)
         if connection.news.pools:
             settle(connection)
         for item in later:
@@ -102,6 +107,13 @@ class _Group:
             for item, error in zip(commits, lost, strict=True):
                 item.error = error
             commits.clear()
+
+    def _create(self, connection: Connection, creations: list[_Item[Any]]) -> None:
+        if creations:
+            wanted = [item.creation for item in creations if item.creation is not None]
+            for item, made in zip(creations, create(connection, wanted), strict=True):
+                item.result, item.error = (None, made) if isinstance(made, AlulaError) else (made, None)
+            creations.clear()
 
 
 class Writer:
@@ -131,8 +143,13 @@ class Writer:
         return await self._put(_Item(work))
 
     async def commit(self, claim: Claim, changes: Changes) -> None:
-        item: _Item[None] = _Item(None, (claim, changes))
+        item: _Item[None] = _Item(commit=(claim, changes))
         await self._put(item)
+
+    async def create(self, new: NewExecution) -> Created:
+        """An execution, and whether it is new. Raises NameTaken and AtLimit."""
+        item: _Item[Created] = _Item(creation=Creation(new))
+        return await self._put(item)
 
     def later(self, work: Work[object]) -> None:
         """Do something with the next transaction that there is; nobody waits for it, and it may be lost."""
