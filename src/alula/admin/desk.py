@@ -12,6 +12,15 @@ from alula.errors import RequestError
 from alula.store.store import Store
 
 
+@dataclass(slots=True)
+class Room:
+    """How many more executions may be created before the open ones are counted again."""
+
+    left: int = 0
+    counted: float = 0.0
+    """When, on the clock that only goes forward."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Where requests are taken: the store, the files, the time. One for a process; safe to share."""
@@ -25,6 +34,7 @@ class Desk:
     """For names only."""
     backlog: int = 0
     """So many executions may be open when one is created: `[engine] backlog`; 0: any number."""
+    room: Room = field(default_factory=Room, repr=False)
 
 
 def refuse(what: str, faults: Sequence[str], *, where: str = "", fix: str = "") -> RequestError:

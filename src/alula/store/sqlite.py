@@ -129,11 +129,12 @@ class Sqlite:
 
     def _writer(self) -> Connection:
         if self._writing is None:
-            self._writing = self._connection(timeout=0)
+            self._writing = self._connection(timeout=self._busy)
             full = self._durability is Durability.FULL
             self._writing.raw.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             self._writing.raw.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             self._writing.raw.execute(f"PRAGMA fullfsync = {int(full)}")  # macOS: past the cache of the disk, too
+            self._writing.raw.execute("PRAGMA busy_timeout = 0")  # from now on `_begin` sees to that
         return self._writing
 
     def _connection(self, *, timeout: float) -> Connection:
