@@ -33,6 +33,8 @@ from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
 _TRIES = 8
 """How often a new random name is drawn: ten thousand million names, so the second is hardly ever needed."""
 
+_COUNTED_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -240,8 +242,17 @@ async def _create(desk: Desk, new: NewExecution) -> Created:
 
 
 async def _see_room(desk: Desk, key: ExecutionKey) -> None:
-    """See that one more execution may be created; one that is there may always be asked for. Raises Busy."""
-    if not desk.backlog or await desk.store.count_open(desk.backlog) < desk.backlog:
+    """See that one more execution may be created; one that is there may always be asked for. Raises Busy.
+
+    Counted once for many, and again within a second, as others may create some, too.
+    """
+    room, now = desk.room, desk.clock.monotonic()
+    if not desk.backlog:
+        return
+    if room.left <= 0 or now - room.counted > _COUNTED_SECONDS:
+        room.left, room.counted = desk.backlog - await desk.store.count_open(desk.backlog), now
+    room.left -= 1
+    if room.left >= 0:
         return
     if key.name:
         with suppress(Unknown):
