@@ -16,7 +16,7 @@ from alula.admin.retention import leftover_of
 from alula.compiler.launching import complete
 from alula.compiler.shape import differences
 from alula.data import fingerprint
-from alula.engine.codec import pack_settings, read_settings
+from alula.engine.codec import pack_settings, read_closure, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
 from alula.engine.state import NodePhase, Settings
@@ -363,7 +363,7 @@ async def _ended(desk: Desk, key: ExecutionKey) -> ExecutionRecord:
 
 
 async def _check_nodes(desk: Desk, record: ExecutionRecord, nodes: Iterable[str]) -> None:
-    closure = CompiledWorkflowClosure.FromString(await desk.store.closure(record.closure))
+    closure = read_closure(await desk.store.closure(record.closure))
     x = Execution(record.key.name, closure)
     for expansion in await desk.store.expansions(record.id):
         x.expansions[expansion.path] = compile_plan(CompiledWorkflowClosure.FromString(expansion.closure))

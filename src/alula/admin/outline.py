@@ -16,7 +16,7 @@ from alula.admin.desk import Desk
 from alula.admin.paging import Place
 from alula.admin.values import whole
 from alula.compiler.graph import sources
-from alula.engine.codec import read_node
+from alula.engine.codec import read_closure, read_node
 from alula.engine.execution import Execution
 from alula.engine.nodes.bind import Missing, node_inputs
 from alula.engine.plan import Graph, Kind, NodePlan, Policy, compile_plan
@@ -261,5 +261,5 @@ def _outer(path: str) -> list[str]:
 
 
 def _compiled(data: bytes) -> Shape:
-    closure = CompiledWorkflowClosure.FromString(data)
+    closure = read_closure(data)
     return closure, compile_plan(closure)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from alula.admin.desk import Desk
 from alula.admin.executions import ended
+from alula.engine.codec import read_closure
 from alula.engine.nodes.gate import expected
 from alula.engine.plan import Graph, Kind, NodePlan, compile_plan
 from alula.engine.state import NodePhase
 from alula.errors import RequestError, Unknown
-from alula.idl import CompiledWorkflowClosure, Literal, LiteralType
+from alula.idl import Literal, LiteralType
 from alula.idl import literals as build
 from alula.idl.casting import why_unfit
 from alula.idl.types import type_text
@@ -74,7 +75,7 @@ async def _signals(desk: Desk, record: ExecutionRecord) -> list[Signal]:
     closures += [one.closure for one in await desk.store.expansions(record.id)]
     gates: dict[str, NodePlan] = {}
     for closure in closures:
-        _collect(compile_plan(CompiledWorkflowClosure.FromString(closure)), gates)
+        _collect(compile_plan(read_closure(closure)), gates)
     given = {one.signal_id: Literal.FromString(one.value) for one in await desk.store.signals(record.id)}
     running = await desk.store.nodes(record.id, phases=(NodePhase.RUNNING,)) if gates else ()
     live = {row.path.rpartition("/")[2] for row in running}

@@ -33,7 +33,7 @@ from alula.data.layout import Execution as Files
 from alula.engine.driver import Engine
 from alula.engine.plan import compile_plan
 from alula.engine.traces import TRACEPARENT
-from alula.errors import ConfigError, NameTaken, Unknown
+from alula.errors import ConfigError, NameTaken, StoreDamaged, Unknown
 from alula.idl import Identifier, Literal, LiteralType, ResourceType
 from alula.idl.ids import type_name
 from alula.observability.opening import open_spans
@@ -343,8 +343,13 @@ class AsyncClient:
             yield news
 
     async def until_ended(self, id: int) -> ExecutionRecord:
-        """Wait for an execution to end. Raises StoreError, also if the engine of this client was lost."""
-        return await self.house.unless_lost(until_ended(self.house.store, id))
+        """Wait for an execution to end. Raises StoreError, also if our engine was lost or cannot read it."""
+
+        def damage() -> StoreDamaged | None:
+            engine = self.house.engine
+            return next((one.damage for one in engine.sessions if one.id == id), None) if engine is not None else None
+
+        return await self.house.unless_lost(until_ended(self.house.store, id, damage))
 
     def key(self, name: str) -> ExecutionKey:
         return ExecutionKey(self.config.project, self.config.domain, name)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from alula.admin.executions import ended
 from alula.engine.codec import read_node
 from alula.engine.state import ROOT, Failure, NodePhase
-from alula.errors import TaskFailure, TaskTimeout
+from alula.errors import StoreDamaged, TaskFailure, TaskTimeout
 from alula.idl import LiteralMap, TypedInterface
 from alula.sdk.graph import Entity
 from alula.store.records import ExecutionRecord
@@ -25,8 +25,18 @@ _LATEST = 1.0
 """Seconds after which it is looked again, whatever is heard."""
 
 
-async def until_ended(store: Store, id: int) -> ExecutionRecord:
-    """Wait for an execution to end. Raises StoreError, Unknown."""
+async def until_ended(
+    store: Store, id: int, damage: Callable[[], StoreDamaged | None] = lambda: None
+) -> ExecutionRecord:
+    """Wait for an execution to end.
+
+    Args:
+        damage: Asked once in a while whether there is any sense in it.
+
+    Raises:
+        StoreError: Also what `damage` gives.
+        Unknown: There is no such execution.
+    """
     woken = asyncio.Event()
 
     def wake(ids: object) -> None:
@@ -40,6 +50,8 @@ async def until_ended(store: Store, id: int) -> ExecutionRecord:
             record = await store.execution_by_id(id)
             if ended(record):
                 return record
+            if (why := damage()) is not None:
+                raise why
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LATEST):
                     await woken.wait()

@@ -15,9 +15,10 @@ from alula.admin.views import AttemptView, NodeView
 from alula.admin.why import Why
 from alula.client.ending import as_error, failure_of, values_of
 from alula.client.logs import LogLine, read_logs
+from alula.engine.codec import read_closure
 from alula.engine.state import ROOT
 from alula.errors import Unknown
-from alula.idl import CompiledWorkflowClosure, TypedInterface
+from alula.idl import TypedInterface
 from alula.idl.types import type_text
 from alula.sdk.graph import Entity
 from alula.store.records import ExecutionRecord
@@ -104,7 +105,7 @@ class AsyncRun:
     async def interface(self) -> TypedInterface:
         """What it takes and gives."""
         data = await self._client.house.store.closure(self.record.closure)
-        return CompiledWorkflowClosure.FromString(data).primary.template.interface
+        return read_closure(data).primary.template.interface
 
     async def nodes(self, path: str = ROOT, *, deep: bool = True, elements: int = views.ELEMENTS) -> list[NodeView]:
         """A node and what is in it. Raises Unknown."""

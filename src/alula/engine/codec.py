@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import msgpack
+from google.protobuf.message import DecodeError
 
 from alula.engine.state import (
     AttemptPhase,
@@ -29,6 +30,7 @@ from alula.engine.state import (
     Values,
 )
 from alula.errors import StoreDamaged
+from alula.idl import CompiledWorkflowClosure
 from alula.store.records import AttemptRecord, ExpansionRecord, Loaded, NodeRecord, SignalRecord
 
 _VERSION = b"\x01"
@@ -52,6 +54,14 @@ _ATTEMPT_PHASES = {str(phase): phase for phase in AttemptPhase}
 
 _packer = msgpack.Packer(use_bin_type=True)
 _pack: Callable[[Any], bytes] = _packer.pack
+
+
+def read_closure(data: bytes) -> CompiledWorkflowClosure:
+    """What an execution runs, as the store keeps it. Raises StoreDamaged."""
+    try:
+        return CompiledWorkflowClosure.FromString(data)
+    except DecodeError as exc:
+        raise StoreDamaged(f"a closure cannot be read: {exc}", fix="restore the database from a copy") from exc
 
 
 # --- Rows -----------------------------------------------------------------------------------------------------------

@@ -6,14 +6,12 @@ import asyncio
 import logging
 from collections import OrderedDict
 
-from google.protobuf.message import DecodeError
-
 from alula._kits.aio import to_thread
-from alula.engine.codec import read_node, read_rows, read_settings
+from alula.engine.codec import read_closure, read_node, read_rows, read_settings
 from alula.engine.execution import Execution, Reference
 from alula.engine.plan import Graph, compile_plan
 from alula.engine.state import NodeState, Values
-from alula.errors import StoreDamaged, Unknown
+from alula.errors import Unknown
 from alula.idl import CompiledWorkflowClosure
 from alula.store.records import Loaded
 from alula.store.store import QueryStore
@@ -97,8 +95,5 @@ class Loader:
 
 
 def _compiled(data: bytes) -> Plan:
-    try:
-        closure = CompiledWorkflowClosure.FromString(data)
-    except DecodeError as exc:
-        raise StoreDamaged(f"a closure cannot be read: {exc}", fix="restore the database from a copy") from exc
+    closure = read_closure(data)
     return closure, compile_plan(closure)
