@@ -112,10 +112,7 @@ class Docker:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"]
-        command += [f"--default-ulimit={one}" for one in _ULIMITS]
-        command += [f"--data-root={self.home}/data", f"--exec-root={self.home}/exec"]
-        command += [f"--pidfile={self.home}/docker.pid", f"--host={self.url}", *self._options]
+        command = self.command()
         for pid in ("docker.pid", "exec/containerd/containerd.pid"):  # of processes that were killed
             (self.home / pid).unlink(missing_ok=True)
         # From a thread that stays: Linux takes the end of the thread for that of the parent.
@@ -127,7 +124,18 @@ class Docker:
             time.sleep(0.02)
         status = self._process.poll()
         self.stop(signal.SIGKILL)
-        raise NoDocker(f"dockerd did not start ({status}): {(self.home / 'log').read_text()[-1500:]}")
+        raise NoDocker(f"{command[0]} did not start ({status}): {(self.home / 'log').read_text()[-1500:]}")
+
+    def command(self) -> Sequence[str]:
+        """What starts it."""
+        command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+        command += [f"--default-ulimit={one}" for one in _ULIMITS]
+        command += [f"--data-root={self.home}/data", f"--exec-root={self.home}/exec"]
+        return [*command, f"--pidfile={self.home}/docker.pid", f"--host={self.url}", *self._options]
+
+    def server_environ(self) -> dict[str, str]:
+        """The environment of the engine itself."""
+        return _clean(os.environ)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """An outage: SIGTERM ends its containers in good order, after SIGKILL they run until it starts again."""
@@ -165,7 +173,7 @@ class Docker:
                 stdout=log,
                 stderr=log,
                 cwd=self.home,
-                env=_clean(os.environ),
+                env=self.server_environ(),
                 preexec_fn=_die_with_parent,
             )
 

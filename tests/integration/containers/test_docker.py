@@ -70,6 +70,13 @@ survivor = shell(
     outputs=kwtypes(y=int),
     output_data_dir=OUT,
 )
+obedient = shell(
+    "obedient",
+    f"""echo $FLYTE_ATTEMPT_NUMBER > {OUT}/y; trap 'exit 0' TERM
+    [ $FLYTE_ATTEMPT_NUMBER -gt 0 ] || {{ sleep 60 & wait; }}""",
+    outputs=kwtypes(y=int),
+    output_data_dir=OUT,
+)
 absent = shell("absent", "true", image="alula-there-is-none:1")
 greedy = ContainerTask(name="docker.greedy", image=BUSYBOX, command=["true"], limits=Resources(gpu="1"))
 unknown = ContainerTask(name="docker.unknown", image=BUSYBOX, command=["no-such-program"])
@@ -160,6 +167,17 @@ async def test_one_that_somebody_kills_is_tried_again_at_no_cost(docker: Docker,
         run = await alula.run(survivor, wait=False)
         [name] = await started(docker)
         docker.run("kill", name)
+        assert (await (await run.wait()).outputs())["y"] == 1
+        first, _ = await run.attempts("n0")
+        assert first.failure is not None
+        assert (first.failure.code, first.failure.kind) == ("Killed", "system")
+
+
+async def test_one_that_ends_well_because_it_was_told_to_has_not_succeeded(docker: Docker, tmp_path: Path) -> None:
+    async with client(docker, tmp_path) as alula:
+        run = await alula.run(obedient, wait=False)
+        [name] = await started(docker)
+        docker.run("stop", name)
         assert (await (await run.wait()).outputs())["y"] == 1
         first, _ = await run.attempts("n0")
         assert first.failure is not None
@@ -281,7 +299,7 @@ def replace_image(task: ContainerTask, image: str) -> ContainerTask:
 @contextmanager
 def events(docker: Docker, wanted: str, then: Any) -> Iterator[list[str]]:
     """Inside the block the first event of that kind, of a container of ours, is followed by `then(name)`."""
-    command = ["docker", "events", "--filter=type=container", f"--filter=label={LABEL}", "--format={{json .}}"]
+    command = ["docker", "events", "--filter=type=container", "--format={{json .}}"]
     told = subprocess.Popen(command, env=docker.environ(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     met: list[str] = []
 
@@ -290,7 +308,7 @@ def events(docker: Docker, wanted: str, then: Any) -> Iterator[list[str]]:
         for line in told.stdout:
             event = json.loads(line)
             name = event["Actor"]["Attributes"]["name"]
-            if event["Action"] == wanted and not met:
+            if event["Action"] == wanted and LABEL in event["Actor"]["Attributes"] and not met:
                 met.append(name)
                 then(name)
 

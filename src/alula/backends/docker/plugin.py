@@ -200,7 +200,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         await self._logs.save(key.name, Attempt(key.prefix).log)
         said = await self._error(engine, key) if key.outputs else ""
         if found.exit_code == 0 or found.out_of_memory:
-            return View(found, said=said)
+            return View(found, said=said, told=self._watch.told_to_end(key.name))
         restarted = False
         if states.suspicious(found):
             if not await engine.alive():
@@ -334,7 +334,9 @@ class Docker(WebApiPlugin[DockerKey, View]):
             try:
                 if not await engine.take(key.name, f"{key.outputs.rstrip('/')}/{_ERROR}", archive, 2 * _ERROR_BYTES):
                     return ""
-            except Rejected:
+            except Rejected as exc:
+                if exc.code != archives.TOO_LARGE:
+                    raise
                 return f"its {_ERROR} has more than {_ERROR_BYTES} bytes"
             path = await to_thread(archives.unpack, archive, Path(folder))
             return await to_thread(_text, path)

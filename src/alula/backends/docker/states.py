@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from alula.containers.engine.records import Container, Status
@@ -19,6 +20,8 @@ _NO_ALULA = (
     "the image {} has no Alula, which runs Python tasks: let an ImageSpec(base_image=..., packages=[...]) add it, or "
     "install it where the image is built"
 )
+_NOT_BEGUN = re.compile(r"\(catatonit:\d+\): failed to exec pid1: (.*)")
+"""What the init process of Podman prints if there is no such command."""
 _SHOWN = 1000
 """Characters of the log that a failure repeats."""
 
@@ -36,6 +39,8 @@ class View:
     """What it left as the reason of its failure."""
     reported: bool = False
     """It left an error of its own where the engine reads it."""
+    told: bool = False
+    """Somebody else wanted it to end before it did."""
 
 
 def suspicious(container: Container) -> bool:
@@ -64,6 +69,9 @@ def _ended(view: View, python_image: str) -> PhaseInfo:
     found, code = view.container, view.container.exit_code
     if view.said:
         return PhaseInfo.failed(SAID, view.said, recoverable=True)
+    if view.told and code == 0:
+        what = "its container was told to end, and not by Alula: somebody did it, or its engine was shut down"
+        return PhaseInfo.failed(KILLED, what, kind=FailureKind.SYSTEM, recoverable=True)
     if found.status is Status.EXITED and code == 0:
         return PhaseInfo.succeeded()
     if found.out_of_memory:
@@ -73,7 +81,8 @@ def _ended(view: View, python_image: str) -> PhaseInfo:
         what = f"the container engine was restarted, which ended its container (exit code {code})"
         return PhaseInfo.failed(RESTARTED, what, kind=FailureKind.SYSTEM, recoverable=True)
     if code in _BY_SIGNAL:
-        what = f"its container was ended with {_BY_SIGNAL[code]}, and not by Alula: somebody did it, or its machine"
+        who = "somebody did it, its machine, or its kernel for memory"
+        what = f"its container was ended with {_BY_SIGNAL[code]}, and not by Alula: {who}"
         return PhaseInfo.failed(KILLED, _with_tail(what, view), kind=FailureKind.SYSTEM, recoverable=True)
     if found.status is not Status.EXITED:
         what = f"the engine could not end its container in good order: {found.error or found.status}"
@@ -85,7 +94,11 @@ def _ended(view: View, python_image: str) -> PhaseInfo:
         return PhaseInfo.failed(
             f"USER:{_CRASHES[code]}", _with_tail(f"{what}: {_CRASHES[code]}", view), recoverable=True
         )
-    if code in _CANNOT and python_image:
+    missing = _NOT_BEGUN.search(view.tail) if code == 1 else None
+    if missing and not python_image:
+        what = f"its command cannot be executed: {missing[1].lower()}"
+        return PhaseInfo.failed("CannotRun", _with_tail(what, view))
+    if (code in _CANNOT or missing) and python_image:
         return PhaseInfo.failed("CannotRun", _with_tail(_NO_ALULA.format(python_image), view))
     if code in _CANNOT:
         return PhaseInfo.failed("CannotRun", _with_tail(f"{what}: {_CANNOT[code]}", view))

@@ -26,6 +26,8 @@ class Watch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._tasks: dict[str, TaskContext] = {}
+        self._told: set[str] = set()
+        """Of these, those that somebody else has told to end."""
         self._lost_at: datetime | None = None
         """When the engine was last heard to go."""
         self._running: asyncio.Task[None] | None = None
@@ -45,6 +47,11 @@ class Watch:
 
     def forget(self, name: str) -> None:
         self._tasks.pop(name, None)
+        self._told.discard(name)
+
+    def told_to_end(self, name: str) -> bool:
+        """Whether somebody, as an engine that shuts down, wanted a container to end, as far as that was heard."""
+        return name in self._told
 
     def lost_since(self, moment: datetime | None) -> bool:
         """Whether the engine went away at a moment or later, as far as it was listened to."""
@@ -58,8 +65,11 @@ class Watch:
                     if event is None:
                         pause = _FIRST_SECONDS
                         self._wake_all()  # something may have happened meanwhile
-                    elif event.action in _NEWS and event.name in self._tasks:
-                        self._tasks[event.name].wake()
+                    elif event.name in self._tasks:
+                        if event.ends:
+                            self._told.add(event.name)
+                        if event.action in _NEWS:
+                            self._tasks[event.name].wake()
                 self._lost_at = datetime.now(UTC)
                 log.info("engine.lost", extra={"url": self._engine.url})
             except (RemoteError, ValueError) as exc:

@@ -19,12 +19,22 @@ _ABSENT = re.compile(
 _BUSY = re.compile("toomanyrequests|too many requests|rate limit", re.I)
 _NO_PROGRAM = re.compile(
     "executable file not found|no such file or directory|permission denied|exec format error|is a directory"
-    "|no command specified|not a directory",
+    "|no command specified|no command or entrypoint|not a directory",
     re.I,
 )
 _NO_DEVICE = re.compile("could not select device driver|unknown device|nvidia|no such device", re.I)
 _NO_NETWORK = re.compile("network .{0,80}not found|unable to find network", re.I)
 _NO_USER = re.compile("unable to find (user|group)", re.I)
+_NO_INIT = re.compile("container-init binary not found", re.I)
+_BAD_NAME = re.compile("invalid reference format|repository name .{0,200}must be lowercase", re.I)
+_IN_USE = re.compile("name .{0,200}is already in use", re.I)
+_RUNS = re.compile("container state improper|cannot be removed without force", re.I)
+
+
+def conflicts(status: int, said: str) -> bool:
+    """Whether there is something of that name, or it is in a state in which that cannot be done; Podman says so in
+    words only."""
+    return status == 409 or (status == 500 and bool(_IN_USE.search(said) or _RUNS.search(said)))
 
 
 def silent(url: str, why: object) -> RemoteError:
@@ -35,11 +45,12 @@ def silent(url: str, why: object) -> RemoteError:
     return RemoteError(f"the container engine at {url} does not answer: {said}", where=url, fix=HINT)
 
 
-def refused(status: int, said: str, *, url: str, what: str) -> RemoteError:
+def refused(status: int, said: str, *, url: str, what: str, looks: bool = False) -> RemoteError:
     """What a status and its message mean for a call about a container.
 
     Args:
         what: The call, for people: `create container a1b2`.
+        looks: It only asks for something, so that no program can be missing.
     """
     text = " ".join(said.split())
     message = f"the container engine cannot {what}: {text}"
@@ -49,7 +60,7 @@ def refused(status: int, said: str, *, url: str, what: str) -> RemoteError:
         return ImageMissing(message, where=url)
     if status in (429, 503):
         return Throttled(message, where=url)
-    for pattern, code, fix in _TELLING:
+    for pattern, code, fix in () if looks else _TELLING:
         if pattern.search(text):
             return Rejected(message, where=url, fix=fix, code=code)
     if status == 404:
@@ -62,6 +73,8 @@ def refused(status: int, said: str, *, url: str, what: str) -> RemoteError:
 _TELLING: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (_NO_DEVICE, "NoDevice", "ask for no GPU, or run it where the engine has one (the NVIDIA Container Toolkit)"),
     (_NO_NETWORK, "NoNetwork", "make the network, or name another one: `network` in [backends.docker]"),
+    (_NO_INIT, "NoInit", "install `catatonit` where the engine runs, or set `init = false` in [backends.docker]"),
+    (_BAD_NAME, "BadImageName", "write it as host/name:tag"),
     (_NO_USER, "NoUser", "name a user of the image, or numbers as 1000:1000"),
     (_NO_PROGRAM, "CannotRun", "see that the command is in the image, executable, and made for this processor"),
 )

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from alula.errors import UnsafeArchive
 
+TOO_LARGE = "OutputsTooLarge"
 _IN_MEMORY = 8 << 20
 _PIECE_BYTES = 1 << 20
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
 from alula._kits.aio import to_thread
-from alula.containers.engine import answers
+from alula.containers.engine import answers, archives
 from alula.containers.engine.records import Container, Event, Spec
 from alula.containers.engine.where import CONTEXT
 from alula.errors import ConfigError, PluginError, Rejected, RemoteError, RemoteNotFound
@@ -170,11 +170,21 @@ class DockerEngine:
             await self._json("containers/create", "POST", params={"name": spec.name}, data=body, what=what)
         except _Conflict:
             return False
-        except RemoteError as exc:
-            if "already in use" in exc.what:  # Podman's way to say so
-                return False
-            raise
+        if spec.gpus and not await self._has_devices(spec.name):
+            await self.remove(spec.name)
+            raise Rejected(
+                f"the container engine has made container {spec.name} without the {spec.gpus} GPUs that it asks for",
+                where=self._url,
+                fix="ask for none, or run it on an engine that knows requests of devices, as Docker does",
+                code="NoDevice",
+            )
         return True
+
+    async def _has_devices(self, name: str) -> bool:
+        """Podman leaves out requests of devices without a word."""
+        found = await self._json(f"containers/{name}/json", what=f"look at container {name}")
+        host = found.get("HostConfig") or {}
+        return bool(host.get("DeviceRequests") or host.get("Devices"))
 
     async def put(self, name: str, archive: BinaryIO) -> None:
         archive.seek(0)
@@ -197,7 +207,7 @@ class DockerEngine:
                             f"the files in {path} have more than {limit_bytes} bytes",
                             where=name,
                             fix="write less, or raise `output_limit_bytes` in [backends.docker]",
-                            code="OutputsTooLarge",
+                            code=archives.TOO_LARGE,
                         )
                     await to_thread(archive.write, piece)
         except RemoteNotFound:
@@ -265,20 +275,23 @@ class DockerEngine:
         return True
 
     async def events(self, label: str) -> AsyncIterator[Event | None]:
-        wanted = {"filters": json.dumps({"type": ["container"], "label": [label]})}
+        # Podman finds no label without its value, and one kind of event at most: what is not ours is left out here.
+        wanted = {"filters": json.dumps({"type": ["container"]})}
         async with self._response("events", "GET", wanted, "tell what happens", endless=True) as response:
             yield None
             while line := await response.content.readline():
                 found = json.loads(line)
                 about = (found.get("Actor") or {}).get("Attributes") or {}
-                yield Event(str(found.get("Action", "")), str(about.get("name", "")))
+                if label in about:
+                    action, name, sign = found.get("Action", ""), about.get("name", ""), about.get("signal", "")
+                    yield Event(str(action), str(name), str(sign))
 
     # --- requests ---
 
     async def _json(
         self, path: str, method: str = "GET", *, params: Mapping[str, Any] | None = None, data: Any = None, what: str
     ) -> Any:
-        with self._translated(what):
+        with self._translated(what, looks=method == "GET"):
             async with asyncio.timeout(self._seconds):
                 return await self.client._query_json(path, method, params=params, data=data)
 
@@ -299,7 +312,7 @@ class DockerEngine:
 
         patience = None if endless else self._seconds + longer
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._seconds, sock_read=patience)
-        with self._translated(what):
+        with self._translated(what, looks=method == "GET"):
             async with self.client._query(path, method, params=params, data=data, timeout=timeout) as response:
                 try:
                     yield response
@@ -310,15 +323,15 @@ class DockerEngine:
                         response.release()
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
+    def _translated(self, what: str, *, looks: bool = True) -> Iterator[None]:
         """Turns the errors of the client and of its HTTP library into ours."""
         try:
             yield
         except self._refusals as exc:
             status, said = int(getattr(exc, "status", 0)), str(getattr(exc, "message", exc))
-            if status == 409:
+            if answers.conflicts(status, said):
                 raise _Conflict(f"the container engine cannot {what}: {said}", where=self._url) from exc
-            raise answers.refused(status, said, url=self._url, what=what) from exc
+            raise answers.refused(status, said, url=self._url, what=what, looks=looks) from exc
         except self._silences as exc:
             raise answers.silent(self._url, exc) from exc
 

@@ -168,6 +168,16 @@ class Event:
     action: str
     """`start`, `die`, `oom`, `kill`, `destroy`, ..."""
     name: str
+    signal: str = ""
+    """Of a `kill`: its number, or its name."""
+
+    @property
+    def ends(self) -> bool:
+        """Somebody wants the container to end."""
+        return self.action == "stop" or (self.action == "kill" and self.signal.removeprefix("SIG") in _ENDING)
+
+
+_ENDING = frozenset({"", "2", "3", "9", "15", "INT", "QUIT", "KILL", "TERM"})
 
 
 def _status(word: object) -> Status:

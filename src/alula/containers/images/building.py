@@ -30,8 +30,12 @@ CONTENT = "dev.alula.content"
 """The label of an image that says what it was built of."""
 _MOST_LINES = 60
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
-_NOISE = (" ---> ", "Removing intermediate container ")
-_EXIT = re.compile(r"The command '.*' returned a non-zero code: (\d+)", re.DOTALL)
+_NOISE = (" ---> ", "--> ", "Removing intermediate container ")
+_EXIT = re.compile(
+    r"(?:The command '.*' returned a non-zero code:|building at STEP \".*\": while running runtime: exit status) (\d+)",
+    re.DOTALL,
+)
+_STEP = re.compile(r"step (\d+/\d+) ?: ", re.I)
 _DOCTOR = (
     "start Docker or Podman, or say where one listens: DOCKER_HOST, or `host` in [backends.docker]; see alula doctor"
 )
@@ -218,8 +222,8 @@ class _Log:
         line = _COLORS.sub("", line).rstrip()
         if not line or line.startswith(_NOISE):
             return
-        if line.lower().startswith("step "):
-            self.step, _, _ = line.partition(" : ")
+        if step := _STEP.match(line):
+            self.step = f"Step {step[1]}"
             self.tail.clear()
         if line.startswith("Successfully built"):
             self.done = True

@@ -21,6 +21,13 @@ def ended(code: int, *, out_of_memory: bool = False, status: Status = Status.EXI
         (View(ended(137, out_of_memory=True)), "OOMKilled", FailureKind.USER, True),
         (View(ended(137)), "Killed", FailureKind.SYSTEM, True),
         (View(ended(143)), "Killed", FailureKind.SYSTEM, True),
+        (View(ended(0), told=True), "Killed", FailureKind.SYSTEM, True),
+        (
+            View(ended(1), tail="ERROR (catatonit:2): failed to exec pid1: No such file"),
+            "CannotRun",
+            FailureKind.USER,
+            False,
+        ),
         (View(ended(143), restarted=True), "EngineRestarted", FailureKind.SYSTEM, True),
         (View(ended(255), restarted=True), "EngineRestarted", FailureKind.SYSTEM, True),
         (View(ended(255)), "USER:Exited", FailureKind.USER, True),

@@ -19,6 +19,9 @@ URL = "unix:///engine.sock"
         (500, 'could not select device driver "" with capabilities: [[gpu]]', Rejected, "NoDevice"),
         (500, "unable to find user jane: no matching entries", Rejected, "NoUser"),
         (503, "busy", Throttled, ""),
+        (500, "container create: no command or entrypoint provided, and no CMD", Rejected, "CannotRun"),
+        (500, "container-init binary not found on the host: stat catatonit", Rejected, "NoInit"),
+        (500, "normalizing image: invalid reference format", Rejected, "BadImageName"),
         (500, "the disk is full", RemoteError, ""),
     ],
 )
@@ -59,3 +62,22 @@ def test_a_failed_pull_is_final_only_where_another_try_would_not_help(
     made = answers.unpulled("x:9", said, 0, url=URL)
     assert type(made) is kind
     assert getattr(made, "code", "") == code
+
+
+def test_who_only_looks_is_not_told_of_programs() -> None:
+    said = "no such file or directory"
+    assert type(answers.refused(404, said, url=URL, what="read /out of a1", looks=True)) is RemoteNotFound
+    assert type(answers.refused(404, said, url=URL, what="start container a1")) is Rejected
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "conflicts"),
+    [
+        (409, "whatever", True),
+        (500, 'creating container storage: the container name "a1" is already in use by 7c', True),
+        (500, "cannot remove container a1 as it is running: container state improper", True),
+        (500, "the disk is full", False),
+    ],
+)
+def test_a_conflict_has_a_status_of_docker_or_words_of_podman(status: int, said: str, conflicts: bool) -> None:
+    assert answers.conflicts(status, said) is conflicts
