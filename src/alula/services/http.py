@@ -94,15 +94,15 @@ class Web:
                 long = _failed(8, 413, f"a request may have {self._limit} bytes", Connection="close")
                 return Code.RESOURCE_EXHAUSTED.name, long
             answer = await rpc.answer(_message(path, fields, request, body), call)
+            wanted = request.headers.get("accept", "")
+            if any(kind in wanted for kind in _BINARY):
+                return "OK", Response(answer.SerializeToString(), media_type=_BINARY[0])
+            return "OK", JSONResponse(shown(answer))
         except ClientDisconnect:
             return "CANCELLED", Response(status_code=400)
         except Exception as exc:  # noqa: BLE001 - the last line: whatever happens here has a status
             status = status_of(exc, f"{rpc.service}/{rpc.name}")
             return status.code.name, _failed(status.code.number, status.code.http, status.text)
-        wanted = request.headers.get("accept", "")
-        if any(kind in wanted for kind in _BINARY):
-            return "OK", Response(answer.SerializeToString(), media_type=_BINARY[0])
-        return "OK", JSONResponse(shown(answer))
 
 
 def check_host(host: str, gate: Gate) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError, SerializeToJsonError
 from google.protobuf.message import DecodeError, Message
 
 from alula.admin.desk import refuse
 from alula.errors import RequestError
 from alula.idl.service import Route, routes_of
 from alula.services.binding import Rpc
+from alula.services.sayable import make_sayable
 
 _VARIABLE = re.compile(r"\{([\w.]+)\}")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -97,8 +98,17 @@ def request_of(path: Path, fields: Mapping[str, str], query: Sequence[tuple[str,
 
 
 def shown(message: Message) -> dict[str, Any]:
-    """A message as JSON has it: camel case, and what is empty, too."""
-    return MessageToDict(message, always_print_fields_with_no_presence=True)
+    """A message as JSON has it: camel case, and what is empty, too.
+
+    What JSON has no form for is the nearest that it has: a task with an endless timeout keeps nobody from its list.
+    """
+    try:
+        return MessageToDict(message, always_print_fields_with_no_presence=True)
+    except (SerializeToJsonError, DecodeError, TypeError, ValueError):
+        sayable = type(message)()
+        sayable.CopyFrom(message)
+        make_sayable(sayable)
+        return MessageToDict(sayable, always_print_fields_with_no_presence=True)
 
 
 def field_of(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
