@@ -27,10 +27,11 @@ from alula.client.follow import Follower
 from alula.client.run import AsyncRun
 from alula.client.submission import Submission, solo
 from alula.config import Config, Durability
+from alula.engine.codec import read_closure
 from alula.engine.driver import Engine
 from alula.engine.state import NodePhase
 from alula.errors import RequestError
-from alula.idl import CompiledWorkflowClosure, Literal
+from alula.idl import Literal
 from alula.plugin.runner import AttemptId
 from alula.sdk.graph import Entity
 from alula.serve.crews import Forked, programs
@@ -151,7 +152,7 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
 
 async def watch_of(store: Store, run: AsyncRun, show: Show) -> Watch:
     """What shows an execution, as it is by now."""
-    closure = CompiledWorkflowClosure.FromString(await store.closure(run.record.closure))
+    closure = read_closure(await store.closure(run.record.closure))
     view = View.fitting(quiet=show.quiet)
     watch = Watch(Board(run.name, show.title, closure), run.id, view, solo=show.solo)
     if not run.new:
@@ -238,7 +239,7 @@ async def _outputs(client: AsyncClient, run: AsyncRun, show: Show) -> str:
 
 async def _say_reports(client: AsyncClient, run: AsyncRun) -> None:
     """Where the reports of tasks are, if their authors asked for any."""
-    closure = CompiledWorkflowClosure.FromString(await client.house.store.closure(run.record.closure))
+    closure = read_closure(await client.house.store.closure(run.record.closure))
     if not any(task.template.metadata.generates_deck.value for task in closure.tasks):
         return
     for attempt in await run.attempts():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -260,6 +262,17 @@ def test_a_store_that_cannot_be_used_is_told_in_one_card(program: Shell) -> None
         assert done.returncode == 5, done.stderr
         assert "Traceback" not in done.stderr
         assert "is damaged" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("damage", ["drop table nodes", "update closures set closure = x'ffff'"])
+def test_an_execution_that_cannot_be_read_is_told_and_not_waited_for(program: Shell, damage: str) -> None:
+    assert program.process("run", "--no-wait", "--name", "nightly", "shop_flows.py", "first", "--x", "1").returncode == 0
+    with closing(sqlite3.connect(program.home / "alula-home" / "alula.db")) as store, store:
+        store.execute(damage)
+    done = program.process("run", "--name", "nightly", "shop_flows.py", "first", "--x", "1")
+    assert done.returncode == 5, done.stderr
+    assert "StoreDamaged" in done.stderr
+    assert "fix:" in done.stderr
 
 
 def test_settings_that_are_wrong_are_told_all_at_once(program: Shell) -> None:
