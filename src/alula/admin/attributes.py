@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from alula._kits.units import quantity
 from alula.admin.names import prefix_fault
 from alula.admin.options import Options
-from alula.idl import CompiledWorkflowClosure, Resources
+from alula.compiler.terms import NAMES, Terms
+from alula.idl.routes import Route
 from alula.idl.service import (
     MatchableResource,
     MatchingAttributes,
+    PluginOverride,
+    PluginOverrides,
     TaskResourceSpec,
     WorkflowExecutionConfig,
 )
@@ -29,8 +32,10 @@ TARGETS: Mapping[str, MatchableResource] = {
     "cluster_assignment": MatchableResource.CLUSTER_ASSIGNMENT,
 }
 """What kind of attributes a message holds, by the field that is set."""
-_NAMES = ("cpu", "memory", "gpu", "ephemeral_storage", "storage")
-"""Of resources, in the order in which they are told."""
+QUEUE, CLUSTER, POOL = "alula.dev/queue", "alula.dev/cluster", "alula.dev/cluster-pool"
+"""Labels of executions, which whatever runs their tasks bears, too."""
+WITHOUT_EFFECT = frozenset({"cluster_resource_attributes", "quality_of_service"})
+"""What can be set, and means nothing here: there are no namespaces to fill in, and no tiers of service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,10 @@ class Rules:
 
     config: WorkflowExecutionConfig = field(default_factory=WorkflowExecutionConfig)
     """Below what the request and the launch plan say."""
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    """Requests of tasks that say nothing."""
-    limits: Mapping[str, str] = field(default_factory=dict)
-    """What a task may have at most."""
-    beyond: Beyond = Beyond.CLAMP
+    terms: Terms = field(default_factory=Terms)
+    """What tasks may have, and which plugins run them."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of what stands in queues and goes to clusters."""
 
     @property
     def options(self) -> Options:
@@ -53,25 +57,40 @@ class Rules:
             max_parallelism=config.max_parallelism or None,
             overwrite_cache=config.overwrite_cache or None,
             interruptible=config.interruptible.value if config.HasField("interruptible") else None,
+            terms=self.terms.pack() or None,
         )
 
 
 def rules_of(rows: Sequence[AttributesRecord], settings: ResourcesConfig) -> Rules:
     """The rules of a place, out of all attributes that count there.
 
-    What is nearest to the workflow counts. Of the config each field counts for itself; resources count as a whole.
+    What is nearest to the workflow counts. Of the config each field counts for itself; all others count as a whole.
     """
     by_distance = sorted(rows, key=lambda one: (bool(one.domain), bool(one.workflow)))
-    config = WorkflowExecutionConfig()
-    defaults, limits = amounts(settings.defaults), amounts(settings.limits)
+    config, labels = WorkflowExecutionConfig(), dict[str, str]()
+    terms = Terms(amounts(settings.defaults), amounts(settings.limits), settings.beyond is Beyond.REJECT)
     for row in by_distance:
         said = MatchingAttributes.FromString(row.body)
-        if row.resource == MatchableResource.WORKFLOW_EXECUTION_CONFIG:
-            _merge(config, said.workflow_execution_config)
-        elif row.resource == MatchableResource.TASK_RESOURCE:
-            defaults = _amounts_of(said.task_resource_attributes.defaults)
-            limits = _amounts_of(said.task_resource_attributes.limits)
-    return Rules(config, defaults, limits, settings.beyond)
+        match row.resource:
+            case MatchableResource.WORKFLOW_EXECUTION_CONFIG:
+                _merge(config, said.workflow_execution_config)
+            case MatchableResource.TASK_RESOURCE:
+                both = said.task_resource_attributes
+                terms = replace(terms, defaults=_amounts_of(both.defaults), limits=_amounts_of(both.limits))
+            case MatchableResource.PLUGIN_OVERRIDE:
+                terms = replace(terms, routes=_routes(said.plugin_overrides))
+            case MatchableResource.EXECUTION_QUEUE:
+                labels[QUEUE] = ".".join(said.execution_queue_attributes.tags)
+            case MatchableResource.EXECUTION_CLUSTER_LABEL:
+                labels[CLUSTER] = said.execution_cluster_label.value
+            case MatchableResource.CLUSTER_ASSIGNMENT:
+                labels[POOL] = said.cluster_assignment.cluster_pool_name
+    return Rules(config, terms, {key: value for key, value in labels.items() if value})
+
+
+def _routes(said: PluginOverrides) -> dict[str, Route]:
+    usual = PluginOverride.MissingPluginBehavior.USE_DEFAULT
+    return {one.task_type: Route(tuple(one.plugin_id), one.missing_plugin_behavior == usual) for one in said.overrides}
 
 
 def amounts(text: str) -> dict[str, str]:
@@ -79,57 +98,10 @@ def amounts(text: str) -> dict[str, str]:
     found = {}
     for part in filter(None, (one.strip() for one in text.split(","))):
         name, equals, value = (one.strip() for one in part.partition("="))
-        if not equals or name not in _NAMES:
-            raise ValueError(f"{part!r} is no amount of a resource; write cpu=500m, memory=1Gi ({', '.join(_NAMES)})")
+        if not equals or name not in NAMES:
+            raise ValueError(f"{part!r} is no amount of a resource; write cpu=500m, memory=1Gi ({', '.join(NAMES)})")
         quantity(value)
         found[name] = value
-    return found
-
-
-def fit(closure: CompiledWorkflowClosure, rules: Rules) -> tuple[CompiledWorkflowClosure, list[str]]:
-    """A workflow whose tasks ask for what they may have, and what was cut for that, one line each.
-
-    Only containers are looked at. A workflow in which nothing changes is the same object.
-    """
-    if not rules.defaults and not rules.limits:
-        return closure, []
-    made = CompiledWorkflowClosure()
-    made.CopyFrom(closure)
-    said: list[str] = []
-    for task in made.tasks:
-        template = task.template
-        if template.WhichOneof("target") == "container":
-            said += [f"{template.id.name}: {one}" for one in _fit(template.container.resources, rules)]
-    return (closure, []) if made == closure else (made, said)
-
-
-def _fit(resources: Resources, rules: Rules) -> list[str]:
-    said = []
-    asked, most = _entries(resources.requests), _entries(resources.limits)
-    for name in _NAMES:
-        number = Resources.ResourceName.Value(name.upper())
-        default, limit = rules.defaults.get(name), rules.limits.get(name)
-        if number not in asked and default:
-            bound = most[number].value if number in most else default
-            value = default if quantity(default) <= quantity(bound) else bound
-            asked[number] = resources.requests.add(name=number, value=value)
-        for kind, entries in (("request", asked), ("limit", most)):
-            entry = entries.get(number)
-            if limit and entry is not None and quantity(entry.value) > quantity(limit):
-                said.append(f"{kind} of {name} {entry.value} is more than {limit}")
-                entry.value = limit
-    return said
-
-
-def _entries(entries: Sequence[Resources.ResourceEntry]) -> dict[int, Resources.ResourceEntry]:
-    """By resource; amounts that nobody can read are left as they are."""
-    found: dict[int, Resources.ResourceEntry] = {}
-    for entry in entries:
-        try:
-            quantity(entry.value)
-        except ValueError:
-            continue
-        found[entry.name] = entry
     return found
 
 
@@ -146,7 +118,7 @@ def _merge(into: WorkflowExecutionConfig, said: WorkflowExecutionConfig) -> None
 
 
 def _amounts_of(spec: TaskResourceSpec) -> dict[str, str]:
-    return {name: getattr(spec, name) for name in _NAMES if getattr(spec, name)}
+    return {name: getattr(spec, name) for name in NAMES if getattr(spec, name)}
 
 
 def attribute_faults(said: MatchingAttributes) -> list[str]:
@@ -170,10 +142,26 @@ def attribute_faults(said: MatchingAttributes) -> list[str]:
                 for name, value in _amounts_of(both["defaults"]).items()
                 if name in limits and quantity(value) > quantity(limits[name])
             ]
+    if target == "plugin_overrides":
+        faults += _override_faults(said.plugin_overrides)
     if target == "workflow_execution_config":
         config = said.workflow_execution_config
         if config.max_parallelism < 0:
             faults.append(f"{target}.max_parallelism: is {config.max_parallelism}, and is 0 or more")
         if fault := prefix_fault(config.raw_output_data_config.output_location_prefix):
             faults.append(f"{target}.raw_output_data_config.{fault}")
+    return faults
+
+
+def _override_faults(said: PluginOverrides) -> list[str]:
+    faults, seen = list[str](), set[str]()
+    for nth, one in enumerate(said.overrides):
+        at = f"plugin_overrides.overrides[{nth}]"
+        if not one.task_type:
+            faults.append(f"{at}.task_type: is empty")
+        elif one.task_type in seen:
+            faults.append(f"{at}.task_type: {one.task_type!r} is there twice")
+        seen.add(one.task_type)
+        if not one.plugin_id or any(not name or "," in name for name in one.plugin_id):
+            faults.append(f"{at}.plugin_id: names no plugin; `alula plugin list` shows names, and `workers` is one")
     return faults

@@ -28,6 +28,8 @@ class Options:
     system_retries: int | None = None
     """System failures in a row that a node survives."""
     interruptible_failures: int | None = None
+    terms: str | None = None
+    """As `Terms.pack` packs them."""
 
     def over(self, other: Options) -> Options:
         """These, and what they do not say from `other`."""

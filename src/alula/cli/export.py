@@ -13,19 +13,16 @@ from google.protobuf.message import Message
 
 from alula.cli.compile import Specs, registrable
 from alula.cli.loading import loaded
-from alula.cli.register import checked, settings_of
+from alula.cli.register import checked, messages, settings_of
 from alula.cli.reports import reported
+from alula.client.ordering import in_order
 from alula.client.shipping import Copy
 from alula.config import load
 from alula.errors import ConfigError
 from alula.idl import ResourceType
+from alula.idl.admin import WorkflowSpec
 from alula.serve.code import Code
 
-_KINDS = (
-    ("tasks", ResourceType.TASK),
-    ("workflows", ResourceType.WORKFLOW),
-    ("launch_plans", ResourceType.LAUNCH_PLAN),
-)
 _TIME = 315_532_800
 """Of all files: so the same program gives the same package."""
 PROJECT, DOMAIN, VERSION = "{{ registration.project }}", "{{ registration.domain }}", "{{ registration.version }}"
@@ -72,8 +69,13 @@ def package(specs: Specs) -> bytes:
 
     A name ends in the number of the kind: `_1.pb` is a task, `_2.pb` a workflow, `_3.pb` a launch plan.
     """
-    kinds = specs.kinds()
-    entries = [(name, kind, message) for of, kind in _KINDS for name, message in kinds[of].items()]
+    tasks, workflows, plans = messages(specs)
+    entries: list[tuple[str, int, Message]] = [(one.template.id.name, ResourceType.TASK, one) for one in tasks]
+    for one in in_order(workflows, plans):
+        if isinstance(one, WorkflowSpec):
+            entries.append((one.template.id.name, ResourceType.WORKFLOW, one))
+        else:
+            entries.append((one.id.name, ResourceType.LAUNCH_PLAN, one))
     width = len(str(len(entries)))
     out = io.BytesIO()
     with (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from google.protobuf.message import Message
 
 from alula._kits import lazy
+from alula.client.ordering import in_order
 from alula.client.profiles import Profile
 from alula.data import fingerprint
 from alula.data.local import tree
@@ -207,12 +208,14 @@ class Remote:
         for task in tasks:
             new = self._put("CreateTask", TaskCreateRequest(id=task.template.id, spec=task))
             tell("task", task.template.id.name, new)
-        for workflow in workflows:
-            new = self._put("CreateWorkflow", WorkflowCreateRequest(id=workflow.template.id, spec=workflow))
-            tell("workflow", workflow.template.id.name, new)
+        for one in in_order(workflows, plans):
+            if isinstance(one, WorkflowSpec):
+                new = self._put("CreateWorkflow", WorkflowCreateRequest(id=one.template.id, spec=one))
+                tell("workflow", one.template.id.name, new)
+            else:
+                new = self._put("CreateLaunchPlan", LaunchPlanCreateRequest(id=one.id, spec=one.spec))
+                tell("launch plan", one.id.name, new)
         for plan in plans:
-            new = self._put("CreateLaunchPlan", LaunchPlanCreateRequest(id=plan.id, spec=plan.spec))
-            tell("launch plan", plan.id.name, new)
             if plan.id.name in activate:
                 self.call("UpdateLaunchPlan", LaunchPlanUpdateRequest(id=plan.id, state=LaunchPlanState.ACTIVE))
 

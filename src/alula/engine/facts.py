@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from alula._kits.records import replace
@@ -25,6 +25,7 @@ class Added:
 
     environment: Mapping[str, str]
     raw_prefix: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, str]) -> Added | None:
@@ -38,6 +39,7 @@ class Added:
         return replace(
             job,
             environment={**self.environment, **job.environment},
+            labels=self.labels,
             user_data=user_data_below(prefix, execution=id.execution, name=id.name) if prefix else job.user_data,
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from alula.compiler.launching import Intake, complete, intake
+from alula.compiler.terms import read_terms
 from alula.engine.codec import pack_settings, read_node, read_values
 from alula.engine.crash import crash_point
 from alula.engine.events import (
@@ -161,14 +162,22 @@ class Children:
         inputs, faults = complete(launched.intake, LiteralMap.FromString(given).literals)
         if faults:
             return Failure("ChildInputsUnfit", f"{launched.entity} does not take its inputs: {'; '.join(faults[:5])}")
+        settings = launched.settings(self._settings)
+        terms = read_terms(settings.terms)
+        closure, cut = terms.packed(launched.closure)
+        if cut:
+            log.warning("execution.resources", extra={"entity": launched.entity, "tasks": cut[:20]})
+            if terms.reject:
+                what = f"tasks of {launched.entity} ask for more than they may have: {'; '.join(cut[:5])}"
+                return Failure("ResourcesBeyondLimits", what)
         parent = Parent(here.id, command.path, command.attempt)
         new = NewExecution(
             key=replace(here.key, name=command.child),
             entity=launched.entity,
-            closure=launched.closure,
+            closure=closure,
             inputs=inputs.SerializeToString(deterministic=True),
             fingerprint=fingerprint(launched.entity, inputs),
-            settings=pack_settings(launched.settings(self._settings)),
+            settings=pack_settings(settings),
             reference=await self._reference(command.recovers),
             parent=parent,
             labels={**launched.spec.labels.values, **here.labels},

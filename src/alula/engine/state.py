@@ -287,6 +287,8 @@ class Settings:
     rerun: tuple[str, ...] = ()
     """Of the nodes that ended well in the execution that this one recovers, paths of those that run all the same. What
     comes after them runs again too."""
+    terms: str = ""
+    """What tasks may ask for, and who runs them, as `compiler.terms` packs it; the closure is as they say."""
 
 
 EXECUTION_PHASES = {

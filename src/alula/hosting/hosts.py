@@ -100,8 +100,9 @@ class Hosts:
     def accepts(self, template: TaskTemplate) -> str:
         """Everything but what the workers run: what nobody does is found out when it starts."""
         backends, type = self.backends, template.type
-        if type in backends.routes:
-            return f"tasks of type {type!r} are routed to the workers" if backends.routes[type] == WORKERS else ""
+        routed = backends.routed(template)
+        if routed is not None:
+            return f"tasks of type {type!r} are routed to the workers" if routed.plugin == WORKERS else ""
         if self._refusal(template):
             return ""
         if type == PLAIN and not backends.sections:
@@ -178,10 +179,11 @@ class Hosts:
     def _where(self, template: TaskTemplate) -> Runner | _Nobody:
         """Who runs a task."""
         type, backends = template.type, self.backends
-        if not backends.imported and not self._inline and type not in backends.routes:
+        routed = backends.routed(template)
+        if not backends.imported and not self._inline and routed is None:
             self._import()
             return _Nobody(_IMPORTING, yet=True)
-        verdict = backends.verdict(type)
+        verdict = routed or backends.verdict(type)
         if verdict.problem:
             return _Nobody(verdict.problem, yet=False)
         if verdict.plugin and verdict.plugin != WORKERS:
@@ -205,7 +207,7 @@ class Hosts:
 
     def _learned(self, template: TaskTemplate) -> Runner | _Nobody:
         """The host of a plugin that learned that it runs such tasks, or the workers, or who stands in for them."""
-        backends, type, reasons, unsure = self.backends, template.type, [], []
+        backends, reasons, unsure = self.backends, [], []
         for host in self._dynamic():
             answer = host.asked(template)
             if answer == "":
@@ -215,7 +217,8 @@ class Hosts:
             else:
                 reasons.append(answer)
         refusal = self._refusal(template)
-        taker = "" if backends.routes.get(type) == WORKERS else backends.taker
+        routed = backends.routed(template)
+        taker = "" if routed is not None and routed.plugin == WORKERS else backends.taker
         if taker and not unsure and (not refusal or self._workers is None):
             return self._host(taker)
         if not unsure and not refusal and self._workers is not None:

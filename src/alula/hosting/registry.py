@@ -16,6 +16,7 @@ from alula.hosting.calls import BROKEN, said
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
 from alula.idl import TaskTemplate
+from alula.idl.routes import read_route
 from alula.plugin import schema
 from alula.plugin.core import Plugin, PluginInfo
 
@@ -194,6 +195,21 @@ class Backends:
         found = [known for known in self.everything() if known.info is not None and self.active(known)]
         return [known for known in found if known.info is not None and type in known.info.task_types]
 
+    def routed(self, template: TaskTemplate) -> Verdict | None:
+        """Who runs a task whatever plugins say: as attributes of its project, or else `[backends.routes]`, have it."""
+        said = read_route(template.config)
+        if said is not None:
+            for name in said.plugins:
+                if name == WORKERS or name in self.offers:
+                    return Verdict(name)
+            if not said.or_usual:
+                names = " or ".join(map(repr, said.plugins))
+                return Verdict(
+                    problem=f"PLUGIN_OVERRIDE attributes give tasks of type {template.type!r} to plugin {names}"
+                    f", which is not installed here{_hint(said.plugins[0], {WORKERS: None, **self.offers})}"
+                )
+        return Verdict(self.routes[template.type]) if template.type in self.routes else None
+
     def verdict(self, type: str) -> Verdict:
         """Who runs a type of task. Imports all plugins, unless there is a route."""
         if type in self.routes:
@@ -233,7 +249,7 @@ class Backends:
     def faults_of(self, template: TaskTemplate) -> list[str]:
         """What is wrong with the config of a task, as the plugin declares it that would run it. Imports all plugins,
         unless there is a route. A task that nobody would run has no faults: that may change."""
-        verdict = self.verdict(template.type)
+        verdict = self.routed(template) or self.verdict(template.type)
         known = self.known(verdict.plugin) if verdict.plugin in self.offers else None
         return schema.faults_of(template, known.info) if known is not None and known.info is not None else []
 

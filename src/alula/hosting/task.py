@@ -27,6 +27,10 @@ _OFFSET, _OF_FLYTEKIT = "BATCH_JOB_ARRAY_INDEX_OFFSET", "pyflyte-map-execute"
 _WAITING_SECONDS = 3600
 """A task may wait for a machine, with its credentials in its environment."""
 _LABEL = re.compile(r"[^A-Za-z0-9._-]+")
+_LABELLED = re.compile(
+    r"(?=[^/]{1,253}/|[^/]{1,63}$)([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.A
+)
+"""Names of labels that Kubernetes takes."""
 
 
 class Lender(Protocol):
@@ -93,7 +97,8 @@ class Task:
             "node": id.path,
             "attempt": str(id.number),
         }
-        return {f"alula.dev/{name}": label(value) for name, value in parts.items()}
+        given = {name: label(value) for name, value in self.job.labels.items() if _LABELLED.fullmatch(name)}
+        return {**given, **{f"alula.dev/{name}": label(value) for name, value in parts.items()}}
 
     @property
     def output_prefix(self) -> str:

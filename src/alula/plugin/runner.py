@@ -63,6 +63,8 @@ class Job:
     """How many attempts the task may have in all, as far as its author says."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that the execution adds."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of the execution."""
     fresh: bool = True
     """No process has started this attempt before, so nothing of it can be outside."""
     state: bytes = b""

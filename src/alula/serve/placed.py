@@ -28,7 +28,7 @@ class Placed(Silent):
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         code = Code.of_facts(execution.facts)
-        added = Added.of_facts(execution.facts) or Added({})
+        added = replace(Added.of_facts(execution.facts) or Added({}), labels=execution.labels)
         if code is not None:
             places = {ROOT: code.root, INTERPRETER: os.path.dirname(code.interpreter)}
             added = replace(added, environment={**added.environment, **places})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alula.admin.attributes import TARGETS, attribute_faults
+import logging
+
+from alula.admin.attributes import TARGETS, WITHOUT_EFFECT, attribute_faults
 from alula.admin.desk import Desk, refuse
 from alula.admin.names import place_faults
 from alula.errors import Unknown
@@ -36,6 +38,8 @@ from alula.idl.service import (
 )
 from alula.services.binding import Call
 from alula.store.plan_records import AttributesRecord
+
+log = logging.getLogger(__name__)
 
 
 class Attributes:
@@ -135,7 +139,10 @@ class Attributes:
         faults = place_faults(project, domain or "any") + attribute_faults(said)
         if faults:
             raise refuse("no attributes were kept", faults)
-        resource = int(TARGETS[said.WhichOneof("target") or ""])
+        target = said.WhichOneof("target") or ""
+        if target in WITHOUT_EFFECT:
+            log.warning("attributes.without_effect", extra={"kind": target, "project": project})
+        resource = int(TARGETS[target])
         body = said.SerializeToString(deterministic=True)
         await self._desk.store.put_attributes(AttributesRecord(project, domain, workflow, resource, body))
 

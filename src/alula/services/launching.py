@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from alula.admin.attributes import Rules, fit
+from alula.admin.attributes import CLUSTER, POOL, Rules
 from alula.admin.desk import Desk, refuse
 from alula.admin.entities import Known, Launchable, find
 from alula.admin.executions import Asked, Created, Order, create
 from alula.admin.names import prefix_fault
 from alula.admin.notices import rows_of, told
 from alula.admin.options import Options
+from alula.compiler.terms import Terms
 from alula.engine.facts import RAW_PREFIX, facts_of
 from alula.errors import Unknown
 from alula.idl import Identifier, ResourceType, WorkflowExecutionIdentifier
 from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlanSpec
 from alula.idl.ids import Key, key
-from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec, WorkflowExecutionConfig
-from alula.sections import Beyond, ResourcesConfig
+from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec
+from alula.sections import ResourcesConfig
 from alula.services.answers import check_known
 from alula.services.binding import Call
 from alula.services.places import Places
@@ -40,7 +41,7 @@ class _Kept:
     what: Launchable
     plan: LaunchPlanSpec
     fitted: dict[str, tuple[Launchable, list[str]]] = field(default_factory=dict)
-    """By rules of resources: what runs under them, and what was cut."""
+    """By the terms: what runs on them, and what was cut."""
 
 
 class Launchables:
@@ -71,13 +72,13 @@ class Launchables:
         await self._places.enter(project, domain)
         workflow = kept.what.closure.primary.template.id.name
         rules = await self._places.rules(project, domain, workflow)
-        what, cut = self._fit(kept, rules)
+        what, cut = self._fit(kept, rules.terms)
         if cut:
             log.warning("execution.resources", extra={"entity": what.entity, "tasks": cut[:_SAID]})
-            if rules.beyond is Beyond.REJECT:
+            if rules.terms.reject:
                 fix = "ask for less, or have the limits raised: TASK_RESOURCE attributes, or [resources] limits"
                 raise refuse(f"tasks of {what.id.name} ask for more than they may have", cut, fix=fix)
-        given = order(request, kept.plan, rules.config)
+        given = order(request, kept.plan, rules)
         if fault := prefix_fault(given.facts.get(RAW_PREFIX, "")):
             raise refuse("no execution was created", [f"raw_output_data_config.{fault}"])
         made = replace(what, options=what.options.over(rules.options))
@@ -123,12 +124,12 @@ class Launchables:
             self._kept.move_to_end(key(id))
         return found
 
-    def _fit(self, kept: _Kept, rules: Rules) -> tuple[Launchable, list[str]]:
-        if not rules.defaults and not rules.limits:
+    def _fit(self, kept: _Kept, terms: Terms) -> tuple[Launchable, list[str]]:
+        known = terms.pack()
+        if not known:
             return kept.what, []
-        known = f"{sorted(rules.defaults.items())} {sorted(rules.limits.items())}"
         if known not in kept.fitted:
-            closure, cut = fit(kept.what.closure, rules)
+            closure, cut = terms.applied(kept.what.closure)
             packed = closure.SerializeToString(deterministic=True)
             kept.fitted = {known: (replace(kept.what, closure=closure, packed=packed), cut)}
         return kept.fitted[known]
@@ -152,16 +153,24 @@ def wanted(request: ExecutionCreateRequest) -> Identifier:
     return id
 
 
-def order(request: ExecutionCreateRequest, plan: LaunchPlanSpec, below: WorkflowExecutionConfig) -> Order:
+def order(request: ExecutionCreateRequest, plan: LaunchPlanSpec, rules: Rules) -> Order:
     """What is asked for.
 
     Args:
         plan: What the launch plan says; what the request says stands above it.
-        below: What counts where neither says anything.
+        rules: What counts where neither says anything.
     """
     spec = request.spec
     given = request.inputs if request.HasField("inputs") else spec.inputs
-    labels: Mapping[str, str] = {**below.labels.values, **plan.labels.values, **spec.labels.values}
+    below = rules.config
+    named = {CLUSTER: spec.execution_cluster_label.value, POOL: spec.cluster_assignment.cluster_pool_name}
+    labels: Mapping[str, str] = {
+        **rules.labels,
+        **{name: value for name, value in named.items() if value},
+        **below.labels.values,
+        **plan.labels.values,
+        **spec.labels.values,
+    }
     return Order(
         request.project,
         request.domain,

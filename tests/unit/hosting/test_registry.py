@@ -11,6 +11,8 @@ from alula.errors import ConfigError
 from alula.hosting import registry
 from alula.hosting.hosts import of_plugins
 from alula.hosting.registry import Backends, Offer
+from alula.idl import TaskTemplate
+from alula.idl.routes import Route, write_route
 from alula.plugin.context import TaskContext
 from alula.plugin.core import PluginInfo, SyncPlugin
 from alula.plugin.phase import PhaseInfo
@@ -78,6 +80,23 @@ def test_a_route_decides() -> None:
     routed = backends(routes={"shared": "right"})
     assert routed.verdict("shared").plugin == "right"
     routed.check()
+
+
+@pytest.mark.parametrize(
+    ("route", "plugin", "problem"),
+    [
+        (Route(("gone", "right")), "right", ""),
+        (Route(("workers",)), "workers", ""),
+        (Route(("rigth",)), "", "to plugin 'rigth', which is not installed here; did you mean 'right'?"),
+        (Route(("rigth",), or_usual=True), "left", ""),
+    ],
+)
+def test_what_attributes_of_a_project_say_counts_before_the_routes(route: Route, plugin: str, problem: str) -> None:
+    template = TaskTemplate(type="shared")
+    write_route(template.config, route)
+    found = backends(routes={"shared": "left"}).routed(template)
+    assert found is not None
+    assert (found.plugin, problem in found.problem) == (plugin, True)
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,18 @@ def test_labels_say_whose_job_it_is() -> None:
     }
 
 
+def test_labels_of_the_execution_are_there_too_as_far_as_they_can_be() -> None:
+    one = task()
+    one.job = replace(one.job, labels={"team": "a b", "acme.org/queue": "x", "no good": "y", "alula.dev/node": "z"})
+    found = one.labels
+    assert {name: found[name] for name in ("team", "acme.org/queue", "alula.dev/node")} == {
+        "team": "a-b",
+        "acme.org/queue": "x",
+        "alula.dev/node": "n0",
+    }
+    assert "no good" not in found
+
+
 @given(st.text())
 def test_every_text_is_a_label_of_kubernetes(text: str) -> None:
     made = label(text)

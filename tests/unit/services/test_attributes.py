@@ -6,14 +6,20 @@ import itertools
 
 import pytest
 
-from alula.admin.attributes import amounts, fit, rules_of
+from alula.admin.attributes import CLUSTER, POOL, QUEUE, amounts, rules_of
+from alula.compiler.terms import read_terms
+from alula.engine.codec import read_settings
 from alula.errors import RequestError, Unknown, Untimely
 from alula.idl import CompiledWorkflowClosure, Resources
+from alula.idl.routes import Route
 from alula.idl.service import (
+    ExecutionClusterLabel,
+    ExecutionQueueAttributes,
     ExecutionSpec,
     ListMatchableAttributesRequest,
     MatchableResource,
     MatchingAttributes,
+    PluginOverrides,
     ProjectAttributesUpdateRequest,
     ProjectDomainAttributesDeleteRequest,
     ProjectDomainAttributesGetRequest,
@@ -69,8 +75,8 @@ def test_fields_of_the_config_count_each_for_itself_and_resources_as_a_whole() -
     ]
     found = rules_of(rows, ResourcesConfig(defaults="memory=1Gi"))
     assert (found.config.max_parallelism, found.config.overwrite_cache) == (7, True)
-    assert (found.defaults, found.limits) == ({}, {"cpu": "8"})
-    assert rules_of([], ResourcesConfig(defaults="memory=1Gi")).defaults == {"memory": "1Gi"}
+    assert (found.terms.defaults, found.terms.limits) == ({}, {"cpu": "8"})
+    assert rules_of([], ResourcesConfig(defaults="memory=1Gi")).terms.defaults == {"memory": "1Gi"}
 
 
 def container(requests: str = "", limits: str = "") -> CompiledWorkflowClosure:
@@ -98,7 +104,7 @@ def container(requests: str = "", limits: str = "") -> CompiledWorkflowClosure:
 )
 def test_tasks_get_what_they_may_have(asked: str, limits: str, gets: str, cut: list[str]) -> None:
     rules = rules_of([], ResourcesConfig("cpu=500m", "cpu=2500m"))
-    made, said = fit(container(asked, limits), rules)
+    made, said = rules.terms.applied(container(asked, limits))
     assert said == cut
     assert (
         made.tasks[0].template.container.resources.requests
@@ -118,7 +124,7 @@ def test_lists_of_the_config_are_taken_as_a_whole() -> None:
 
 def test_where_nothing_is_said_nothing_changes() -> None:
     closure = container("cpu=1000")
-    assert fit(closure, rules_of([], ResourcesConfig()))[0] is closure
+    assert rules_of([], ResourcesConfig()).terms.applied(closure)[0] is closure
 
 
 def test_amounts_that_nobody_can_read_are_told() -> None:
@@ -178,6 +184,29 @@ async def test_what_is_cut_is_said_with_the_execution_or_refused() -> None:
     with pytest.raises(RequestError, match="request of cpu 3 is more than 2"):
         await launched(one, ResourcesConfig("cpu=3", "cpu=2", Beyond.REJECT))
     assert CUT not in (await launched(one, ResourcesConfig("cpu=1", "cpu=2"))).annotations.values
+
+
+async def test_attributes_of_queues_clusters_and_plugins_are_seen_with_the_execution_and_its_tasks() -> None:
+    one = await Planned.made()
+    calls = Attributes(one.desk)
+    said = [
+        MatchingAttributes(execution_queue_attributes=ExecutionQueueAttributes(tags=["gpu", "night"])),
+        MatchingAttributes(execution_cluster_label=ExecutionClusterLabel(value="west")),
+        MatchingAttributes(cluster_assignment={"cluster_pool_name": "spot"}),
+        MatchingAttributes(plugin_overrides=PluginOverrides(overrides=[{"task_type": "t", "plugin_id": ["a"]}])),
+        MatchingAttributes(quality_of_service={"tier": 1}),
+    ]
+    for each in said:
+        asked = ProjectAttributesUpdateRequest()
+        asked.attributes.project = "p"
+        asked.attributes.matching_attributes.CopyFrom(each)
+        await calls.UpdateProjectAttributes(asked, CALL)
+    await one.control.registered(plain)
+    asked_for = request(plan_id(plain.name), inputs=integers(x=1))
+    asked_for.spec.execution_cluster_label.value = "east"
+    made = await Launchables(one.desk, Places(one.desk, ResourcesConfig())).launch(asked_for, CALL)
+    assert made.record.labels == {QUEUE: "gpu.night", CLUSTER: "east", POOL: "spot"}
+    assert read_terms(read_settings(made.record.settings).terms).routes == {"t": Route(("a",))}
 
 
 async def test_an_archived_project_takes_nothing_new_and_others_are_made_on_the_way() -> None:

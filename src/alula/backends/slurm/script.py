@@ -65,7 +65,7 @@ async def prepared(task: TaskContext, job: SlurmJob, settings: SlurmSettings, ho
     for name, value in variables.items():
         _check(name, value)
     batch = _WRAPPER.format(command=command, mark=shlex.quote(str(home / MARK)))
-    comment = " ".join(f"{name.partition('/')[2]}={value}" for name, value in task.labels.items())
+    comment = " ".join(f"{name.rpartition('/')[2]}={value}" for name, value in task.labels.items())
     log = str(home / "log.txt")
     made = Submission(task.name, batch, str(home), log, comment, variables, _options(task, job, settings))
     return made, script

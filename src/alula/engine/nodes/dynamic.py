@@ -6,6 +6,7 @@ from google.protobuf.message import DecodeError
 
 from alula._kits.records import replace
 from alula.compiler.compile import compile_workflow
+from alula.compiler.terms import read_terms
 from alula.engine.execution import Execution
 from alula.engine.nodes import workflow
 from alula.engine.nodes.recover import again
@@ -55,12 +56,16 @@ def compiled(x: Execution, plan: NodePlan, spec: DynamicJobSpec) -> bytes:
         nodes=spec.nodes,
         outputs=spec.outputs,
     )
-    closure = compile_workflow(
+    compiled = compile_workflow(
         template,
         [*spec.subworkflows, *(sub.template for sub in x.closure.sub_workflows)],
         [*(task.template for task in x.closure.tasks), *spec.tasks],
         {key(plan.template.id): plan.template.interface for plan in x.closure.launch_plans},
     )
+    terms = read_terms(x.settings.terms)
+    closure, cut = terms.applied(compiled)
+    if cut and terms.reject:
+        raise CompileError(f"{len(cut)} tasks of {id.name} ask for more than they may have", faults=cut)
     return closure.SerializeToString(deterministic=True)
 
 
