@@ -206,7 +206,7 @@ async def abort(desk: Desk, key: ExecutionKey, *, reason: str = "", principal: s
         raise Untimely(f"execution {key.name} cannot be aborted: it has {_said(record.phase)}")
     if principal:
         await desk.store.note_abort(record.id, principal)
-    await desk.store.ask(record.id, "abort", body=(reason or "it was aborted").encode())
+    await desk.store.ask(record.id, "abort", body=(reason or "it was aborted").encode(errors="backslashreplace"))
     return record
 
 

@@ -13,6 +13,8 @@ from alula.idl import Struct
 from alula.sdk import current
 
 _OBSERVED_SECONDS = 1.0
+_LONGEST = 1_000
+"""Characters of a message that are shown."""
 
 Send = Callable[[float | None, str | None], None]
 """Takes the share that is done, from 0 to 1, and a message; None where nothing is said."""
@@ -37,7 +39,10 @@ def progress(done: float, total: float | None = None, message: str = "") -> None
     context = current.current_context()
     tell = context.execution.progress
     if tell is not None:
-        tell(context, share, " ".join(word for word in (counted, message) if word) or None)
+        said = " ".join(word for word in (counted, message) if word)
+        if not said.isascii():  # names of files may be no UTF-8
+            said = said.encode(errors="backslashreplace").decode()
+        tell(context, share, said[:_LONGEST] or None)
 
 
 def as_struct(done: float | None, message: str | None) -> Struct:

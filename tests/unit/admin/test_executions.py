@@ -164,11 +164,11 @@ async def test_an_abort_stops_an_execution_and_may_be_asked_for_twice() -> None:
     at = desk()
     made = await start(at)
     async with office.engine(at, FakeRunner(default=hang)):
-        await abort(at, key("ex"), reason="enough")
+        await abort(at, key("ex"), reason="enough \udcff")
         await abort(at, key("ex"))
         record = await ended(at.store, made.record.id)
     assert (record.phase, record.error) == ("aborted", record.error)
-    assert "enough" in record.error
+    assert r"enough \udcff" in record.error
     assert (await abort(at, key("ex"))).phase == "aborted"
 
 

@@ -29,6 +29,9 @@ from alula.sdk.progress import Throttled, as_struct, progress
         ((0.5,), (0.5, None)),
         ((37,), (None, "37")),
         ((37.5, None, "rows"), (None, "37.5 rows")),
+        ((1, 2, "of \udcff.csv"), (0.5, r"of \udcff.csv")),
+        ((1, 2, "of ü.csv"), (0.5, "of ü.csv")),
+        ((1, 2, "x" * 5_000), (0.5, "x" * 1_000)),
     ],
 )
 def test_progress_is_a_share_where_that_is_known(given: Any, told: Any) -> None:
