@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
@@ -38,6 +39,7 @@ _KNOWN: dict[str, Schema] = {
     "google.protobuf.ListValue": {"type": "array", "items": {}},
     "google.protobuf.Value": {},
 }
+_VARIABLE = re.compile(r"\{[^}]+\}")
 _DEPTH = 3
 """Of the fields of messages that are offered as parameters of a query."""
 _FAILED: Schema = {
@@ -53,7 +55,8 @@ def document(paths: Iterable[Path]) -> Schema:
     operations: dict[str, dict[str, Schema]] = {}
     for path in sorted(paths, key=lambda one: one.route.path):
         if not path.rpc.reason:
-            at = operations.setdefault(_flat(path.route.path), {})
+            template = _VARIABLE.sub(lambda found: _flat(found[0]), path.route.path)
+            at = operations.setdefault(template, {})
             at[path.route.verb.lower()] = _operation(path, schemas)
     return {
         "openapi": "3.1.0",

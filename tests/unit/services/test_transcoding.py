@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -101,6 +103,18 @@ def test_the_description_lists_what_is_offered_only() -> None:
     assert list(found["paths"]) == ["/api/v1/version"]
     assert found["paths"]["/api/v1/version"]["get"]["operationId"] == "GetVersion"
     assert "flyteidl.admin.GetVersionResponse" in found["components"]["schemas"]
+
+
+def test_what_is_described_is_where_it_is_said_to_be() -> None:
+    paths = document(Table([replace(rpc, reason="") for rpc in bind([])]).paths)["paths"]
+    assert "/.well-known/oauth-authorization-server" in paths
+    said = [
+        (verb.upper(), re.sub(r"\{\w+\}", "x", path), calls[verb]) for path, calls in paths.items() for verb in calls
+    ]
+    for verb, path, operation in said:
+        found = TABLE.find(verb, path)
+        assert found is not None, path
+        assert operation["operationId"].partition("_")[0] == found[0].rpc.name
 
 
 class _Version:
