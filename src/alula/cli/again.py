@@ -17,6 +17,7 @@ from alula.admin.options import Options
 from alula.cli.card import card, exit_code
 from alula.cli.desk import at_desk, store_option
 from alula.cli.durable import Show, Stage, go
+from alula.cli.options import named
 from alula.cli.program import kind_of, load
 from alula.cli.reports import reported
 from alula.client.asynchronous import AsyncClient
@@ -71,7 +72,7 @@ def _ways(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--wait/--no-wait", default=True, help="Whether to drive it here; else alula serve does."),
         click.option("-d", "--detach", is_flag=True, help="Run it in the background, and print its name."),
         click.option("--max-parallelism", type=click.IntRange(min=0), default=None, help="Tasks at a time."),
-        click.option("--name", default="", metavar="NAME", help="Name of the new execution."),
+        click.option("--name", metavar="NAME", callback=named, help="Name of the new execution."),
     ):
         command = option(command)
     return command

@@ -51,7 +51,9 @@ def run_options() -> list[click.Option]:
     forms = click.Choice([form.value for form in results.Format])
     durability = click.Choice(["full", "relaxed"])
     return [
-        click.Option(["--name"], metavar="NAME", help="Name of the execution; the same again goes on with it."),
+        click.Option(
+            ["--name"], metavar="NAME", callback=named, help="Name of the execution; the same again goes on with it."
+        ),
         click.Option(["-d", "--detach"], is_flag=True, help="Run it in the background, and print its name."),
         click.Option(["--wait/--no-wait"], default=None, help="Whether to drive it here; else alula serve does."),
         click.Option(["--remote"], is_flag=True, help="Have a control plane run it: register it there, and wait."),
@@ -113,6 +115,13 @@ def options_of(ctx: click.Context) -> Options:
     )
     _check(made)
     return made
+
+
+def named(ctx: click.Context, param: click.Parameter, name: str | None) -> str:
+    """The name that an execution is given: none at all, or one that is not empty, as that of an unset variable is."""
+    if name == "":
+        raise click.BadParameter("it is empty; leave it out to get a new name", ctx, param)
+    return name or ""
 
 
 def split_pair(text: str, option: str, wanted: str) -> tuple[str, str]:

@@ -128,6 +128,10 @@ def test_a_name_stands_for_its_inputs_and_its_code(program: Shell) -> None:
     assert changed.returncode == 2
     assert "shop_flows.py changed since" in changed.stderr
     assert "alula recover nightly" in changed.stderr
+    for command in (["run", "--name", "", "shop_flows.py", "chain", "--x", "1"], ["rerun", "nightly", "--name", ""]):
+        nameless = program.process(*command)  # as when a script's variable is not set
+        assert nameless.returncode == 2
+        assert "is empty" in nameless.stderr
 
 
 def test_a_process_in_the_background_drives_it_while_others_watch(program: Shell) -> None:
