@@ -81,7 +81,7 @@ def _ways(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.argument("execution")
 @_ways
-def recover(execution: str, name: str, max_parallelism: int | None, **how: Any) -> None:
+def recover(execution: str, name: str | None, max_parallelism: int | None, **how: Any) -> None:
     """Go on from an execution that failed or was aborted: a new one takes over what succeeded, and runs the rest.
 
     The code is taken as it is now, so mend it first; the nodes of the workflow must be the same.
@@ -90,7 +90,7 @@ def recover(execution: str, name: str, max_parallelism: int | None, **how: Any) 
 
     async def again(client: AsyncClient, renewed: Renewed | None) -> Created:
         key = client.key(execution)
-        return await executions.recover(client.desk, key, name=name, options=options, renewed=renewed)
+        return await executions.recover(client.desk, key, name=name or "", options=options, renewed=renewed)
 
     _again(execution, again, **how)
 
@@ -99,14 +99,14 @@ def recover(execution: str, name: str, max_parallelism: int | None, **how: Any) 
 @click.argument("execution")
 @click.option("--node", "nodes", multiple=True, metavar="PATH", help="A node to run again. Repeatable; none: all.")
 @_ways
-def rerun(execution: str, nodes: tuple[str, ...], name: str, max_parallelism: int | None, **how: Any) -> None:
+def rerun(execution: str, nodes: tuple[str, ...], name: str | None, max_parallelism: int | None, **how: Any) -> None:
     """Run nodes of an execution that has ended once more, with all that comes after them, as a new execution."""
     options = Options(max_parallelism=max_parallelism)
 
     async def again(client: AsyncClient, renewed: Renewed | None) -> Created:
         key = client.key(execution)
         return await executions.rerun(
-            client.desk, key, nodes=nodes, name=name, options=options, renewed=renewed if nodes else None
+            client.desk, key, nodes=nodes, name=name or "", options=options, renewed=renewed if nodes else None
         )
 
     _again(execution, again, **how)

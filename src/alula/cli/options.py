@@ -117,11 +117,11 @@ def options_of(ctx: click.Context) -> Options:
     return made
 
 
-def named(ctx: click.Context, param: click.Parameter, name: str | None) -> str:
+def named(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
     """The name that an execution is given: none at all, or one that is not empty, as that of an unset variable is."""
     if name == "":
         raise click.BadParameter("it is empty; leave it out to get a new name", ctx, param)
-    return name or ""
+    return name
 
 
 def split_pair(text: str, option: str, wanted: str) -> tuple[str, str]:

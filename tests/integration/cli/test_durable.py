@@ -270,10 +270,11 @@ def test_a_store_that_cannot_be_used_is_told_in_one_card(program: Shell) -> None
 
 @pytest.mark.parametrize("damage", ["drop table nodes", "update closures set closure = x'ffff'"])
 def test_an_execution_that_cannot_be_read_is_told_and_not_waited_for(program: Shell, damage: str) -> None:
-    assert program.process("run", "--no-wait", "--name", "nightly", "shop_flows.py", "first", "--x", "1").returncode == 0
+    words = ["run", "--name", "nightly", "shop_flows.py", "first", "--x", "1"]
+    assert program.process(*words, "--no-wait").returncode == 0
     with closing(sqlite3.connect(program.home / "alula-home" / "alula.db")) as store, store:
         store.execute(damage)
-    done = program.process("run", "--name", "nightly", "shop_flows.py", "first", "--x", "1")
+    done = program.process(*words)
     assert done.returncode == 5, done.stderr
     assert "StoreDamaged" in done.stderr
     assert "fix:" in done.stderr
