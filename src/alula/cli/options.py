@@ -134,9 +134,11 @@ def split_pair(text: str, option: str, wanted: str) -> tuple[str, str]:
 
 def _check(made: Options) -> None:
     if made.remote:
-        given = {"--local": made.local, "--answer": made.answer, "--durability": made.durability}
+        given = {"--local": made.local, "--durability": made.durability}
         if wrong := [option for option, value in given.items() if value]:
             raise click.UsageError(f"{wrong[0]} is for runs on this machine, and --remote has a control plane run it")
+        if made.answer and (made.detach or not made.wait):
+            raise click.UsageError("--answer is given to a control plane while the command waits: leave out --detach")
         return
     if made.profile or made.endpoint:
         raise click.UsageError("--profile and --endpoint say where --remote goes: give that, too")

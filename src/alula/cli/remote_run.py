@@ -10,16 +10,19 @@ from typing import Any
 import click
 
 from alula.cli import results
+from alula.cli.answers import typed
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT
 from alula.cli.options import Options
 from alula.cli.program import Program
 from alula.cli.register import checked, messages, sender, settings_of
+from alula.cli.remote_gates import Gates
 from alula.cli.reports import reported
 from alula.cli.submit import complete
 from alula.client.profiles import profile as profile_of
 from alula.client.remote import Remote
 from alula.config import load
 from alula.data.stores import Objects
+from alula.errors import RemoteError
 from alula.idl import Identifier, LiteralMap, ResourceType, WorkflowExecutionIdentifier
 from alula.idl import WorkflowExecution as Phases
 from alula.idl.admin import Envs
@@ -37,6 +40,8 @@ from alula.types.transformer import Place
 
 _ENDS = {Phases.SUCCEEDED: OK, Phases.FAILED: FAILED, Phases.ABORTED: ABORTED, Phases.TIMED_OUT: TIMEOUT}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+_FAILURES = 20
+"""So often in a row a control plane may not answer."""
 
 
 def run(entity: Entity, program: Program, options: Options, literals: Callable[[Place], LiteralMap]) -> int:
@@ -50,6 +55,8 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
         where = profile_of(config.home, name=options.profile, endpoint=options.endpoint)
         project, domain = where.project or config.project, where.domain or config.domain
         place = place_at(here, Objects())
+        if not isinstance(entity, ReferenceEntity):
+            typed(entity, options.answers, place)  # what cannot be is said before anything runs
         inputs = LiteralMap(literals=dict(complete(entity, literals(place), place)))
         with Remote(where) as remote:
             id = _registered(entity, program, options, remote, project, domain)
@@ -87,14 +94,8 @@ def _registered(
 
 
 def _awaited(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) -> int:
-    pause = _FIRST_PAUSE
     try:
-        while True:
-            found = remote.call("GetExecution", WorkflowExecutionGetRequest(id=id))
-            if found.closure.phase in _ENDS:
-                break
-            time.sleep(pause)
-            pause = min(pause * 1.3, _LONGEST_PAUSE)
+        found = _ended(remote, id, options)
     except KeyboardInterrupt:
         click.echo(f"\nexecution {id.name} goes on without this command", err=True)
         raise click.exceptions.Exit(ABORTED) from None
@@ -106,6 +107,24 @@ def _awaited(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) 
         click.echo(_why(found), err=True)
     code: int = _ENDS[found.closure.phase]
     return code
+
+
+def _ended(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) -> Any:
+    """The execution at its end; gates are answered on the way."""
+    pause, gates, failed = _FIRST_PAUSE, Gates(remote, id, options.answers), 0
+    while True:
+        try:
+            found = remote.call("GetExecution", WorkflowExecutionGetRequest(id=id))
+            if found.closure.phase in _ENDS:
+                return found
+            gates.attend(quiet=options.quiet)
+            failed = 0
+        except RemoteError:
+            failed += 1  # it may be started again just now; the execution goes on
+            if failed > _FAILURES:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 1.3, _LONGEST_PAUSE)
 
 
 def _why(found: Any) -> str:

@@ -120,7 +120,9 @@ def test_the_client_makes_projects_and_sets_what_counts_there(
 
 
 OURS = """
-from alula import File, task, workflow
+from datetime import timedelta
+
+from alula import File, LaunchPlan, approve, task, wait_for_input, workflow
 from beside import twice
 
 
@@ -132,6 +134,20 @@ def double(x: int) -> int:
 @task
 def length(file: File) -> int:
     return len(open(file).read())
+
+
+@workflow
+def asked(x: int) -> int:
+    approve(double(x=x), "really", timeout=timedelta(minutes=5))
+    return double(x=wait_for_input("more", timeout=timedelta(minutes=5), expected_type=int))
+
+
+called = LaunchPlan.get_or_create(asked, "called")
+
+
+@workflow
+def calls(x: int) -> int:
+    return called(x=x)
 
 
 @workflow
@@ -153,6 +169,11 @@ def test_our_own_programs_run_at_a_control_plane_with_their_code_and_files(
     again = alula(control_plane, tmp_path, "register", "--remote", "ours.py")
     assert again.returncode == 0, again.stderr
     assert "✓ workflow ours.flow" in again.stderr
+    assert again.stderr.index("launch plan called") < again.stderr.index("workflow ours.calls")
+    gates = ["--answer", "really=yes", "--answer", "more=21"]
+    answered = alula(control_plane, tmp_path, "run", "--remote", *gates, "ours.py", "asked", "--x", "1")
+    assert (answered.stdout, answered.returncode) == ("42\n", 0), answered.stderr
+    assert "answered gate more" in answered.stderr
     nowhere = alula(control_plane, tmp_path, "run", "--remote", "--profile", "nowhere", "ours.py", "double", "--x", "1")
     assert nowhere.returncode == 2
     assert "there is no profile 'nowhere'" in nowhere.stderr
@@ -188,7 +209,10 @@ def test_an_exported_package_is_registered_by_the_real_client(
             settled(id)
             if read is workflow_pb2.WorkflowSpec:
                 for node in spec.template.nodes:
-                    settled(node.task_node.reference_id)
+                    if node.HasField("task_node"):
+                        settled(node.task_node.reference_id)
+                    if node.HasField("workflow_node"):
+                        settled(node.workflow_node.launchplan_ref)
             if read is launch_plan_pb2.LaunchPlan:
                 settled(spec.spec.workflow_id)
                 spec = spec.spec
@@ -200,6 +224,9 @@ def test_an_exported_package_is_registered_by_the_real_client(
         """,
         project="exported",
     )
-    assert said["names"] == ["ours.double", "ours.length", "ours.flow", "ours.flow"]
+    assert said["names"] == [
+        *("ours.double", "ours.length"),
+        *("ours.asked", "called", "ours.calls", "ours.flow", "ours.asked", "ours.calls", "ours.flow"),
+    ]
     assert said["nodes"] == 2
     assert said["image"] == "registry.example.org/ours:1"
