@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alula.admin.desk import Desk
+from alula._kits.aio import to_thread
+from alula.admin.desk import Desk, refuse
 from alula.admin.entities import Check, Specs, register
 from alula.errors import NameTaken, RequestError
 from alula.idl import Identifier
@@ -18,7 +19,11 @@ from alula.idl.service import (
 )
 from alula.services.listing import ENTITIES, NAMES, SORTS, asked, checked_place, page_of
 from alula.services.places import Places
+from alula.services.sayable import oddities
 from alula.store.records import Condition, EntityRecord
+
+_LARGE = 64 * 1024
+"""Bytes of specs that are looked through in another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class Registry:
             CompileError: A workflow does not hold together.
             Untimely: The project is archived.
         """
+        large = sum(one.ByteSize() for one in (*specs.tasks, *specs.workflows, *specs.launch_plans)) > _LARGE
+        faults = await to_thread(_oddities, specs) if large else _oddities(specs)
+        if faults:
+            raise refuse("nothing was registered", faults)
         if self.places is not None:
             ids = [task.template.id for task in specs.tasks] + [flow.template.id for flow in specs.workflows]
             ids += [plan.id for plan in specs.launch_plans]
@@ -97,3 +106,11 @@ class Registry:
         )
         entities = [NamedEntityIdentifier(project=project, domain=domain, name=one.name) for one in found]
         return NamedEntityIdentifierList(entities=entities, token=after)
+
+
+def _oddities(specs: Specs) -> list[str]:
+    """What clients could not read: it would keep them from reading whole lists."""
+    tasks = [(one.template.id.name, one) for one in specs.tasks]
+    flows = [(one.template.id.name, one) for one in specs.workflows]
+    plans = [(one.id.name, one.spec) for one in specs.launch_plans]
+    return [f"{name}.{fault}" for name, spec in (*tasks, *flows, *plans) for fault in oddities(spec)]

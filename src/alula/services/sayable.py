@@ -6,7 +6,7 @@ Source: protobuf's JSON mapping, and the ranges in google/protobuf/{timestamp,du
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from google.protobuf.descriptor_pool import Default
@@ -22,6 +22,18 @@ _TIMES: Mapping[str, tuple[int, int]] = {
 _NANOS = 999_999_999
 
 
+def oddities(message: Message, path: str = "") -> Iterator[str]:
+    """Where a message holds times that are none, which clients cannot read: one line each."""
+    if message.DESCRIPTOR.full_name in _TIMES:
+        right = type(message)()
+        right.CopyFrom(message)
+        make_sayable(right)
+        if right != message:
+            yield f"{path}: is no {message.DESCRIPTOR.name.lower()} that there can be"
+    for name, one in _inner(message):
+        yield from oddities(one, f"{path}.{name}" if path else name)
+
+
 def make_sayable(message: Message) -> None:
     """Change what JSON cannot say into the nearest that it can."""
     name = message.DESCRIPTOR.full_name
@@ -31,15 +43,22 @@ def make_sayable(message: Message) -> None:
         _valued(message)
     elif name == "google.protobuf.Any":
         _packed(message)
+    for _, one in _inner(message):
+        make_sayable(one)
+
+
+def _inner(message: Message) -> Iterator[tuple[str, Any]]:
+    """The messages directly in one, by the names of their fields."""
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
         if field.message_type.GetOptions().map_entry:
-            inner: Iterable[Any] = value.values() if field.message_type.fields_by_name["value"].message_type else ()
+            if field.message_type.fields_by_name["value"].message_type is not None:
+                yield from ((f"{field.name}.{name}", one) for name, one in value.items())
+        elif field.is_repeated:
+            yield from ((f"{field.name}[{at}]", one) for at, one in enumerate(value))
         else:
-            inner = value if field.is_repeated else (value,)
-        for one in inner:
-            make_sayable(one)
+            yield field.name, value
 
 
 def _put_right(time: Any, least: int, most: int) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.idl import Struct, literals
-from alula.idl.service import LaunchPlanSpec, WorkflowExecutionGetDataResponse
+from alula.errors import RequestError
+from alula.idl import ResourceType, Struct, literals
+from alula.idl.service import LaunchPlanSpec, TaskCreateRequest, TaskSpec, WorkflowExecutionGetDataResponse
+from alula.services.registry import Registry
+from alula.services.tasks import Tasks
 from alula.services.transcoding import shown
+from tests.unit.admin import office
+from tests.unit.services.control import CALL, plan_id
 
 LONG, SHORT = st.integers(min_value=-(2**63), max_value=2**63 - 1), st.integers(min_value=-(2**31), max_value=2**31 - 1)
 
@@ -39,6 +45,15 @@ def test_bytes_of_what_nobody_knows_are_shown_all_the_same(url: str, data: bytes
         made.entity_metadata.launch_conditions.type_url = kind
         made.entity_metadata.launch_conditions.value = data
         assert json.dumps(shown(made), allow_nan=False)
+
+
+async def test_times_that_are_none_are_not_registered() -> None:
+    spec = TaskSpec()
+    spec.template.type = "python-task"
+    spec.template.metadata.timeout.seconds = 2**62
+    request = TaskCreateRequest(id=plan_id("t", ResourceType.TASK), spec=spec)
+    with pytest.raises(RequestError, match=r"t\.template\.metadata\.timeout: is no duration"):
+        await Tasks(Registry(office.desk())).CreateTask(request, CALL)
 
 
 def test_what_json_can_say_is_not_changed() -> None:
