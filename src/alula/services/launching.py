@@ -26,6 +26,7 @@ from alula.sections import ResourcesConfig
 from alula.services.answers import check_known
 from alula.services.binding import Call
 from alula.services.places import Places
+from alula.services.sayable import oddities
 from alula.services.shown import mode
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ CUT = "alula/resources"
 """The annotation of an execution that says which tasks asked for more than they may have."""
 _KEPT = 256
 _SAID = 20
+_TAGS_BYTES, _PRINCIPAL_BYTES = 1_000, 250
+"""What executions are listed by is in an index, which Postgres wants to be short (`store.tables.TOLD`)."""
 
 
 @dataclass(slots=True)
@@ -196,8 +199,10 @@ def asked(
         of: The execution that it repeats or goes on with.
 
     Raises:
-        RequestError: There is no such mode.
+        RequestError: There is no such mode, or no such time.
     """
+    if faults := [f"spec.metadata.{fault}" for fault in oddities(spec.metadata)]:
+        raise refuse("no execution was created", faults)
     if how is None:
         check_known("spec.metadata.mode", spec.metadata.mode, ExecutionMetadata.ExecutionMode)
     kept = ExecutionSpec()
@@ -210,7 +215,10 @@ def asked(
     if of is not None:
         kept.metadata.reference_execution.CopyFrom(of)
     tags = tuple(dict.fromkeys(tag for tag in kept.tags if tag and "\n" not in tag))
-    return Asked(kept.SerializeToString(), kept.metadata.principal, mode(kept.metadata.mode), tags)
+    if (size := sum(len(tag.encode()) + 1 for tag in tags)) > _TAGS_BYTES:
+        raise refuse("no execution was created", [f"tags: take {size:,} bytes together, and may take {_TAGS_BYTES:,}"])
+    principal = kept.metadata.principal.encode()[:_PRINCIPAL_BYTES].decode(errors="ignore")
+    return Asked(kept.SerializeToString(), principal, mode(kept.metadata.mode), tags)
 
 
 def _options(spec: ExecutionSpec) -> Options:

@@ -14,6 +14,9 @@ from alula.store.records import Condition, Page
 
 R = TypeVar("R")
 
+_PAGE_BYTES = 8 * 1024 * 1024
+"""Of rows. Clients take messages of 20 MiB."""
+
 _ENTITY: Mapping[str, Field] = {
     "name": texts("name"),
     "version": texts("version"),
@@ -46,12 +49,14 @@ async def page_of(
     at: str,
     question: str,
     kinds: tuple[type, type] = (int, int),
+    size: Callable[[R], int] = lambda row: 0,
 ) -> tuple[list[R], str]:
     """The rows of a page, and the token of the next one; empty after the last one.
 
     Args:
         at: The token of this page, as the client sends it.
         question: What tells this listing from others.
+        size: Of a row in bytes; a page ends before it has more than a message may, and after one row at the least.
 
     Raises:
         RequestError: The token is none of this listing.
@@ -60,8 +65,17 @@ async def page_of(
     after = place_of(at, whole, kinds=kinds)
     one_more = Page(page.where, page.sort, page.descending, page.limit + 1, after)
     found = await read(one_more)
-    rows = found[: page.limit]
-    return [row for _, row in rows], token(rows[-1][0], whole) if len(found) > page.limit else ""
+    rows = _fitting(found[: page.limit], size)
+    return [row for _, row in rows], token(rows[-1][0], whole) if len(found) > len(rows) else ""
+
+
+def _fitting(found: Sequence[tuple[Place, R]], size: Callable[[R], int]) -> Sequence[tuple[Place, R]]:
+    whole = 0
+    for at, (_, row) in enumerate(found):
+        whole += size(row)
+        if at and whole > _PAGE_BYTES:
+            return found[:at]
+    return found
 
 
 def asked(

@@ -132,6 +132,7 @@ class Nodes:
             at=request.token,
             question=f"nodes|{id}|{inside}",
             kinds=(str if page.sort in ("path", "phase") else int, str),
+            size=lambda row: len(row.body),
         )
         return NodeExecutionList(
             node_executions=await self._shower.messages(outline, list(map(read_node, rows))), token=token

@@ -83,6 +83,7 @@ class Registry:
             at=request.token,
             question=f"{kind}:{id.project}:{id.domain}",
             kinds=(int if page.sort == "created_at" else str, int),
+            size=lambda row: len(row.spec),
         )
 
     async def names(self, kind: str, request: NamedEntityIdentifierListRequest) -> NamedEntityIdentifierList:

@@ -182,6 +182,10 @@ async def test_numbers_that_stand_for_nothing_are_refused() -> None:
     asked.spec.metadata.mode = 99  # type: ignore[assignment]
     with pytest.raises(RequestError, match=r"spec\.metadata\.mode is 99"):
         await at.create(asked)
+    asked.spec.metadata.mode = ExecutionMetadata.SCHEDULED
+    asked.spec.metadata.scheduled_at.seconds = 2**62  # the scheduler reads it
+    with pytest.raises(RequestError, match=r"spec\.metadata\.scheduled_at: is no timestamp"):
+        await at.create(asked)
     with pytest.raises(RequestError, match="state is 7"):
         await at.executions.UpdateExecution(ExecutionUpdateRequest(id=id("ex"), state=7), CALL)  # type: ignore[arg-type]
 
