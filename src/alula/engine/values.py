@@ -59,7 +59,7 @@ class Depot:
 
     def __init__(self, objects: ObjectStore, clock: Clock, rng: random.Random, config: EngineConfig) -> None:
         self._objects, self._clock, self._rng = objects, clock, rng
-        self.inline_bytes, self._outage = config.inline_bytes, config.outage
+        self.inline_bytes, self._outage, self.limit_bytes = config.inline_bytes, config.outage, LIMIT_BYTES
         self._room = asyncio.Semaphore(64)
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         """Outputs that were read lately: the elements of an array take the same ones, all at once."""
@@ -154,10 +154,22 @@ class Depot:
         return await _computed(lambda: _split(data, uri, self.inline_bytes), len(data))
 
     async def gathered(self, names: Sequence[str], elements: Sequence[Values | None], uri: str) -> Values:
-        """The lists of what an array's elements gave. Raises DataError."""
+        """The lists of what an array's elements gave. Raises DataError, also if they are too long."""
+        total = 0
 
         async def whole(one: Values | None) -> Values | None:
-            return Values(await self.complete(one)) if one is not None and one.refs else one
+            nonlocal total
+            if one is not None and one.refs:
+                one = Values(await self.complete(one))
+                total += len(one.data)
+                if total > self.limit_bytes:
+                    raise DataError(
+                        f"the outputs of its {len(elements):,} elements take more than {self.limit_bytes:,} bytes "
+                        "together, which is the most that one list of them may",
+                        where=uri,
+                        fix="have the elements return files, or let flytekit put large values away (_F_L_MIN_SIZE_MB)",
+                    )
+            return one
 
         found = (
             await gather(whole, elements, limit=_AT_A_TIME) if any(one and one.refs for one in elements) else elements

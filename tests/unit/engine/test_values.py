@@ -210,3 +210,15 @@ async def test_many_reads_at_once_are_bounded() -> None:
 def test_m8_a_primitive_fits_its_own_type_only(declared: LiteralType, given: Literal) -> None:
     found = misfit(Values.of({"o0": given}).data, typed({}, {"o0": declared}))
     assert (found is None) is not bool(why_unfit(given, declared))
+
+
+@virtual
+async def test_lists_of_elements_that_are_too_long_are_refused_before_all_is_read() -> None:
+    objects = Objects()
+    place = depot(objects, inline=8)
+    place.limit_bytes = 1_000
+    values = [await place.keep(Values.of({"o0": literals.string("x" * 300)}).data, f"memory://x/{n}") for n in range(5)]
+    assert all(one.refs for one in values)
+    await place.gathered(["o0"], values[:3], "memory://x/list")
+    with pytest.raises(DataError, match="its 5 elements take more than 1,000 bytes"):
+        await place.gathered(["o0"], values, "memory://x/list")
