@@ -57,6 +57,8 @@ class NotificationsConfig:
     """Who mails are from."""
     webhooks: tuple[str, ...] = ()
     """What URLs begin with that may be told, where one stands instead of an address of mail; none: no URL may."""
+    webhook_secret: str = field(default="", repr=False)
+    """What webhooks are signed with, as it is or as `whsec_` and base64; empty: they are not signed."""
     failures: tuple[str, ...] = ()
     """Addresses or URLs that are told of every execution that fails and is no part of another one."""
     give_up: timedelta = timedelta(days=1)

@@ -6,8 +6,10 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+from alula._kits.clock import Clock, SystemClock
 from alula.errors import ConfigError, NotSignedIn, StoreUnavailable
 from alula.idl.service import AUTH_METADATA
 from alula.plugin.announcing import is_loopback
@@ -42,33 +44,50 @@ def address(text: str, what: str) -> tuple[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose token it is."""
+
+    name: str
+    until: datetime | None = None
+    """When it ends; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """API tokens: whose they are, by the digest of each. A token itself is kept nowhere.
 
     Args:
-        path: A file with a name and the SHA-256 of a token on each line; read again when it has changed.
+        path: A file with a name, the SHA-256 of a token and perhaps the time of its end on each line; read again when
+            it has changed.
     """
 
     path: Path
-    _kept: dict[int, Mapping[bytes, str]] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    _kept: dict[tuple[int, int, int], Mapping[bytes, Whose]] = field(default_factory=dict)
 
     def principal(self, token: str) -> str:
-        """Whose token it is; empty: nobody's. Raises StoreUnavailable, where the file cannot be read just now."""
+        """Whose token it is; empty: nobody's, or not any more.
+
+        Raises:
+            StoreUnavailable: The file cannot be read just now.
+        """
         given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found = ""
         try:
             known = self.known()
         except ConfigError as exc:
             raise StoreUnavailable(str(exc)) from exc
-        for digest, name in known.items():  # all of them, so that time tells nothing
-            if hmac.compare_digest(digest, given):
-                found = name
+        now = self.clock.now()
+        for digest, whose in known.items():  # all of them, so that time tells nothing
+            if hmac.compare_digest(digest, given) and (whose.until is None or now < whose.until):
+                found = whose.name
         return found
 
-    def known(self) -> Mapping[bytes, str]:
-        """Names by the digests of their tokens. Raises ConfigError."""
+    def known(self) -> Mapping[bytes, Whose]:
+        """Whose tokens they are, by their digests. Raises ConfigError."""
         try:
-            changed = self.path.stat().st_mtime_ns
+            found = self.path.stat()
+            changed = found.st_mtime_ns, found.st_ino, found.st_size  # two changes may have one time
             if changed not in self._kept:
                 read = parse_tokens(self.path.read_text(encoding="utf-8"), str(self.path))
                 self._kept.clear()
@@ -78,21 +97,26 @@ class Tokens:
             raise ConfigError(f"the file of tokens cannot be read: {exc.strerror}", where=str(self.path)) from exc
 
 
-def parse_tokens(text: str, where: str) -> Mapping[bytes, str]:
-    """Names by the digests of their tokens. Raises ConfigError for a line that is none, without showing it."""
+def parse_tokens(text: str, where: str) -> Mapping[bytes, Whose]:
+    """Whose tokens they are, by their digests. Raises ConfigError for a line that is none, without showing it."""
     found = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue
         try:
-            name, digest = words
-            found[bytes.fromhex(digest)] = name
-            if len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
+            name, digest, *rest = words
+            until = datetime.fromisoformat(rest.pop()) if rest else None
+            if rest or len(bytes.fromhex(digest)) != hashlib.sha256().digest_size:
                 raise ValueError(digest)
+            if until is not None and until.tzinfo is None:
+                raise ValueError(until)
+            found[bytes.fromhex(digest)] = Whose(name, until)
         except ValueError:
             raise ConfigError(
-                f"line {number} is no name and SHA-256 of a token", where=where, fix="alula token new NAME writes one"
+                f"line {number} is no name and SHA-256 of a token, with a time or without",
+                where=where,
+                fix="alula token new NAME writes one",
             ) from None
     return found
 

@@ -54,6 +54,11 @@ def test_a_token_is_kept_as_a_digest_and_can_be_taken_back(tmp_path: Path) -> No
     again = alula("token", "new", "ann", home=tmp_path)
     assert (again.returncode, "has a token already" in again.stderr) == (2, True)
     assert alula("token", "list", home=tmp_path).stdout == "ann\n"
+    rolled = alula("token", "roll", "ann", "--expires", "90d", "--keep", "0s", home=tmp_path)
+    assert rolled.returncode == 0, rolled.stderr
+    assert rolled.stdout.strip() not in ("", token)
+    listed = [one.split("  ") for one in alula("token", "list", home=tmp_path).stdout.splitlines()]
+    assert [(name, end.split()[0]) for name, end in listed] == [("ann", "ended"), ("ann", "until")]
     assert alula("token", "drop", "ann", home=tmp_path).returncode == 0
     assert alula("token", "list", home=tmp_path).stdout == ""
 

@@ -12,6 +12,7 @@ from alula.errors import ConfigError, NotSignedIn, StoreUnavailable
 from alula.idl.service import AUTH_METADATA
 from alula.services.binding import bind
 from alula.services.gate import Gate, Listening, Tokens, address, check_reach, parse_tokens
+from tests.unit.services.planned import HandClock
 
 
 def line(name: str, token: str) -> str:
@@ -42,7 +43,18 @@ def test_tokens_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
         tokens.principal("b-token")
 
 
-@pytest.mark.parametrize("text", ["ann", "ann 00", "ann a-token", "ann " + "00" * 32 + " more"])
+def test_a_token_is_good_until_its_end(tmp_path: Path) -> None:
+    file, clock = tmp_path / "tokens", HandClock()
+    file.write_text(line("ann", "old").strip() + " 2030-01-01T13:00:00+00:00\n" + line("ann", "new"))
+    tokens = Tokens(file, clock)
+    assert (tokens.principal("old"), tokens.principal("new")) == ("ann", "ann")
+    clock.go(hours=1)
+    assert (tokens.principal("old"), tokens.principal("new")) == ("", "ann")
+
+
+@pytest.mark.parametrize(
+    "text", ["ann", "ann " + "00" * 32 + " 2030-01-01T13:00:00", "ann 00", "ann a-token", "ann " + "00" * 32 + " more"]
+)
 def test_a_line_that_is_none_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(ConfigError, match="line 2") as told:
         parse_tokens(f"\n{text}", "tokens")

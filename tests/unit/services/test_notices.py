@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from alula.admin.desk import Desk
 from alula.admin.notices import told
+from alula.data.stores import Objects
 from alula.idl import WorkflowExecution as Phases
 from alula.idl.service import ExecutionSpec, LaunchPlanSpec, Notification
 from alula.sections import NotificationsConfig
 from alula.services.launching import Launchables
 from alula.services.notices import Notices, allowed
+from alula.store.memory import MemoryStore
 from tests.servers.mail import mail_server
 from tests.unit.admin.office import integers
 from tests.unit.services.control import CALL, plain, plan_id, request
@@ -83,11 +88,14 @@ class Hooked:
     url: str = ""
     status: int = 204
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    signed: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        fields = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:] if line)
+        pairs = (line.split(": ", 1) for line in head.splitlines()[1:] if line)
+        fields = {name.lower(): value for name, value in pairs}
         body = await reader.readexactly(int(fields["content-length"]))
+        self.signed.append((fields, body))
         self.heard.append((fields["idempotency-key"], json.loads(body)))
         writer.write(f"HTTP/1.1 {self.status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
@@ -122,6 +130,30 @@ async def test_webhooks_are_told_again_with_the_same_key_until_they_take_it() ->
     assert said == again
     assert said["execution"] == {"project": "p", "domain": "d", "name": "ex"}
     assert (said["phase"], said["text"]) == ("FAILED", "FAILED: execution ex in p/d")
+
+
+async def test_a_webhook_is_signed_anew_each_time_it_is_sent() -> None:
+    one = await Planned.made()
+    async with hooked() as hook:
+        await ended(one, "failed", mail(f"{hook.url}/team"))
+        hook.status = 503
+        secret = "whsec_" + base64.b64encode(b"a secret of ours").decode()
+        notices = Notices(one.desk, NotificationsConfig(webhooks=(hook.url,), webhook_secret=secret))
+        await notices.round()
+        one.clock.go(minutes=1)
+        await notices.round()
+    for fields, body in hook.signed:
+        text = f"{fields['webhook-id']}.{fields['webhook-timestamp']}.".encode() + body
+        expected = base64.b64encode(hmac.digest(b"a secret of ours", text, "sha256")).decode()
+        assert fields["webhook-signature"] == f"v1,{expected}"
+    first, second = (fields for fields, _ in hook.signed)
+    assert first["webhook-id"] == second["webhook-id"] == first["idempotency-key"]
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) == 60
+
+
+def test_a_secret_that_cannot_be_is_told_at_the_start() -> None:
+    with pytest.raises(ValueError, match="no base64 follows"):
+        Notices(Desk(MemoryStore(), Objects(), "memory://d"), NotificationsConfig(webhook_secret="whsec_?"))
 
 
 async def test_a_url_that_is_not_allowed_is_never_asked() -> None:
