@@ -33,12 +33,15 @@ def pyflyte_run(python: Path, server: ControlPlane, programs: Path, *words: str)
 
 
 def test_pyflyte_runs_a_program_remotely_and_says_how_it_ended(
-    control_plane: ControlPlane, flytekit_python: Path, programs: Path
+    control_plane: ControlPlane, flytekit_python: Path, programs: Path, tmp_path: Path
 ) -> None:
     place = ["-p", "ran", "-d", "development", "--wait", "--poll-interval", "1"]
-    done = pyflyte_run(flytekit_python, control_plane, programs, *place, "jobs.py", "data", "--rows", "3")
+    mine = ["--name", "elsewhere", "--raw-output-data-prefix", str(tmp_path / "mine")]
+    done = pyflyte_run(flytekit_python, control_plane, programs, *place, *mine, "jobs.py", "data", "--rows", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "has succeeded" in done.stdout
+    assert len(set((tmp_path / "mine").glob("*/elsewhere-*"))) == 3, "a frame, a file, a directory"
+    assert not list(control_plane.home.rglob("elsewhere/**/raw"))
     failed = pyflyte_run(flytekit_python, control_plane, programs, *place, "jobs.py", "fails", "--text", "bread")
     assert failed.returncode != 0
     assert "ValueError: no bread" in failed.stdout + failed.stderr
