@@ -26,6 +26,8 @@ class Act(Enum):
     """All that the node waits for has ended well."""
     SKIP = "skip"
     """Something that the node waits for has ended badly."""
+    PUMP = "pump"
+    """More elements of the array may begin."""
     RESUME = "resume"
     """Bytes that the node waited for have come."""
     OWED = "owed"
@@ -55,7 +57,7 @@ class Agenda:
     def finish(self) -> None:
         """Forget what is of no use once the execution has ended."""
         self.stops.clear()
-        self.bulk = deque(work for work in self.bulk if work.act not in (Act.ACTIVATE, Act.SKIP))
+        self.bulk = deque(work for work in self.bulk if work.act not in (Act.ACTIVATE, Act.PUMP, Act.SKIP))
 
     def __bool__(self) -> bool:
         return bool(self.urgent or self.stops or self.bulk)

@@ -157,6 +157,8 @@ def _work(turn: Turn, work: Work) -> None:
             _activate(turn, work.path)
         case Act.SKIP:
             workflow.skip(turn, work.path)
+        case Act.PUMP:
+            array.pump_more(turn, work.path)
         case Act.RESUME:
             _resume(turn, work.path)
         case Act.OWED:

@@ -29,7 +29,7 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 
 from alula.errors import ConversionError
-from alula.idl import Literal, LiteralCollection
+from alula.idl import BindingDataCollection, Literal, LiteralCollection
 
 _FEW = 24
 """Below this many elements the fixed cost of the whole-list operations is more than they save."""
@@ -87,6 +87,18 @@ def collection_of_booleans(values: Sequence[bool]) -> Literal:
     """A list literal of bools."""
     head = _nested(b"\x20", 1)
     return _parsed(b"".join(map((head + b"\x00", head + b"\x01").__getitem__, values)))
+
+
+def collection_of_constants(bindings: BindingDataCollection) -> Literal | None:
+    """The list that a binding spells out; None if it is short, or an element is anything but a plain constant.
+
+    Source: flyteidl core/literals.proto. `BindingData` and `Literal` have their scalar in the same field, and lists of
+    either have their elements in the same one.
+    """
+    items = bindings.bindings
+    if len(items) < _FEW or not all(item.HasField("scalar") for item in items):
+        return None
+    return _parsed(bindings.SerializeToString())
 
 
 def integers_of(collection: LiteralCollection) -> list[int] | None:

@@ -37,6 +37,14 @@ def test_no_decision_is_large(closure: CompiledWorkflowClosure) -> None:
     stage.check_end()
 
 
+def test_an_array_puts_its_elements_on_the_agenda_in_portions() -> None:
+    stage = quick(made(mapped(SIZE, parallelism=0)), default=hang)
+    stage.take(Begin())
+    assert 0 < len(stage.x.agenda.bulk) < SIZE // 2
+    stage.run()
+    assert len(stage.started()) == SIZE
+
+
 def test_what_follows_says_so_until_nothing_does() -> None:
     stage = quick(made(mapped(SIZE, parallelism=0)), default=hang)
     decision, portions = stage.take(Begin()), 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula.errors import ConversionError
-from alula.idl import Literal, LiteralCollection, Primitive, Scalar, bulk
+from alula.idl import BindingDataCollection, Literal, LiteralCollection, Primitive, Scalar, bulk, literals
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 EDGES = [0, 1, -1, 127, 128, 2**14 - 1, 2**14, 2**56 - 1, 2**56, 2**62, 2**63 - 1, -(2**63), -(2**56), 255, 256]
@@ -92,3 +92,17 @@ def test_elements_may_carry_a_hash_and_still_be_read() -> None:
     lit.collection.literals[2].hash = "h"
     lit.collection.literals[2].metadata["k"] = "v"
     assert bulk.integers_of(lit.collection) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("size", [30, 1_000])
+def test_constants_that_a_binding_spells_out_are_the_list_of_them(size: int) -> None:
+    spelled, built = BindingDataCollection(), []
+    for nth in range(size):
+        lit = literals.integer(nth) if nth % 2 else literals.string(f"ü{nth}")
+        spelled.bindings.add().scalar.CopyFrom(lit.scalar)
+        built.append(lit)
+    assert bulk.collection_of_constants(spelled) == literals.collection(built)
+    spelled.bindings[size // 2].promise.var = "o0"
+    assert bulk.collection_of_constants(spelled) is None
+    spelled.bindings[size // 2].Clear()
+    assert bulk.collection_of_constants(spelled) is None

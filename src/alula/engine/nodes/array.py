@@ -16,6 +16,8 @@ from alula.engine.turn import Turn
 from alula.errors import ConversionError
 from alula.idl import Literal, literals
 
+_AT_ONCE = 256
+"""Elements that are put on the agenda within one step of a decision."""
 _HERE = 1_000
 """Elements whose outputs are put together within a decision; more take too long for one."""
 
@@ -49,13 +51,21 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
 
 
 def pump(turn: Turn, scope: Scope) -> None:
-    """Begin the next elements, as many as may be under way."""
+    """Begin the next elements, as many as may be under way: some now, the others after these."""
     window = turn.x.window(scope.plan) or scope.size
-    under_way = scope.next - scope.succeeded - scope.failed
-    while scope.next < scope.size and under_way < window:
-        turn.later(Act.ACTIVATE, element(scope.path, scope.next))
-        scope.next += 1
-        under_way += 1
+    most = min(scope.size, window + scope.succeeded + scope.failed)
+    now = min(most, scope.next + _AT_ONCE)
+    for nth in range(scope.next, now):
+        turn.later(Act.ACTIVATE, element(scope.path, nth))
+    scope.next = max(scope.next, now)
+    if now < most:
+        turn.later(Act.PUMP, scope.path)
+
+
+def pump_more(turn: Turn, path: str) -> None:
+    """Begin elements that there was no time for, unless the array has come to its end in the meantime."""
+    if turn.x.nodes[path].phase is NodePhase.RUNNING and path in turn.x.scopes:
+        pump(turn, turn.x.scopes[path])
 
 
 def child_ended(turn: Turn, scope: Scope, row: NodeState) -> None:

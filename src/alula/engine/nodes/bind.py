@@ -14,6 +14,7 @@ from alula.engine.plan import Graph, Kind, NodePlan
 from alula.engine.state import ROOT, Failure, Ref, Values, child, index_of, parent
 from alula.errors import ConversionError
 from alula.idl import Binding, BindingData, Literal, LiteralMap, LiteralType, OutputReference, SimpleType, literals
+from alula.idl.bulk import collection_of_constants
 
 Look = Callable[[str], bool]
 
@@ -122,6 +123,8 @@ def _value(x: Execution, scope: str, data: BindingData, look: bool) -> Literal |
         case "promise":
             return _promise(x, scope, data.promise, look)
         case "collection":
+            if (constants := collection_of_constants(data.collection)) is not None:
+                return constants
             return literals.collection(_parts(x, scope, data.collection.bindings))
         case "map":
             names = sorted(data.map.bindings)  # the message keeps no order
