@@ -1,4 +1,7 @@
-"""A plugin that talks to a process of its own over real sockets, in the kit's slow time; jobs end by themselves."""
+"""A plugin that talks to a process of its own over real sockets, in the kit's slow time; jobs end by themselves.
+
+It draws from a pool, whose units are the engine's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from alula.plugin.context import TaskContext
 from alula.testing.kit import Case, Grade, Harness, Remote, verify
 from tests.chaos.cloud import ChaosCloud, Cloud, Settings, clouds
 
@@ -22,13 +24,6 @@ class Through(Remote):
         return self._cloud.live()
 
 
-class Unlimited(ChaosCloud):
-    """Without a pool: pools are kept by the engine, and tried in virtual time."""
-
-    def pool(self, task: TaskContext) -> str | None:
-        return None
-
-
 class CloudConformance(Harness):
     pace = 25.0
     seconds = 20.0
@@ -41,7 +36,7 @@ class CloudConformance(Harness):
         return Through(self._cloud)
 
     def plugin(self, remote: Through) -> ChaosCloud:
-        return Unlimited(Settings(self._cloud.url))
+        return ChaosCloud(Settings(self._cloud.url))
 
     def cases(self) -> Sequence[Case]:
         return [Case("chaos_cloud", inputs={"x": 4}, outputs={"y": 8})]

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +29,7 @@ from alula.testing.kit.harness import Harness
 from alula.testing.kit.patient import PatientLoop
 from alula.testing.kit.watch import Ears
 from alula.testing.sim import faults as sim
+from alula.testing.sim.check import at_once
 from alula.testing.sim.loop import Process, VirtualClock, VirtualLoop, virtual_loop
 
 DATA = "memory://kit"
@@ -154,9 +155,20 @@ class World:
     def _host(self, rng: random.Random) -> Host:
         self.lent = []
         canaries = Canaries(self.harness, self.secrets, self.lent)
-        around = Surroundings(clock=self.clock, rng=rng, objects=self.objects, secrets=canaries, cluster=self.cluster)
+        around = Surroundings(
+            clock=self.clock,
+            rng=rng,
+            objects=self.objects,
+            secrets=canaries,
+            pools=self._make_pools,
+            cluster=self.cluster,
+        )
         types = frozenset(case.task("").type for case in self.harness.cases())
         return Host("kit", self.plugin, around, task_types=types, inline=True)
+
+    def _make_pools(self, pools: Mapping[str, int]) -> None:
+        for name, units in pools.items():
+            at_once(self.store.ensure_pool(name, units))
 
     def kill(self, why: str) -> None:
         """End the engine that runs now, as SIGKILL does; another one follows."""
