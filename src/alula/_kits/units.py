@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 
@@ -51,7 +52,13 @@ def quantity(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is no quantity; write amounts like 500m, 2 or 1Gi")
     number, exponent, unit = match.groups()
-    return float(number) * (10.0 ** int(exponent) if exponent else _FACTORS[unit] if unit else 1.0)
+    try:
+        amount = float(number) * (10.0 ** int(exponent) if exponent else _FACTORS[unit] if unit else 1.0)
+    except OverflowError:
+        amount = math.inf
+    if math.isinf(amount):
+        raise ValueError(f"{text[:20]!r}{' and so on' if len(text) > 20 else ''} is more than there can be")
+    return amount
 
 
 def _factor(unit: str) -> int:

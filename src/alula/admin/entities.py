@@ -235,7 +235,8 @@ class Known:
         taken = intake(plan.spec, workflow.interface)
         declared = workflow.interface.inputs
         fault = prefix_fault(plan.spec.raw_output_data_config.output_location_prefix)
-        faults = [f"raw_output_data_config.{fault}"] if fault else []
+        own = [*([f"raw_output_data_config.{fault}"] if fault else []), *of_plan(plan.spec).faults()]
+        faults = own[:]
         for what, values in (("default", taken.defaults), ("fixed", taken.fixed)):
             given = LiteralMap(literals=dict(values))
             missing = {name for name in declared.variables if name not in values}
@@ -245,7 +246,7 @@ class Known:
                 if fault.partition(":")[0] not in missing
             ]
         if faults:
-            what = "cannot be" if fault else "does not fit its workflow"
+            what = "cannot be" if own else "does not fit its workflow"
             raise refuse(f"launch plan {plan.id.name} {what}", faults, where=id_text(plan.id))
         plan.closure.expected_inputs.CopyFrom(plan.spec.default_inputs)
         plan.closure.expected_outputs.CopyFrom(workflow.interface.outputs)

@@ -28,7 +28,7 @@ from alula.idl import (
     WorkflowMetadata,
     WorkflowTemplate,
 )
-from alula.idl.deadlines import NODE, QUEUED, WORKFLOW, read_deadline
+from alula.idl.deadlines import LONGEST, NODE, QUEUED, WORKFLOW, read_deadline
 from alula.idl.ids import Key, key, short_text
 
 
@@ -260,7 +260,7 @@ def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -
         interruptible = ours.interruptible
     return Policy(
         retries=ours.retries.retries or theirs.retries.retries,
-        timeout=_span(ours.timeout) or _span(theirs.timeout),
+        timeout=span_of(ours.timeout) or span_of(theirs.timeout),
         queued_timeout=read_deadline(ours.config, template.config, name=QUEUED),
         node_timeout=read_deadline(ours.config, template.config, name=NODE),
         interruptible=interruptible,
@@ -269,8 +269,16 @@ def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -
     )
 
 
-def _span(duration: Duration) -> timedelta | None:
-    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1_000) or None
+def span_of(duration: Duration) -> timedelta | None:
+    """How long, and never so long that no calendar has its end; None: nothing is said, or what cannot be."""
+    return min(max(timedelta(0), _span(duration)), LONGEST) or None
+
+
+def _span(duration: Duration) -> timedelta:
+    try:
+        return duration.ToTimedelta()
+    except OverflowError:
+        return LONGEST if duration.seconds > 0 else timedelta(0)
 
 
 def _signals(nodes: tuple[NodePlan, ...], template: WorkflowTemplate) -> dict[str, LiteralType]:

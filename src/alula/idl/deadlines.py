@@ -18,12 +18,16 @@ def write_deadline(into: MutableMapping[str, str], name: str, limit: timedelta) 
     into[name] = f"{limit.total_seconds():.6f}".rstrip("0").rstrip(".")
 
 
+LONGEST = timedelta(days=36_500)
+"""Of all that is waited for: a hundred years from now there still is a calendar."""
+
+
 def read_deadline(maps: Mapping[str, str], *fallbacks: Mapping[str, str], name: str) -> timedelta | None:
     """The deadline of the first map that has one; None for zero, for nothing, and for what is no number of seconds."""
     for one in (maps, *fallbacks):
         if name in one:
             try:
-                return timedelta(seconds=float(one[name])) or None
+                return min(timedelta(seconds=float(one[name])), LONGEST) or None
             except (ValueError, OverflowError):
                 return None
     return None

@@ -137,6 +137,13 @@ async def test_names_can_be_printed_and_are_not_endless(name: str, said: str) ->
         await register(MemoryStore(), Specs.of([spec], []), now=NOW)
 
 
+async def test_a_launch_plan_that_would_let_nothing_run_is_refused() -> None:
+    wrong = specs(PLAN)
+    wrong.launch_plans[0].spec.max_parallelism = -3
+    with pytest.raises(RequestError, match="cannot be: max_parallelism: is -3"):
+        await register(MemoryStore(), wrong, now=NOW)
+
+
 async def test_inputs_of_a_launch_plan_must_fit_its_workflow() -> None:
     wrong = specs(PLAN)
     [plan] = wrong.launch_plans

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from alula.engine.plan import Kind, compile_plan
+from alula.engine.plan import Kind, compile_plan, span_of
 from alula.errors import PluginError
-from alula.idl import CompiledWorkflowClosure
+from alula.idl import CompiledWorkflowClosure, Duration
+from alula.idl.deadlines import LONGEST
 from tests.unit.compiler.build import branch_node, compare, ref, sub_node, task_node, workflow
 from tests.unit.engine.build import approve_node, array_node, made, signal_node, step, tuned
 from tests.unit.idl.build import INT
@@ -49,6 +52,14 @@ def test_a_node_overrides_what_its_task_says() -> None:
     assert (first.timeout, second.timeout) == (timedelta(seconds=1.5), timedelta(minutes=1))
     assert (first.queued_timeout, first.node_timeout) == (timedelta(seconds=2), timedelta(seconds=9))
     assert second.interruptible
+
+
+@given(st.integers(min_value=-(2**63), max_value=2**63 - 1), st.integers(min_value=-(2**31), max_value=2**31 - 1))
+def test_any_length_of_time_ends_before_the_calendar_does(seconds: int, nanos: int) -> None:
+    found = span_of(Duration(seconds=seconds, nanos=nanos))
+    assert found is None or timedelta(0) < found <= LONGEST
+    if 0 < seconds < 10**9 and nanos >= 0:
+        assert found == timedelta(seconds=seconds, microseconds=nanos // 1_000)
 
 
 def test_it_knows_what_every_gate_waits_for() -> None:

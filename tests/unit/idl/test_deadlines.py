@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.idl.deadlines import NODE, QUEUED, read_deadline, write_deadline
+from alula.idl.deadlines import LONGEST, NODE, QUEUED, read_deadline, write_deadline
 
 
 @given(st.timedeltas(min_value=timedelta(microseconds=1), max_value=timedelta(days=9999)))
@@ -23,6 +23,11 @@ def test_the_first_that_says_something_counts_and_zero_says_that_there_is_none()
     assert read_deadline({}, {NODE: "2.5"}, name=NODE) == timedelta(seconds=2.5)
     assert read_deadline({NODE: "1"}, {NODE: "2.5"}, name=NODE) == timedelta(seconds=1)
     assert read_deadline({NODE: "0"}, {NODE: "2.5"}, name=NODE) is None
+
+
+def test_no_deadline_is_beyond_the_calendar() -> None:
+    for text in ("1e10", "86399999913600"):
+        assert read_deadline({NODE: text}, name=NODE) == LONGEST
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1e999", "nan"])

@@ -8,7 +8,7 @@ from alula._kits.records import replace
 from alula.engine.agenda import Act
 from alula.engine.events import RefuseSignal, SignalSet
 from alula.engine.nodes.common import first_row, inputs
-from alula.engine.plan import NodePlan
+from alula.engine.plan import NodePlan, span_of
 from alula.engine.state import Failure, NodePhase, NodeState, SignalState, Values
 from alula.engine.turn import Turn
 from alula.idl import Literal, LiteralType, SimpleType, literals
@@ -31,8 +31,7 @@ def prepare(turn: Turn, row: NodeState, plan: NodePlan) -> None:
     row = replace(row, phase=NodePhase.RUNNING, started_at=turn.now)
     gate = plan.node.gate_node
     if gate.HasField("sleep"):
-        span = timedelta(seconds=gate.sleep.duration.seconds, microseconds=gate.sleep.duration.nanos // 1_000)
-        row = turn.wake(row, turn.now + span)
+        row = turn.wake(row, turn.now + (span_of(gate.sleep.duration) or timedelta(0)))
     turn.put(row)
     answer = turn.x.signals.get(turn.x.signal_id(plan))
     if answer is not None:

@@ -37,6 +37,12 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         needs.quantity(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "1e400", "1" + "0" * 308 + "Gi"])
+def test_what_no_machine_has_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is more than there can be"):
+        needs.quantity(text)
+
+
 def test_an_eager_task_leaves_the_cores_to_those_that_it_waits_for() -> None:
     eager = template()
     eager.metadata.is_eager = True
