@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from alula.admin.desk import refuse
 from alula.errors import RequestError
-from alula.idl import Duration, Identifier, ResourceType, Timestamp
+from alula.idl import Duration, Identifier, KeyValuePair, ResourceType, Timestamp
 from alula.idl.ids import type_name
 from alula.store.records import EntityRecord
 
@@ -30,6 +30,15 @@ def length(given: Duration, where: str) -> timedelta:
         return given.ToTimedelta()
     except (OverflowError, ValueError) as exc:
         raise RequestError(f"{given.seconds} seconds cannot be", where=where, fix="ask for less") from exc
+
+
+def variable_faults(where: str, variables: Iterable[KeyValuePair]) -> list[str]:
+    """What is wrong with environment variables: no process can be started with such."""
+    return [
+        f"{where}: {one.key!r} is no name of a variable with a value that one can have"
+        for one in variables
+        if not one.key or "=" in one.key or "\0" in one.key + one.value
+    ]
 
 
 class Enum(Protocol):

@@ -23,7 +23,7 @@ from alula.idl.admin import ConcurrencyLimitBehavior, LaunchPlanSpec
 from alula.idl.ids import Key, key
 from alula.idl.service import ExecutionCreateRequest, ExecutionMetadata, ExecutionSpec
 from alula.sections import ResourcesConfig
-from alula.services.answers import check_known
+from alula.services.answers import check_known, variable_faults
 from alula.services.binding import Call
 from alula.services.places import Places
 from alula.services.sayable import oddities
@@ -199,9 +199,10 @@ def asked(
         of: The execution that it repeats or goes on with.
 
     Raises:
-        RequestError: There is no such mode, or no such time.
+        RequestError: There is no such mode, no such time, or no such variable.
     """
-    if faults := [f"spec.metadata.{fault}" for fault in oddities(spec.metadata)]:
+    faults = [f"spec.metadata.{fault}" for fault in oddities(spec.metadata)]
+    if faults := faults + variable_faults("spec.envs", spec.envs.values):
         raise refuse("no execution was created", faults)
     if how is None:
         check_known("spec.metadata.mode", spec.metadata.mode, ExecutionMetadata.ExecutionMode)

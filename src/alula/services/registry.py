@@ -17,6 +17,7 @@ from alula.idl.service import (
     NamedEntityIdentifierListRequest,
     ResourceListRequest,
 )
+from alula.services.answers import variable_faults
 from alula.services.listing import ENTITIES, NAMES, SORTS, asked, checked_place, page_of
 from alula.services.places import Places
 from alula.services.sayable import oddities
@@ -110,8 +111,13 @@ class Registry:
 
 
 def _oddities(specs: Specs) -> list[str]:
-    """What clients could not read: it would keep them from reading whole lists."""
+    """What clients could not read, which would keep them from reading whole lists; and what no process can have."""
     tasks = [(one.template.id.name, one) for one in specs.tasks]
     flows = [(one.template.id.name, one) for one in specs.workflows]
     plans = [(one.id.name, one.spec) for one in specs.launch_plans]
-    return [f"{name}.{fault}" for name, spec in (*tasks, *flows, *plans) for fault in oddities(spec)]
+    found = [f"{name}.{fault}" for name, spec in (*tasks, *flows, *plans) for fault in oddities(spec)]
+    for name, task in tasks:
+        found += variable_faults(f"{name}.template.container.env", task.template.container.env)
+    for name, plan in plans:
+        found += variable_faults(f"{name}.envs", plan.envs.values)
+    return found

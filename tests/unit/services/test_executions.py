@@ -186,6 +186,11 @@ async def test_numbers_that_stand_for_nothing_are_refused() -> None:
     asked.spec.metadata.scheduled_at.seconds = 2**62  # the scheduler reads it
     with pytest.raises(RequestError, match=r"spec\.metadata\.scheduled_at: is no timestamp"):
         await at.create(asked)
+    asked.spec.metadata.ClearField("scheduled_at")
+    asked.spec.envs.values.add(key="A=B", value="1")
+    asked.spec.envs.values.add(key="C", value="\0")
+    with pytest.raises(RequestError, match="2 faults"):
+        await at.create(asked)
     with pytest.raises(RequestError, match="state is 7"):
         await at.executions.UpdateExecution(ExecutionUpdateRequest(id=id("ex"), state=7), CALL)  # type: ignore[arg-type]
 

@@ -51,9 +51,11 @@ async def test_times_that_are_none_are_not_registered() -> None:
     spec = TaskSpec()
     spec.template.type = "python-task"
     spec.template.metadata.timeout.seconds = 2**62
+    spec.template.container.env.add(key="", value="x")
     request = TaskCreateRequest(id=plan_id("t", ResourceType.TASK), spec=spec)
-    with pytest.raises(RequestError, match=r"t\.template\.metadata\.timeout: is no duration"):
+    with pytest.raises(RequestError, match=r"t\.template\.metadata\.timeout: is no duration") as caught:
         await Tasks(Registry(office.desk())).CreateTask(request, CALL)
+    assert "t.template.container.env: '' is no name of a variable" in str(caught.value)
 
 
 def test_what_json_can_say_is_not_changed() -> None:
