@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from alula.errors import NotReady, Rejected, RemoteNotFound, Throttled
 from alula.hosting.adapter import Adapter, Means
 from alula.hosting.calls import BROKEN, Garbage, NotYet, said, short
+from alula.hosting.keeping import gives_logs, keep_log
 from alula.hosting.limits import Gate, Slots
 from alula.hosting.status import Status, StatusCache
 from alula.idl import LiteralMap
@@ -49,6 +50,7 @@ class WebApiAdapter(Adapter[Any]):
         self._fetches = Gate(means.clock, math.inf, slots)
         """Of results: nobody is polled, so there is no rate."""
         self._fetched = type(plugin).outputs is not WebApiPlugin.outputs
+        self._gives_logs = gives_logs(plugin)
         self._cache = StatusCache(plugin, means, self._reads, lambda: self._limits)
         self._doubtful: dict[str, float] = {}
         """Attempts for which a job may be there that nobody knows of, and since when it cannot be begun any more."""
@@ -192,6 +194,9 @@ class WebApiAdapter(Adapter[Any]):
             if outputs is not None and not isinstance(outputs, LiteralMap):
                 raise Garbage(f"{self.info.name}.outputs gave {short(outputs)}, not a LiteralMap")
             info = replace(info, outputs=outputs)
+        if info.phase.terminal and self._gives_logs:
+            seconds = self._limits.timeout.total_seconds()
+            await keep_log(self._plugin, task, key, self._means.calls, seconds)
         if info.phase.terminal:
             self._cache.drop(task.name)
         return Transition(info, key, None)

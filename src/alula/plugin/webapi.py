@@ -60,6 +60,9 @@ class WebApiPlugin(Plugin, ABC, Generic[KeyT, RemoteT]):
     """A second `create` under the same `task.name` gives the job that is there, so none is looked for before it. But
     clean-up asks `find` where the answer to a create was lost: it never creates."""
 
+    keeps_log: bool = False
+    """It writes the log of the attempt itself, while the job runs, or in `delete`."""
+
     def pool(self, task: TaskContext) -> str | None:
         """The pool that this attempt draws a unit from; None: none."""
         return None
@@ -96,5 +99,6 @@ class WebApiPlugin(Plugin, ABC, Generic[KeyT, RemoteT]):
         return None
 
     async def logs(self, task: TaskContext, key: KeyT, token: str = "") -> LogPage:
-        """Lines of the job's log, from a token on."""
+        """Lines of the job's log, from a token on; asked for before the job is deleted. They become the log of its
+        attempt, which `alula logs` shows. The attempt does not suffer where this fails."""
         raise NotImplementedError

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from alula.data.layout import Attempt
 from alula.errors import Rejected, RemoteNotFound, Throttled
+from alula.plugin.context import TaskContext
 from alula.plugin.failure import FailureKind
 from alula.plugin.phase import PhaseInfo
 from alula.plugin.runner import Started, Succeeded
-from tests.unit.hosting.stage import CloudPlugin, Key, Stage, cloud_stage
+from alula.plugin.webapi import LogPage
+from alula.testing.sim.loop import virtual_loop
+from tests.unit.hosting.stage import Cloud, CloudPlugin, Key, Stage, cloud_stage
 
 
 def test_a_job_is_created_followed_and_deleted() -> None:
@@ -239,3 +243,38 @@ def test_after_a_restart_nothing_is_said_of_a_phase_that_is_not_known_yet() -> N
     assert "connection refused" in told.waits
     other.advance(60)
     assert [shown["phase"] for shown in told.shown] == ["succeeded"]
+
+
+class Telling(CloudPlugin):
+    """Its jobs have logs of three pages."""
+
+    async def logs(self, task: TaskContext, key: Key, token: str = "") -> LogPage:
+        self.cloud.enter("logs")
+        page = int(token or 0)
+        return LogPage((f"line {page}", f"more of {page}"), str(page + 1) if page < 2 else "")
+
+
+@pytest.mark.parametrize("ends", [PhaseInfo.succeeded(), PhaseInfo.failed("Broken", "it broke")])
+def test_the_log_of_a_job_becomes_that_of_its_attempt(ends: PhaseInfo) -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop, ends=ends)
+    stage = Stage(lambda: Telling(cloud), loop=loop)
+    told = stage.start()
+    stage.advance(10)
+    assert told.end is not None
+    objects = stage.host._around.objects
+    found = loop.run_until_complete(objects.read(Attempt(told.job.prefix).log)).decode()
+    assert found == "line 0\nmore of 0\nline 1\nmore of 1\nline 2\nmore of 2\n"
+    assert cloud.count("logs") == 3
+    stage.end()
+
+
+def test_a_log_that_cannot_be_had_costs_nothing() -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop)
+    cloud.before["logs"] = [ConnectionRefusedError("connection refused")]
+    stage = Stage(lambda: Telling(cloud), loop=loop)
+    told = stage.start()
+    stage.advance(10)
+    assert isinstance(told.end, Succeeded)
+    stage.end()

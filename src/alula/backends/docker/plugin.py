@@ -66,6 +66,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
     info = PluginInfo("docker", TASK_TYPES, settings=DockerSettings, gives_way=True, takes_rest="user_containers")
     key_type = DockerKey
+    keeps_log = True
     idempotent_create = True  # the engine has one container of a name
     limits = Limits(
         writes_per_second=1_000,

@@ -52,6 +52,7 @@ class Slurm(WebApiPlugin[SlurmKey, SlurmView]):
 
     info = PluginInfo("slurm", frozenset({"slurm"}), SlurmJob, SlurmSettings)
     key_type = SlurmKey
+    keeps_log = True
     limits = Limits(
         writes_per_second=10,
         reads_per_second=2,
