@@ -10,7 +10,7 @@ from alula.data import uris
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _LONGEST = 500
-"""Characters of the name of a task, a workflow or a launch plan."""
+"""Bytes of the name of a task, a workflow or a launch plan: two of them are in an index of Postgres, among others."""
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 """Without those that are easily taken for each other."""
 _HOW = (
@@ -39,8 +39,9 @@ def name_fault(name: str) -> str:
 
 def entity_fault(name: str) -> str:
     """What is wrong with the name, or the version, of something that is registered; empty if nothing is."""
-    if len(name) > _LONGEST:
-        return f"{name[:40]!r} and so on has {len(name):,} characters, and may have {_LONGEST}"
+    size = len(name.encode("utf-8", "replace"))
+    if size > _LONGEST:
+        return f"{name[:40]!r} and so on has {size:,} characters in UTF-8, and may have {_LONGEST}"
     return "" if name.isprintable() else f"{name!r} has characters that cannot be printed"
 
 

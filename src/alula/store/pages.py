@@ -11,11 +11,16 @@ from alula.store.access import Access
 from alula.store.connection import Connection
 from alula.store.records import Condition, ExecutionKey, ExecutionRecord, NodeRecord, Page, Plain
 from alula.store.rows import ARCHIVED, Row, execution_record, node_record
+from alula.store.sql import ANY
 
 _AFTER_LAST = "\U0010ffff"
 """Comes after all paths."""
 _MERGED = 12
-"""So many phases at most are asked for one by one, each in the order of an index."""
+"""So many phases at most are asked for one by one, each in the order of an index, which is that of their creation."""
+_SORTED = frozenset({"started_at", "updated_at", "duration", "phase", "name"})
+"""What executions are sorted by in an index that has nothing else, or in none."""
+_ACTIVE = Condition("state", "in", (0,))
+"""Consoles ask for nothing else, and hardly any execution is put away."""
 
 Key = tuple[Plain, Plain]
 
@@ -28,7 +33,12 @@ class Pages(Access):
 
         def work(connection: Connection) -> list[Row]:
             split = [one for one in page.where if one.column == "phase" and one.test == "in"]
-            if not split or not isinstance(split[0].value, tuple) or not 1 < len(split[0].value) <= _MERGED:
+            if (
+                page.sort != "created_at"
+                or not split
+                or not isinstance(split[0].value, tuple)
+                or not 1 < len(split[0].value) <= _MERGED
+            ):
                 return listing(connection, "page_executions", page, page.where, place)
             rest = tuple(one for one in page.where if one is not split[0])
             found = [
@@ -108,7 +118,8 @@ def listing(
         conditions.append(f"{name}{{{one.column}.{test}}}")
         values[f"{one.column}_{test}"] = list(value) if isinstance(value, tuple) else value
     listing = f"{name}.{page.sort}.{'desc' if page.descending else 'asc'}"
+    through = ANY if name == "page_executions" and page.sort in _SORTED and any(one != _ACTIVE for one in where) else ""
     if page.after is not None:
         conditions.append(f"{listing}{{after}}")
         values["after_key"], values["after_id"] = page.after
-    return connection.chosen(listing, conditions, **values)
+    return connection.chosen(f"{listing}{through}", conditions, **values)

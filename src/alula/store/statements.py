@@ -48,7 +48,7 @@ from alula.store import tables as t
 from alula.store.document_statements import document_statements
 from alula.store.entity_statements import entity_statements
 from alula.store.lease_statements import job_statements, lease_statements
-from alula.store.page_statements import page_statements
+from alula.store.page_statements import hinted, page_statements
 from alula.store.plan_statements import creation_limits, plan_statements
 from alula.store.sql import COMPILED, WHERE
 
@@ -361,7 +361,8 @@ def compiled(dialect: str) -> dict[str, Any]:
     for name, statement in Book(dialect).statements():
         made = statement.compile(dialect=how)
         names = [one for one in getattr(made, "positiontup", None) or () if one != "param_1"]
-        found[name] = [" ".join(str(made).replace(" OFFSET ?", "").split()), names]  # the offset is always 0
+        text_of = " ".join(str(made).replace(" OFFSET ?", "").split())  # the offset is always 0
+        found[name] = [hinted(name, text_of) if dialect == "sqlite" else text_of, names]
     schema = [CreateTable(table).compile(dialect=how) for table in t.metadata.sorted_tables]
     indexes = [
         CreateIndex(index).compile(dialect=how)

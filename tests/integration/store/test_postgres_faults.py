@@ -8,6 +8,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
+from string import ascii_letters, digits
 from typing import Any
 
 import psycopg
@@ -19,7 +21,7 @@ from alula.store import commits
 from alula.store.connection import Connection
 from alula.store.opening import open_store
 from alula.store.postgres import Postgres as Database
-from alula.store.records import EntityRecord, ExecutionFilter
+from alula.store.records import Condition, EntityRecord, ExecutionFilter, ExecutionKey, Page
 from alula.store.store import Store
 from tests.conftest import needs
 from tests.integration.store.rows import CLOSING, LONG, claimed, new, paths, step
@@ -168,6 +170,23 @@ async def test_what_no_database_takes_harms_nobody_else(url: str) -> None:
     assert results[::2] == [None, None]
     assert isinstance(results[1], StoreError)
     assert await paths(store, one.execution) == await paths(store, other.execution) == ["n0"]
+    await store.aclose()
+
+
+async def test_the_longest_names_that_there_may_be_go_into_an_index(url: str) -> None:
+    """It takes 2,700 bytes; what it cannot make shorter must be less than that."""
+    rng = Random(0)
+
+    def text(length: int) -> str:
+        return "".join(rng.choices(ascii_letters + digits, k=length))
+
+    key, what, flow = ExecutionKey(text(63), text(63), text(63)), text(500), text(500)
+    made = replace(new(""), key=key, entity=f"launch_plan:p:d:{what}:v", workflow=f"workflow:p:d:{flow}:v")
+    store = open_store(url)
+    record, _ = await store.create(replace(made, principal=text(250), tags=(text(998),)))
+    page = Page((Condition("principal", "in", (record.principal,)),), sort="duration")
+    [(_, found)] = await store.page_executions(key.project, key.domain, page)
+    assert found.tags == record.tags
     await store.aclose()
 
 

@@ -98,6 +98,15 @@ async def test_what_cannot_be_created_is_said_all_at_once() -> None:
         await at.create(request(plan_id("nobody")))
 
 
+async def test_so_many_tags_are_taken_as_can_be_found_fast() -> None:
+    at, asked = await control(), request(PLAN, inputs=integers(x=1))
+    asked.spec.tags.extend(f"{nth:0100}" for nth in range(10))
+    with pytest.raises(RequestError, match="tags: take 1,010 bytes together, and may take 1,000"):
+        await at.create(asked)
+    asked.spec.tags.pop()
+    assert len((await at.run(await at.create(asked))).tags) == 9
+
+
 async def test_a_task_runs_alone_and_keeps_its_name() -> None:
     at = await control()
     task = plan_id("tests.unit.services.control.double", ResourceType.TASK)

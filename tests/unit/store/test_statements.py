@@ -86,6 +86,13 @@ def test_no_statement_looks_at_a_whole_table_without_a_reason(database: sqlite3.
         ("lease_project", "leases_line"),
         ("lease_line", "leases_line"),
         ("lease_count", "leases_line"),
+        ("page_executions.created_at.desc", "executions_told"),
+        ("page_executions.started_at.desc", "executions_started"),
+        ("page_executions.updated_at.asc", "executions_updated"),
+        ("page_executions.duration.desc", "executions_took"),
+        ("page_executions.name.asc", "executions_name"),
+        ("page_executions.phase.asc", "executions_phased"),
+        ("page_executions.duration.asc{any}", "executions_told"),
     ],
 )
 def test_a_statement_uses_its_index(database: sqlite3.Connection, name: str, index: str) -> None:

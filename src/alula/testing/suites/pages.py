@@ -23,6 +23,10 @@ from alula.testing.suites.stores import CLOSING, NOW, OpenedStore, claimed, new,
 SECOND = timedelta(seconds=1)
 
 
+SAME = (Condition("mode", "in", (0,)),)
+"""What all have that say nothing else."""
+
+
 def ordered(name: str, entity: str = "launch_plan:p:d:nightly:v1") -> NewExecution:
     flow = "workflow:p:d:pipeline:v1"
     asked = replace(new(name), entity=entity, workflow=flow, spec=b"spec", principal="ann", mode=4)
@@ -50,9 +54,9 @@ class PageStoreSuite(OpenedStore):
         for name in made:
             await store.create(new(name))
         for sort in ("created_at", "started_at", "updated_at", "duration", "name", "phase"):
-            for descending in (True, False):
+            for descending, where in ((True, ()), (False, ()), (True, SAME), (False, SAME)):
                 seen: list[str] = []
-                page = Page(sort=sort, descending=descending, limit=3)
+                page = Page(where, sort, descending, limit=3)
                 while found := await store.page_executions("p", "d", page):
                     seen += [record.key.name for _, record in found]
                     page = replace(page, after=found[-1][0])

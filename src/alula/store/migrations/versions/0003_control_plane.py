@@ -56,13 +56,20 @@ def _executions() -> None:
     op.add_column("executions", sa.Column("state_at", sa.BigInteger(), nullable=True))
     op.add_column("executions", sa.Column("spec", sa.LargeBinary(), nullable=True))
     _name_those_that_are_there()
-    for name, columns in (
-        ("executions_created", ()),
-        ("executions_phased", ("phase",)),
-        ("executions_launched", ("entity_name",)),
-        ("executions_flow", ("workflow_name",)),
+    for name, column in (
+        ("executions_phased", "phase"),
+        ("executions_flow", "workflow_name"),
     ):
-        op.create_index(name, "executions", ["project", "domain", *columns, "created_at", "id"])
+        op.create_index(name, "executions", ["project", "domain", column, "created_at", "id"])
+    for name, key in (
+        ("executions_started", "coalesce(started_at, 0)"),
+        ("executions_updated", "coalesce(ended_at, started_at, created_at)"),
+        ("executions_took", "coalesce(ended_at - coalesce(started_at, created_at), 0)"),
+    ):
+        op.create_index(name, "executions", ["project", "domain", sa.text(f"({key})"), "id"])
+    told = ["started_at", "ended_at", "phase", "name", "workflow_name", "entity_name", "principal", "tags"]
+    told = ["project", "domain", "created_at", "id", *told, "mode", "state", "parent"]
+    op.create_index("executions_told", "executions", told)
 
 
 def _name_those_that_are_there() -> None:
