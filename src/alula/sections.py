@@ -75,6 +75,8 @@ class RetentionConfig:
     """Of those that ended, only so many stay, the newest; 0: all."""
     cache: timedelta | None = None
     """Cached results that were not used for so long go; none: age does not count."""
+    uploads: timedelta | None = None
+    """What clients have uploaded longer ago goes where nothing refers to it; an hour at least; none: it stays."""
     every: timedelta = timedelta(hours=1)
     """How often it is looked, whoever of several servers does it."""
 

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -50,6 +51,9 @@ class LocalFiles:
 
     async def size(self, uri: str) -> int:
         return await to_thread(_size, uri)
+
+    async def modified(self, uri: str) -> datetime:
+        return datetime.fromtimestamp((await to_thread(_stat, uri)).st_mtime, UTC)
 
     async def delete(self, uri: str) -> None:
         await to_thread(_delete, uri)
@@ -209,11 +213,15 @@ def _open_reader(uri: str) -> BinaryIO:
 
 
 def _size(uri: str) -> int:
+    return _stat(uri).st_size
+
+
+def _stat(uri: str) -> os.stat_result:
     with translated(uri):
         found = os.stat(path_of(uri))
         if not stat.S_ISREG(found.st_mode):
             raise IsADirectoryError(0, "not a regular file", uri)
-        return found.st_size
+        return found
 
 
 def _delete(uri: str) -> None:

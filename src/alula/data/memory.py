@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,11 +15,22 @@ from alula.data.streams import publishing_writer
 from alula.errors import ObjectNotFound
 
 
+class _Objects(dict[str, bytes]):
+    """Objects, and when each was written."""
+
+    def __init__(self) -> None:
+        self.written: dict[str, datetime] = {}
+
+    def __setitem__(self, uri: str, data: bytes) -> None:
+        super().__setitem__(uri, data)
+        self.written[uri] = datetime.now(UTC)
+
+
 class Memory:
     """Objects in a dict. It lives as long as this instance, and nobody else sees it."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, bytes] = {}
+        self._objects = _Objects()
 
     async def read(self, uri: str, start: int, length: int | None) -> bytes:
         data = self._find(uri)
@@ -48,6 +60,10 @@ class Memory:
 
     async def size(self, uri: str) -> int:
         return len(self._find(uri))
+
+    async def modified(self, uri: str) -> datetime:
+        self._find(uri)
+        return self._objects.written[uri]
 
     async def delete(self, uri: str) -> None:
         self._objects.pop(uri, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -69,6 +70,10 @@ class ObjectStore(Protocol):
 
     async def size(self, uri: str) -> int:
         """Bytes of one object. Raises ObjectNotFound."""
+        ...
+
+    async def modified(self, uri: str) -> datetime:
+        """When one object was last written, by the clock of the store. Raises ObjectNotFound."""
         ...
 
     async def delete(self, uri: str) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -138,6 +138,11 @@ class Remote:
         store, key = self._at(uri)
         with self._translated(uri):
             return (await obstore.head_async(store, key))["size"]
+
+    async def modified(self, uri: str) -> datetime:
+        store, key = self._at(uri)
+        with self._translated(uri):
+            return (await obstore.head_async(store, key))["last_modified"]
 
     async def delete(self, uri: str) -> None:
         store, key = self._at(uri)

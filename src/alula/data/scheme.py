@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,5 +30,7 @@ class Scheme(Protocol):
     def list(self, prefix: str) -> AsyncIterator[str]: ...
 
     async def size(self, uri: str) -> int: ...
+
+    async def modified(self, uri: str) -> datetime: ...
 
     async def delete(self, uri: str) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -101,6 +102,9 @@ class Objects:
 
     async def size(self, uri: str) -> int:
         return await self._at(uri).size(uri)
+
+    async def modified(self, uri: str) -> datetime:
+        return await self._at(uri).modified(uri)
 
     async def delete(self, uri: str) -> None:
         await self._at(uri).delete(uri)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
@@ -55,6 +56,9 @@ class Web:
 
     async def size(self, uri: str) -> int:
         return (await to_thread(self._probe, uri))[0]
+
+    async def modified(self, uri: str) -> datetime:
+        raise DataError(f"nobody knows when {uri} was written", where=uri, fix="keep the file in an object store")
 
     def list(self, prefix: str) -> AsyncIterator[str]:
         raise DataError(

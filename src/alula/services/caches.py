@@ -11,7 +11,7 @@ from alula.services.binding import Call
 from alula.services.reserving import held
 from alula.store.records import DocumentRecord
 
-_KIND = "cache"
+KIND = "cache"
 
 
 class Caches:
@@ -24,7 +24,7 @@ class Caches:
 
     async def Get(self, request: wire.GetCacheRequest, call: Call) -> wire.GetCacheResponse:
         """Raises Unknown."""
-        kept = await self._store.document(_KIND, "", _key(request.key))
+        kept = await self._store.document(KIND, "", _key(request.key))
         if kept is None:
             raise Unknown(f"nothing is kept under {request.key!r}")
         return wire.GetCacheResponse(output=wire.CachedOutput.FromString(kept.body))
@@ -39,13 +39,13 @@ class Caches:
         if not output.metadata.HasField("created_at"):
             output.metadata.created_at.FromDatetime(now)
         output.metadata.last_updated_at.FromDatetime(now)
-        kept = DocumentRecord(_KIND, "", _key(request.key), output.SerializeToString(deterministic=True))
+        kept = DocumentRecord(KIND, "", _key(request.key), output.SerializeToString(deterministic=True))
         await self._store.put_documents([kept], overwrite=request.overwrite)
         return wire.PutCacheResponse()
 
     async def Delete(self, request: wire.DeleteCacheRequest, call: Call) -> wire.DeleteCacheResponse:
         """What is not there need not be deleted."""
-        await self._store.drop_document(_KIND, "", _key(request.key))
+        await self._store.drop_document(KIND, "", _key(request.key))
         return wire.DeleteCacheResponse()
 
     async def GetOrExtendReservation(

@@ -23,10 +23,10 @@ from alula.store.records import DocumentRecord, Page
 
 M = TypeVar("M", bound=Message)
 
-_DATASET, _ARTIFACT, _TAG = "catalog.dataset", "catalog.artifact", "catalog.tag"
+DATASET, ARTIFACT, _TAG = "catalog.dataset", "catalog.artifact", "catalog.tag"
 _TAG_OF = "catalog.artifact-tag"
 """A tag once more, in the scope of its artifact."""
-_ALL = ""
+ALL = ""
 """Data sets are in one scope."""
 _AT_ONCE = 200
 """Documents that are read at a time, while those are looked for that a filter lets through."""
@@ -42,7 +42,7 @@ class DataCatalog:
 
     async def CreateDataset(self, request: wire.CreateDatasetRequest, call: Call) -> wire.CreateDatasetResponse:
         """Raises NameTaken, where it is there, and RequestError."""
-        await self._store.put_documents([_document(_DATASET, _ALL, _key(request.dataset.id), request.dataset)])
+        await self._store.put_documents([_document(DATASET, ALL, _key(request.dataset.id), request.dataset)])
         return wire.CreateDatasetResponse()
 
     async def GetDataset(self, request: wire.GetDatasetRequest, call: Call) -> wire.GetDatasetResponse:
@@ -60,7 +60,7 @@ class DataCatalog:
         made.created_at.FromDatetime(self._desk.clock.now())
         tags = [one for tag in made.tags for one in _tag(scope, wire.Tag(name=tag.name, artifact_id=made.id))]
         made.ClearField("tags")
-        await self._store.put_documents([_document(_ARTIFACT, scope, made.id, made), *tags])
+        await self._store.put_documents([_document(ARTIFACT, scope, made.id, made), *tags])
         return wire.CreateArtifactResponse()
 
     async def GetArtifact(self, request: wire.GetArtifactRequest, call: Call) -> wire.GetArtifactResponse:
@@ -78,7 +78,7 @@ class DataCatalog:
         if request.HasField("metadata"):
             found.metadata.CopyFrom(request.metadata)
         found.ClearField("tags")
-        kept = _document(_ARTIFACT, _key(found.dataset), found.id, found)
+        kept = _document(ARTIFACT, _key(found.dataset), found.id, found)
         await self._store.put_documents([kept], overwrite=True)
         return wire.UpdateArtifactResponse(artifact_id=found.id)
 
@@ -104,7 +104,7 @@ class DataCatalog:
             fitting = [await self._with_tags(tagged)] if _fits(tagged, dataset, request.filter) else []
             return wire.ListArtifactsResponse(artifacts=fitting)
         rows, after = await self._page(
-            _ARTIFACT,
+            ARTIFACT,
             _key(request.dataset),
             request.pagination,
             wire.Artifact.FromString,
@@ -116,8 +116,8 @@ class DataCatalog:
     async def ListDatasets(self, request: wire.ListDatasetsRequest, call: Call) -> wire.ListDatasetsResponse:
         """Raises RequestError."""
         rows, after = await self._page(
-            _DATASET,
-            _ALL,
+            DATASET,
+            ALL,
             request.pagination,
             wire.Dataset.FromString,
             lambda one: _fits(None, one, request.filter),
@@ -151,7 +151,7 @@ class DataCatalog:
     # --- what is kept ---
 
     async def _dataset(self, id: wire.DatasetID) -> wire.Dataset:
-        kept = await self._store.document(_DATASET, _ALL, _key(id))
+        kept = await self._store.document(DATASET, ALL, _key(id))
         if kept is None:
             raise Unknown(f"there is no data set {id.name!r} of version {id.version!r}", fix="create it first")
         return wire.Dataset.FromString(kept.body)
@@ -161,7 +161,7 @@ class DataCatalog:
             raise RequestError("neither an id nor a tag says which artifact", where="query_handle")
         await self._dataset(dataset)
         id = id or (await self._tagged(dataset, tag) if tag else "")
-        kept = await self._store.document(_ARTIFACT, _key(dataset), id) if id else None
+        kept = await self._store.document(ARTIFACT, _key(dataset), id) if id else None
         if kept is None:
             raise Unknown(f"data set {dataset.name!r} has no artifact {id or tag!r}")
         return wire.Artifact.FromString(kept.body)

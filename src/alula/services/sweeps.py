@@ -12,8 +12,10 @@ from datetime import timedelta
 
 from alula.admin.desk import Desk
 from alula.admin.retention import Collected, Policy, collect
+from alula.data.erase import Erased
 from alula.errors import AlulaError
 from alula.sections import RetentionConfig
+from alula.services.uploaded import collect_uploads
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Sweeps:
 
     def __init__(self, desk: Desk, config: RetentionConfig, cache_bytes: int, *, owner: str) -> None:
         self._desk, self._every, self._owner = desk, config.every, owner
+        self._uploads = config.uploads
         self._policy = Policy(
             older_than=config.executions,
             keep=config.keep or None,
@@ -52,6 +55,8 @@ class Sweeps:
             if until is not None:
                 return min(max(until - self._desk.clock.now(), timedelta(seconds=1)), self._every)
             self._tell(await collect(self._desk, self._policy))
+            if self._uploads is not None:
+                self._tell_uploads(await collect_uploads(self._desk, self._uploads))
             return self._every
         except AlulaError as exc:
             log.warning("retention.put_off", extra={"why": str(exc)})
@@ -64,4 +69,10 @@ class Sweeps:
             counts = {"executions": len(found.executions), "cached": len(found.entries), "files": found.files}
             log.info("retention.swept", extra={**counts, "freed_bytes": found.freed_bytes})
         for fault in found.faults:
+            log.warning("retention.fault", extra={"why": fault})
+
+    def _tell_uploads(self, done: Erased) -> None:
+        if done.files:
+            log.info("retention.uploads", extra={"files": done.files, "freed_bytes": done.bytes})
+        for fault in done.faults:
             log.warning("retention.fault", extra={"why": fault})

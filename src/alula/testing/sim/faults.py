@@ -366,6 +366,10 @@ class FaultyObjects:
         await self._reach(uri)
         return await self._inner.size(uri)
 
+    async def modified(self, uri: str) -> datetime:
+        await self._reach(uri)
+        return await self._inner.modified(uri)
+
     async def delete(self, uri: str) -> None:
         await self._reach(uri)
         await self._inner.delete(uri)

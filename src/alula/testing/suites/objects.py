@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -275,6 +276,14 @@ class ObjectStoreSuite:
             assert not run(objects.exists(uri))
         assert writer.closed
         assert run(objects.read(uri)) == _BIG
+
+    def test_an_object_says_when_it_was_written(self, objects: ObjectStore, prefix: str) -> None:
+        uri = f"{prefix}/dated"
+        run(objects.write(uri, b"now"))
+        age = datetime.now(UTC) - run(objects.modified(uri))
+        assert timedelta(minutes=-5) < age < timedelta(minutes=5)
+        with pytest.raises(ObjectNotFound):
+            run(objects.modified(f"{prefix}/nothing"))
 
     def test_a_writer_whose_block_fails_leaves_what_was_there(self, objects: ObjectStore, prefix: str) -> None:
         uri = f"{prefix}/streamed"
