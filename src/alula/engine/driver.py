@@ -41,7 +41,7 @@ class Engine:
 
     Args:
         store: Where executions are.
-        owner: The name of this engine: no other one, now or ever, has the same (`alula.store.owners`).
+        owner: The name of this engine: no other one, now or ever, has the same (`alula._kits.owners`).
         runners: What attempts are run by. A task goes to the first one that takes it.
         objects: Where large values are.
         memo: The cache of outputs.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from alula._kits import lazy
+from alula._kits import lazy, owners
 from alula._kits.aio import to_thread
 from alula._kits.clock import Clock, SystemClock
 from alula.admin.desk import Desk
@@ -33,7 +33,6 @@ from alula.serve.callbacks import Callbacks
 from alula.serve.callbacks import callbacks as callbacks_of
 from alula.serve.placed import Placed
 from alula.serve.plugins import Plugins
-from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
 

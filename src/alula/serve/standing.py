@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from alula._kits import owners
 from alula.admin.cron import check_zone
 from alula.errors import ConfigError
 from alula.serve.house import House
@@ -16,7 +17,6 @@ from alula.services.notices import Notices
 from alula.services.places import Places
 from alula.services.sweeps import Sweeps
 from alula.services.ticks import Ticks
-from alula.store import owners
 
 
 @asynccontextmanager

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
 
+from alula._kits.owners import gone
 from alula.errors import Unknown
 from alula.store.access import Access
 from alula.store.commits import fence_lost
 from alula.store.connection import NO_LIMIT, Connection
-from alula.store.owners import gone
 from alula.store.records import (
     Changes,
     Claim,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from alula._kits.owners import gone
 from alula.errors import NameTaken, Unknown
 from alula.store.access import Access
 from alula.store.connection import NO_LIMIT, Connection
 from alula.store.engines import unknown_execution
-from alula.store.owners import gone
 from alula.store.records import (
     AttemptRecord,
     ExecutionFilter,

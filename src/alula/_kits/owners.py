@@ -1,4 +1,4 @@
-"""Names of engines, which say which process each is: one that died on this machine is known to be dead at once."""
+"""Names of processes, engines among them: one that died on this machine is known to be dead at once."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from alula.store import owners
+from alula._kits import owners
 
 
 @pytest.fixture
