@@ -6,6 +6,7 @@ import asyncio
 import sys
 from datetime import timedelta
 
+from alula._kits import owners
 from alula._kits.clock import SystemClock
 from alula.admin.desk import Desk
 from alula.admin.retention import Policy, collect
@@ -14,7 +15,6 @@ from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.plugin.runner import Job, Started, Tell
-from alula.store import owners
 from alula.store.opening import open_store
 from tests.unit.admin import office
 from tests.unit.compiler.build import const, task_node

@@ -7,13 +7,13 @@ import os
 import sys
 from datetime import timedelta
 
+from alula._kits import owners
 from alula._kits.clock import SystemClock
 from alula.config import CacheConfig, EngineConfig
 from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.plugin.runner import Asks, Job, Keeps, Started, Succeeded, Tell
-from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
 from tests.unit.engine.drive import FakeRunner, outputs

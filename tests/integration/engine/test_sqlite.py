@@ -24,7 +24,7 @@ from alula.config import CacheConfig
 from alula.data.stores import Objects
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
-from alula.store import owners
+from alula._kits import owners
 from alula.store.opening import open_store
 from tests.unit.compiler.build import ref
 from tests.unit.engine.build import made, step

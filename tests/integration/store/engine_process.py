@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from alula._kits import owners
 from alula.errors import FenceLost
-from alula.store import owners
 from alula.store.opening import open_store
 from alula.store.store import Store
 from tests.integration.store.rows import CLOSING, LONG, step
