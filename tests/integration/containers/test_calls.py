@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -128,6 +132,21 @@ def test_a_container_that_is_made_too_late_is_removed_all_the_same(
             shell("sleep 30", timeout=timedelta(seconds=0.5))(x=1)
         assert created.wait(10)
     assert engine.containers() == []
+
+
+def test_what_a_killed_call_leaves_is_removed_by_the_next_one(engine: Docker, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from alula import ContainerTask\n"
+        f"ContainerTask(name='calls.killed', image={BUSYBOX!r}, command=['sleep', '600'])()\n"
+    )
+    with subprocess.Popen([sys.executable, program], env={**os.environ, **engine.environ()}) as calling:
+        end = time.monotonic() + 30
+        while not engine.run("ps", "--quiet", f"--filter=label={LABEL}").strip() and time.monotonic() < end:
+            time.sleep(0.05)
+        calling.kill()
+    assert len(engine.containers(f"label={LABEL}")) == 1
+    assert double(x=4) == 8
 
 
 def test_variables_secrets_and_limits_reach_the_container(monkeypatch: pytest.MonkeyPatch) -> None:

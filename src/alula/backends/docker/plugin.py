@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from alula._kits.aio import gather, to_thread
+from alula._kits.aio import answered, gather, to_thread
 from alula.backends.docker import making, states
 from alula.backends.docker.logs import Logs
 from alula.backends.docker.making import Files
@@ -154,7 +154,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         whoever made it has died before all was in it."""
         for _ in range(3):
             try:
-                if await engine.create(spec):
+                if await answered(engine.create(spec)):  # given up, it may take effect later, and be missed by all
                     return True
             except ImageMissing as exc:  # it was there when the image was looked for
                 await self._images.missing(task, spec.image, exc)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from alula._kits import owners
 from alula._kits.aio import answered, to_thread
 from alula._kits.units import quantity
 from alula.containers.engine import archives, registries, where
@@ -27,6 +28,8 @@ from alula.idl import LiteralMap, Resources, TaskTemplate
 
 LABEL = "alula.dev/local"
 """The label of containers of calls; those of an engine's attempts have others."""
+OWNER = "alula.dev/owner"
+"""The label with the process that a call was made in: one that was killed could not remove its container."""
 _OUTPUT_BYTES = 50 << 30
 _STOP_SECONDS = 5.0
 _TAIL_LINES = 20
@@ -73,6 +76,7 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
         await put_asked(objects, template, inputs, files)
         await to_thread(_pack, inside, Path(scratch, "inputs"), archive)
         async with DockerEngine(url) as engine:
+            await _sweep(engine)
             try:
                 await _made(engine, _spec(name, made, template, call))
                 await engine.put(name, archive)
@@ -82,8 +86,21 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
                 await _check(engine, name, template, folder)
                 return await take_out(objects, template, folder, files.raw)
             finally:
-                await engine.stop(name, _STOP_SECONDS)
-                await engine.remove(name)
+                await answered(_removed(engine, name))
+
+
+async def _removed(engine: Engine, name: str) -> None:
+    try:
+        await engine.stop(name, _STOP_SECONDS)
+    finally:
+        await engine.remove(name)
+
+
+async def _sweep(engine: Engine) -> None:
+    """Remove what calls have left whose process was killed."""
+    for one in await engine.list(LABEL):
+        if owners.gone(one.labels.get(OWNER, "")):
+            await engine.remove(one.name)
 
 
 async def _made(engine: Engine, spec: Spec) -> None:
@@ -130,7 +147,7 @@ def _spec(name: str, made: Command, template: TaskTemplate, call: Call) -> Spec:
         entrypoint=made.entrypoint,
         args=made.args,
         environ={**made.environ, **call.environ},
-        labels={LABEL: name},
+        labels={LABEL: name, OWNER: owners.of_this_process(name)},
         memory_bytes=int(limits.get(Resources.MEMORY, 0)),
         cpus=limits.get(Resources.CPU, 0.0),
         gpus=int(limits.get(Resources.GPU, 0)),
