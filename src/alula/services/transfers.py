@@ -31,6 +31,10 @@ _SAFE = {
 """What a browser needs to be told of files that users' code has made."""
 
 
+_IN_THE_WAY = (NotADirectoryError, IsADirectoryError, FileExistsError)
+"""Trying again does not help: on a disk, unlike in a bucket, a place is a file or a directory."""
+
+
 class TooLong(Exception):
     """More came than one object may have."""
 
@@ -56,6 +60,8 @@ def transfer_routes(links: Links, objects: ObjectStore, *, limit_bytes: int) -> 
         except ClientDisconnect:
             return Response(status_code=400)
         except DataError as exc:
+            if isinstance(exc.__cause__, _IN_THE_WAY):
+                return PlainTextResponse("a file lies where it needs a directory, or the other way round", 409)
             log.warning("object.not_kept", extra={"uri": grant.uri, "why": str(exc)})
             return PlainTextResponse("it cannot be kept now", 503, headers={"Retry-After": "5"})
         return PlainTextResponse(fault, 400) if fault else Response(status_code=200)

@@ -85,6 +85,10 @@ def test_an_upload_is_kept_only_as_it_was_announced(control_plane: ControlPlane)
     forged = made["signedUrl"][:-2] + ("AA" if not made["signedUrl"].endswith("AA") else "BB")
     assert httpx.put(forged, content=b"hello").status_code == 404
     assert httpx.get(made["signedUrl"]).status_code == 404
+    below = {"project": "up", "domain": "d", "filenameRoot": "r"}
+    for name, status in (("d/e", 200), ("d", 409), ("d/e/f", 409)):
+        place = httpx.post(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", json={**below, "filename": name})
+        assert httpx.put(place.json()["signedUrl"], content=b"hello").status_code == status
     asked = {"native_url": made["nativeUrl"]}
     link = httpx.get(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", params=asked).json()
     assert httpx.get(link["signedUrl"]).content == b"hello"
