@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,20 @@ def test_what_cannot_be_tried_says_why(here: Path, words: list[str], code: int, 
     done = verify(here, *words)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
+
+
+def test_a_command_that_is_told_to_end_leaves_no_process(here: Path) -> None:
+    (here / "long.py").write_text(
+        "from alula import ContainerTask\n"
+        "nap = ContainerTask(name='nap', image='tool:1', command=['sh', '-c', 'echo $$ >> pid; exec sleep 300'])\n"
+    )
+    words = [sys.executable, "-m", "alula.cli.main", "container", "verify", "long.py", "nap"]
+    with subprocess.Popen(words, cwd=here, stderr=subprocess.DEVNULL) as trying:
+        end = time.monotonic() + 30
+        while not (here / "pid").exists() or not (here / "pid").read_text().endswith("\n"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        trying.terminate()
+        assert trying.wait(20) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((here / "pid").read_text()), 0)

@@ -10,8 +10,9 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from alula.idl import LiteralMap, TaskTemplate, literals
 
 _GRACE_SECONDS = 5.0
 _STDERR = 2
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +137,41 @@ def _find(made: Command, template: TaskTemplate, path: str, directory: Path) -> 
 
 def _run(words: list[str], environ: Mapping[str, str], directory: Path, limit: float) -> int | None:
     """The exit code of a process; None: it was stopped since it took too long."""
-    process = subprocess.Popen(
-        words,
-        env=environ,
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=_STDERR,  # our own output is what the task returns
-        start_new_session=True,
-    )
+    with _told_to_end():
+        process = subprocess.Popen(
+            words,
+            env=environ,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=_STDERR,  # our own output is what the task returns
+            start_new_session=True,
+        )
+        try:
+            return process.wait(limit or None)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _stop(process)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Leave by an exception when somebody wants us to end: the process is no child of our terminal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        for one in _ENDING:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    former = {one: signal.signal(one, leave) for one in _ENDING}
     try:
-        return process.wait(limit or None)
-    except subprocess.TimeoutExpired:
-        return None
+        yield
     finally:
-        _stop(process)
+        for one, handler in former.items():
+            signal.signal(one, handler)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -156,8 +179,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     for sign, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
-        with suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        except KeyboardInterrupt:  # a second one: at once, then
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _differences(template: TaskTemplate, made: Command, around: Around) -> list[str]:
