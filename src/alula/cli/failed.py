@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import FrameSummary
 
 import click
 
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
+from alula.cli.width import clean
 from alula.client.ending import TIMEOUTS
 from alula.engine.state import Failure, NodePhase
 from alula.runtime.frames import is_users
@@ -62,6 +63,7 @@ def card(name: str, title: str, phase: str, failure: Failure, *, verbose: bool =
         phase: How it ended.
         verbose: The message as it is.
     """
+    failure = replace(failure, message="\n".join(map(clean, failure.message.splitlines())))
     node = f" in node {failure.path}" if failure.path else ""
     if phase == NodePhase.ABORTED:
         return f"{click.style('⊘', fg='yellow')} {title} aborted{_named(name)}: {failure.message}"
@@ -117,4 +119,4 @@ def _hints(name: str, failure: Failure) -> list[str]:
 
 def _last(failure: Failure) -> str:
     error = read(failure.message).error
-    return error[0] if error else failure.code
+    return clean(error[0]) if error else failure.code

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from alula.cli.desk import at_desk, store_option
-from alula.cli.width import Part
+from alula.cli.width import Part, tame
 from alula.client.asynchronous import AsyncClient
 
 _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
@@ -29,7 +29,7 @@ def logs(execution: str, node: str, follow: bool, attempt: int | None, store: st
         wanted = None if attempt is None else attempt - 1
         async for line in run.logs(node or None, attempt=wanted, follow=follow):
             count += 1
-            click.echo(f"{_label(line.path, line.attempt, titles)}{line.text}")
+            click.echo(f"{_label(line.path, line.attempt, titles)}{tame(line.text)}")
         if not count:
             where = f"node {node} of {execution}" if node else execution
             click.echo(f"{where} has printed nothing", err=True)

@@ -11,6 +11,8 @@ import click
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_OBEYED = re.compile(rf"(\x1b\[[0-9;:]*m|\r)|{_ESCAPES.pattern}|{_CONTROLS.pattern}")
+"""What terminals do something about; first what may be left in."""
 _PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 
 
@@ -32,6 +34,12 @@ class Part:
 def clean(text: str) -> str:
     """Text that someone printed as one harmless line: without colours, tabs and control characters."""
     return _CONTROLS.sub("", _ESCAPES.sub("", text.rpartition("\r")[2] or text).replace("\t", "    "))
+
+
+def tame(text: str) -> str:
+    """Text that someone printed, with its colours, and with nothing else that a terminal would obey."""
+    kept = _OBEYED.sub(lambda found: found[1] or "", text)
+    return f"{kept}\x1b[0m" if "\x1b" in kept else kept
 
 
 def columns(text: str) -> int:

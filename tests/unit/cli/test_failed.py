@@ -65,6 +65,14 @@ def test_a_card_names_the_node_and_what_comes_next() -> None:
     assert lines[-1].startswith("  alula recover calm-otter ")
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_message_does_nothing_to_a_terminal(verbose: bool) -> None:
+    failure = Failure("USER:ValueError", "ValueError: \x1b[2Jcleared \x1b]0;title\x07\nand more")
+    lines = shown("failed", failure, verbose=verbose)
+    assert {"  ValueError: cleared", "  and more"} <= {line.rstrip() for line in lines}
+    assert "\x1b" not in "".join(lines)
+
+
 def test_a_verbose_card_shows_the_message_as_it_is() -> None:
     assert "  Traceback (most recent call last):" in "\n".join(shown("failed", Failure("X", CHAINED), verbose=True))
 

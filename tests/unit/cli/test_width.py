@@ -6,7 +6,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alula.cli.width import Part, clean, columns, cut, fitted, without_password
+from alula.cli.width import Part, clean, columns, cut, fitted, tame, without_password
 
 
 @given(st.text(max_size=60), st.integers(1, 40))
@@ -29,6 +29,13 @@ def test_what_moves_the_cursor_is_taken_out() -> None:
     assert clean("\x1b[2J\x1b[31mred\x1b[0m\ttab\x07") == "red    tab"
     assert clean("10%\r20%\r30%") == "30%"
     assert clean("\x1b]0;title\x07text") == "text"
+
+
+def test_of_what_was_printed_colours_stay() -> None:
+    assert tame("\x1b[2J\x1b[H\x1b[31mred\x1b[0m\ttab\x07\x9b2J") == "\x1b[31mred\x1b[0m\ttab2J\x1b[0m"
+    assert tame("\x1b[1;32mgreen") == "\x1b[1;32mgreen\x1b[0m"
+    assert tame("10%\r20%\x1b") == "10%\r20%"
+    assert tame("\x1b]0;title\x07plain ü") == "plain ü"
 
 
 def test_passwords_are_not_shown() -> None:
