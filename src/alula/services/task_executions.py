@@ -191,6 +191,7 @@ class TaskExecutions:
         rows = await self._desk.store.page_nodes(at, node.path, page, elements=True)
         elements = [read_node(record) for _, record in rows]
         printed = await self._logs.of(node.outline.record.key, [(one.path, one.attempt) for one in elements], call)
+        told = await said(self._desk, at)
         for inner, logs in zip(elements, printed, strict=True):
             index = index_of(inner.path)
             closure.metadata.external_resources.add(
@@ -199,7 +200,7 @@ class TaskExecutions:
                 retry_attempt=inner.attempt,
                 phase=element_phase(inner),
                 cache_status=CACHE[inner.cache],
-                logs=logs,
+                logs=[*told_by_plugins(told.of((inner.path, inner.attempt)).shown.links), *logs],
             )
         return made
 

@@ -34,7 +34,7 @@ from tests.unit.admin import office
 from tests.unit.admin.office import integers, values
 from tests.unit.compiler.build import const, task_node
 from tests.unit.engine.build import step
-from tests.unit.engine.drive import FakeRunner, in_turn, says
+from tests.unit.engine.drive import FakeRunner, in_turn, outputs, says
 from tests.unit.engine.test_nodes import spec
 from tests.unit.services.control import CALL, Control, id, outer, plain, plan_id, request
 
@@ -196,6 +196,18 @@ async def test_an_array_has_one_attempt_that_stands_for_all() -> None:
     assert [found.index for found in one.closure.metadata.external_resources] == [0, 1]
     got = await at.attempts.GetTaskExecutionData(TaskExecutionGetDataRequest(id=one.id), CALL)
     assert got.full_outputs.literals["o0"] == LIST
+
+
+async def test_elements_have_the_links_of_their_plugins() -> None:
+    at = Control.over(office.desk())
+    await at.registered(outer)
+    links = (LogLink("page", "https://example.org/1"),)
+    shown = says(Started(), Shows(pack(PhaseInfo(Phase.RUNNING, links=links))), Succeeded(outputs(o0=2)))
+    inputs = {**integers(x=3), "xs": LIST}
+    await at.run(await at.create(request(plan_id(outer.name), name="ex", inputs=inputs)), FakeRunner(default=shown))
+    array = next(one.id.node_id for one in await listed(at) if one.metadata.is_array)
+    [one] = await attempts(at, array)
+    assert [log.uri for each in one.closure.metadata.external_resources for log in each.logs] == [links[0].uri] * 2
 
 
 async def test_what_a_dynamic_task_has_made_is_part_of_the_execution() -> None:
