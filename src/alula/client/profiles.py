@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from alula._kits import lazy
+from alula.client.signin import SignIn, sign_in
 from alula.errors import ConfigError
 
 yaml: Any = lazy.module("yaml")
 
 FILE = "profiles.toml"
 _FIX = f"name it in ~/.alula/{FILE}, or say --endpoint HOST:PORT"
+_IN_YAML = {
+    "auth_mode": "authType",
+    "command": "command",
+    "client_id": "clientId",
+    "client_secret_location": "clientSecretLocation",
+    "client_secret_env_var": "clientSecretEnvVar",
+}
 _YES = ("1", "true", "yes", "on")
 
 
@@ -36,6 +44,8 @@ class Profile:
     domain: str = ""
     where: str = ""
     """What said so."""
+    sign_in: SignIn | None = None
+    """How a token is had, where none is given."""
 
 
 def profile(home: Path, *, name: str = "", endpoint: str = "", environ: Mapping[str, str] = os.environ) -> Profile:
@@ -87,7 +97,9 @@ def _ours(path: Path) -> dict[str, Profile]:
     except (OSError, ValueError) as exc:
         raise ConfigError(f"profiles cannot be read: {exc}", where=str(path)) from exc
     found, faults = {}, []
-    known = {one.name: one.type for one in fields(Profile) if one.name != "where"} | {"token_file": "str"}
+    known = {one.name: one.type for one in fields(Profile) if one.name not in ("where", "sign_in")} | {
+        "token_file": "str"
+    }
     for name, section in document.items():
         if name == "default":
             continue
@@ -120,6 +132,7 @@ def _of_environment(environ: Mapping[str, str]) -> Profile | None:
         insecure=environ.get("FLYTE_PLATFORM_INSECURE", "").lower() in _YES,
         ca=environ.get("FLYTE_PLATFORM_CA_CERT_FILE_PATH", ""),
         where="FLYTE_PLATFORM_URL",
+        sign_in=sign_in({}, "FLYTE_CREDENTIALS_...", environ),
     )
 
 
@@ -129,13 +142,13 @@ def _of_flyte(environ: Mapping[str, str]) -> Profile | None:
     home = Path(environ.get("HOME") or Path.home()) / ".flyte"
     for path in [Path(named)] if named else [home / "config.yaml", home / "config"]:
         if path.is_file():
-            return _of_ini(path) if path.suffix not in (".yaml", ".yml") else _of_yaml(path)
+            return (_of_yaml if path.suffix in (".yaml", ".yml") else _of_ini)(path, environ)
         if named:
             raise ConfigError("the configuration of Flyte is not there", where=f"{path}, named by FLYTECTL_CONFIG")
     return None
 
 
-def _of_yaml(path: Path) -> Profile | None:
+def _of_yaml(path: Path, environ: Mapping[str, str]) -> Profile | None:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         admin = document.get("admin") or {}
@@ -149,10 +162,11 @@ def _of_yaml(path: Path) -> Profile | None:
         insecure=str(admin.get("insecure", False)).lower() in _YES,
         ca=str(admin.get("caCertFilePath") or ""),
         where=str(path),
+        sign_in=sign_in({ours: admin.get(theirs) for ours, theirs in _IN_YAML.items()}, str(path), environ),
     )
 
 
-def _of_ini(path: Path) -> Profile | None:
+def _of_ini(path: Path, environ: Mapping[str, str]) -> Profile | None:
     parser = configparser.ConfigParser()
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
@@ -162,7 +176,9 @@ def _of_ini(path: Path) -> Profile | None:
         return None
     platform = parser["platform"]
     insecure = platform.get("insecure", "false").lower() in _YES
-    return Profile(platform["url"], insecure, platform.get("ca_cert_file_path", ""), where=str(path))
+    said = dict(parser["credentials"]) if parser.has_section("credentials") else {}
+    way = sign_in(said, str(path), environ)
+    return Profile(platform["url"], insecure, platform.get("ca_cert_file_path", ""), where=str(path), sign_in=way)
 
 
 def _secret(path: Path) -> str:

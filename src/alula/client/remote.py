@@ -36,12 +36,14 @@ from alula.idl import LiteralMap
 from alula.idl.admin import LaunchPlan, TaskSpec, WorkflowSpec
 from alula.idl.service import (
     ADMIN,
+    AUTH_METADATA,
     DATA_PROXY,
     SERVICES,
     CreateUploadLocationRequest,
     LaunchPlanCreateRequest,
     LaunchPlanState,
     LaunchPlanUpdateRequest,
+    OAuth2MetadataRequest,
     TaskCreateRequest,
     WorkflowCreateRequest,
     messages_of,
@@ -77,6 +79,7 @@ class Remote:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self._token = profile.token
         options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", -1)]
         try:
             if profile.insecure:
@@ -105,6 +108,7 @@ class Remote:
         Raises:
             RequestError: What the control plane says against it; the class says what kind of fault it is.
             RemoteError: It cannot be reached, or failed.
+            ConfigError: The command that should print a token does not.
         """
         _, answers = _method(service, name)
         ask: Callable[..., Any] = self._channel.unary_unary(
@@ -112,10 +116,24 @@ class Remote:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answers.FromString,
         )
-        token = self.profile.token
-        metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        way = self.profile.sign_in if service != AUTH_METADATA else None
+        try:
+            with _translated(name, self.profile):
+                return ask(request, timeout=_SECONDS, metadata=self._shown())
+        except NotSignedIn:
+            if way is None or self.profile.token:
+                raise
+        self._token = way.token(self._endpoint, ca=self.profile.ca)  # the first one, or another one
         with _translated(name, self.profile):
-            return ask(request, timeout=_SECONDS, metadata=metadata)
+            return ask(request, timeout=_SECONDS, metadata=self._shown())
+
+    def _shown(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self._token}"),) if self._token else ()
+
+    def _endpoint(self) -> str:
+        """Where tokens are fetched."""
+        found = self.call("GetOAuth2Metadata", OAuth2MetadataRequest(), service=AUTH_METADATA)
+        return str(found.token_endpoint)
 
     def upload(self, path: Path, *, project: str, domain: str, root: str = "", name: str = "") -> str:
         """Bring a file to where tasks find it; the URI. The same content goes to the same place.
@@ -244,8 +262,10 @@ def _translated(name: str, profile: Profile) -> Iterator[None]:
         code, said = exc.code().name, exc.details() or ""
         where = f"{name} at {profile.endpoint}"
         if code in _CODES:
-            what, _, fix = said.partition("\n  fix:")
-            raise _CODES[code](what.strip() or code, where=where, fix=fix.strip()) from exc
+            said, _, fix = said.partition("\n  fix:")
+            what, _, there = said.partition("\n  where:")
+            there = f"{there.strip()}, in {where}" if there else where
+            raise _CODES[code](what.strip() or code, where=there, fix=fix.strip()) from exc
         if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
             fix = f"see that it runs, and that {profile.where or 'the address'} is right"
             hint = "" if profile.insecure else "; if it speaks plain text, say insecure = true"

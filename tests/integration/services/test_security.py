@@ -12,6 +12,11 @@ import grpc
 import httpx
 import pytest
 
+from alula.client.profiles import Profile
+from alula.client.remote import Remote
+from alula.client.signin import SignIn
+from alula.errors import NotSignedIn
+from alula.idl.service import ProjectListRequest
 from tests.integration.agents.certificates import Authority
 from tests.integration.services.client import in_flytekit
 from tests.servers.control_plane import ControlPlane, control_plane
@@ -96,6 +101,20 @@ def test_the_real_client_signs_in(guarded: tuple[ControlPlane, str], flytekit_py
     said = in_flytekit(flytekit_python, server, tmp_path, SIGNED_IN.format(ways=ways), project="p")
     assert (said["secret"], said["command"]) == ([], [])
     assert "Error" in said["wrong"] or "Exception" in said["wrong"]
+
+
+def test_our_own_client_signs_in_as_flytes_configuration_says(guarded: tuple[ControlPlane, str]) -> None:
+    server, token = guarded
+    secret = SignIn(client_id="ann", client_secret=token)
+    wrong = SignIn(client_id="ann", client_secret="nonsense")
+    asked = ProjectListRequest(limit=1)
+    for way in (secret, SignIn(("echo", token))):
+        with Remote(Profile(server.grpc, insecure=True, sign_in=way)) as remote:
+            remote.call("ListProjects", asked)
+    with Remote(Profile(server.grpc, insecure=True, sign_in=wrong)) as remote, pytest.raises(NotSignedIn, match="ann"):
+        remote.call("ListProjects", asked)
+    with Remote(Profile(server.grpc, insecure=True)) as remote, pytest.raises(NotSignedIn, match="token is missing"):
+        remote.call("ListProjects", asked)
 
 
 def test_both_ports_speak_tls(tmp_path: Path) -> None:

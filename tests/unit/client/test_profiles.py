@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alula.client.profiles import Profile, profile
+from alula.client.signin import SignIn
 from alula.errors import ConfigError
 
 OURS = """
@@ -66,6 +67,31 @@ def test_what_flytes_clients_read_is_read(tmp_path: Path) -> None:
     assert found(tmp_path, variables).endpoint == "env.example.org:80"
     assert found(tmp_path, variables, endpoint="127.0.0.1:9").insecure
     assert found(tmp_path, endpoint="https://x.example.org/").endpoint == "x.example.org:443"
+
+
+CLIENT = """
+admin:
+  endpoint: flyte.example.org
+  authType: ClientSecret
+  clientId: ann
+  clientSecretLocation: {place}
+"""
+
+
+def test_how_flytes_clients_sign_in_is_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    flytes(tmp_path, "config.yaml", CLIENT.format(place=tmp_path / "secret"))
+    assert found(tmp_path).sign_in == SignIn(client_id="ann", client_secret="s3cret")
+    assert "s3cret" not in repr(found(tmp_path))
+    flytes(tmp_path, "config.yaml", "admin:\n  endpoint: x\n  authType: ExternalCommand\n  command: [cat, a b]\n")
+    assert found(tmp_path).sign_in == SignIn(("cat", "a b"))
+    given = {"FLYTE_CREDENTIALS_AUTH_MODE": "external_process", "FLYTE_CREDENTIALS_COMMAND": "echo token"}
+    assert found(tmp_path, {**given, "FLYTE_PLATFORM_URL": "x"}).sign_in == SignIn(("echo", "token"))
+    flytes(tmp_path, "config.yaml", "admin:\n  endpoint: x\n  authType: Pkce\n")
+    assert found(tmp_path).sign_in is None
+    flytes(tmp_path, "config.yaml", CLIENT.format(place=tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match="secret of the client cannot be read"):
+        found(tmp_path)
 
 
 @pytest.mark.parametrize(
