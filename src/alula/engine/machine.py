@@ -255,10 +255,16 @@ def _timer(turn: Turn, event: TimerFired) -> None:
     if turn.now < at:  # the clock was set back
         turn.emit(SetTimer(event.kind, event.path, event.generation, at))
     elif event.kind is TimerKind.NODE:
-        what = f"node {row.path}" if row.path else "the execution"
-        turn.stop(row.path, NodePhase.TIMED_OUT, Failure("Timeout", f"{what} did not end in time", path=row.path))
+        turn.stop(row.path, NodePhase.TIMED_OUT, Failure("Timeout", _late(turn, row), path=row.path))
     else:
         _woken(turn, row)
+
+
+def _late(turn: Turn, row: NodeState) -> str:
+    if not row.path:
+        return "the execution did not end in time"
+    asked = gate.question(turn.x.plan_of(row.path))
+    return f"{asked} got no answer in time (node {row.path})" if asked else f"node {row.path} did not end in time"
 
 
 def _attempt_timer(turn: Turn, event: TimerFired) -> None:

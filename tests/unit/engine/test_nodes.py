@@ -201,6 +201,8 @@ def test_m23_a_sleep_ends_in_time_and_outlives_a_crash() -> None:
 def test_a_gate_that_nobody_answers_times_out() -> None:
     stage = Stage(made([step("n0"), approve_node("n1", "ok?", "n0", timeout=60)])).run()
     assert stage.phases()["n1"] == "timed_out"
+    assert stage.root.failure is not None
+    assert stage.root.failure.message == "gate 'ok?' got no answer in time (node n1)"
     assert stage.phase is NodePhase.FAILED
     stage.check_end()
 

@@ -83,6 +83,13 @@ def resume(turn: Turn, row: NodeState, plan: NodePlan) -> None:
         opened(turn, row, plan, answer)
 
 
+def question(plan: NodePlan) -> str:
+    """What a gate is called when it waits for an answer; empty: it is none that does."""
+    node = plan.node.gate_node
+    id = node.approve.signal_id or node.signal.signal_id
+    return f"gate {id!r}" if id else ""
+
+
 def _unfit(turn: Turn, signal_id: str, lit: Literal) -> str:
     """Why no gate would take the answer; empty if one does, or nobody knows the gate yet."""
     graphs = [turn.x.root.graph, *turn.x.expansions.values()]
