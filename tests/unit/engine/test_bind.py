@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from alula.engine.events import Fetch, LookUp, StartAttempt
-from alula.engine.state import CacheStatus, NodePhase, Settings, Values
+from alula.engine.state import CacheStatus, NodePhase, Ref, Settings, Values
 from alula.idl import Literal, LiteralOffloadedMetadata, Node, literals
 from tests.unit.compiler.build import branch_node, compare, const, ref, sub_node, task_node, workflow
 from tests.unit.engine.build import array_node, made, step
@@ -177,3 +177,31 @@ def test_m26_elements_are_cached_one_by_one() -> None:
     assert "n0[2]" in second.started()
     assert len([c for c in second.commands if isinstance(c, LookUp)]) == 4
     second.check_end()
+
+
+AWAY = "s3://b/x.pb"
+
+
+@pytest.mark.parametrize("damaged", [PACKED.SerializeToString()[:-3], b"\xff\xff", away(AWAY).SerializeToString()])
+def test_a_value_that_is_damaged_where_it_lies_fails_who_looks_at_it(damaged: bytes) -> None:
+    nodes = [task_node("n0", "layers", x=const(1)), task_node("n1", "free", x=ref("n0", "o1", "deep"))]
+    stage = Stage(made(nodes), backends={"n0": succeed(Values.of({"o1": away(AWAY)}))})
+    stage.objects[AWAY] = damaged
+    stage.run()
+    assert stage.phase is NodePhase.FAILED
+    assert stage.root.failure is not None
+    assert stage.root.failure.path == "n1"
+    assert AWAY in stage.root.failure.message
+    stage.check_end()
+
+
+def test_outputs_that_are_damaged_where_they_lie_fail_who_looks_at_them() -> None:
+    stage = Stage(
+        made([task_node("n0", "layers", x=const(1)), task_node("n1", "free", x=ref("n0", "o1", "deep"))]),
+        backends={"n0": succeed(Values(b"", (Ref("o1", AWAY, "o1"),)))},
+    )
+    stage.objects[AWAY] = b"\x0a\xff"
+    stage.run()
+    assert stage.root.failure is not None
+    assert (stage.phase, stage.root.failure.code) == (NodePhase.FAILED, "BindingResolutionFailure")
+    assert f"{AWAY} is damaged" in stage.root.failure.message

@@ -7,6 +7,9 @@ it is taken, a condition compares it, an array maps over it) is fetched: `Missin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError
 
 from alula.compiler.bindings import START
 from alula.engine.execution import Execution
@@ -17,6 +20,7 @@ from alula.idl import Binding, BindingData, Literal, LiteralMap, LiteralType, Ou
 from alula.idl.bulk import collection_of_constants
 
 Look = Callable[[str], bool]
+M = TypeVar("M", LiteralMap, Literal)
 
 
 class Missing(Exception):
@@ -181,7 +185,7 @@ def _loaded(x: Execution, source: Literal | Ref) -> Literal:
         return source
     if source.uri not in x.fetched:
         raise Missing(source.uri)
-    values = LiteralMap.FromString(x.fetched[source.uri]).literals
+    values = _read(LiteralMap, x.fetched[source.uri], source.uri).literals
     if source.var not in values:
         raise ConversionError(f"there is no {source.var!r} in {source.uri}")
     return values[source.var]
@@ -189,12 +193,24 @@ def _loaded(x: Execution, source: Literal | Ref) -> Literal:
 
 def _seen(x: Execution, lit: Literal, look: bool) -> Literal:
     """The literal itself, read from where it was offloaded to if somebody looks."""
+    followed: set[str] = set()
     while look and lit.HasField("offloaded_metadata"):
         uri = lit.offloaded_metadata.uri
+        if uri in followed:
+            raise ConversionError(f"{uri} says that its value lies in {uri}")
         if uri not in x.fetched:
             raise Missing(uri)
-        lit = Literal.FromString(x.fetched[uri])
+        followed.add(uri)
+        lit = _read(Literal, x.fetched[uri], uri)
     return lit
+
+
+def _read(kind: type[M], data: bytes, uri: str) -> M:
+    """A message of some bytes that were fetched. Raises ConversionError."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as exc:
+        raise ConversionError(f"{uri} is damaged, and holds no values: {exc}") from exc
 
 
 def _with_error(x: Execution, path: str, plan: NodePlan, values: Values) -> Values:
