@@ -207,6 +207,8 @@ class ServerConfig:
     """A certificate with its chain, for both ports; none: plain text."""
     key: Path | None = None
     """The key of the certificate."""
+    client_ca: Path | None = None
+    """Certificates of authorities, one of which must have signed that of every caller; none: callers need none."""
     insecure: bool = False
     """Serve others than this machine in plain text: a proxy in front of the ports speaks TLS."""
     secret: str = field(default="", repr=False)

@@ -38,6 +38,9 @@ class Profile:
     """Plain text."""
     ca: str = ""
     """A file with the certificates that are trusted; empty: those of this machine."""
+    cert: str = ""
+    """A file with a certificate of the caller, and `key` its key; empty: none is shown."""
+    key: str = ""
     token: str = field(default="", repr=False)
     """An API token; empty: none is sent."""
     project: str = ""

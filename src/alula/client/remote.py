@@ -50,11 +50,14 @@ from alula.idl.service import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
     import grpc
     import httpx
 else:
     grpc = lazy.module("grpc")
     httpx = lazy.module("httpx")
+    ssl = lazy.module("ssl")
 
 _SECONDS = 60.0
 _MESSAGE_BYTES = 64 * 1024 * 1024
@@ -85,14 +88,15 @@ class Remote:
             if profile.insecure:
                 self._channel = grpc.insecure_channel(profile.endpoint, options)
             else:
-                ca = Path(profile.ca).expanduser().read_bytes() if profile.ca else None
-                self._channel = grpc.secure_channel(profile.endpoint, grpc.ssl_channel_credentials(ca), options)
+                ca, key, cert = (_bytes(one) for one in (profile.ca, profile.key, profile.cert))
+                credentials = grpc.ssl_channel_credentials(ca, key, cert)
+                self._channel = grpc.secure_channel(profile.endpoint, credentials, options)
         except ModuleNotFoundError as exc:
             raise ConfigError(
                 f"a remote needs {exc.name}, which is missing", fix="pip install 'alula[remote]'"
             ) from exc
         except OSError as exc:
-            raise ConfigError(f"certificates cannot be read: {exc.strerror}", where=profile.ca) from exc
+            raise ConfigError(f"certificates cannot be read: {exc.strerror}", where=str(exc.filename)) from exc
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +127,7 @@ class Remote:
         except NotSignedIn:
             if way is None or self.profile.token:
                 raise
-        self._token = way.token(self._endpoint, ca=self.profile.ca)  # the first one, or another one
+        self._token = way.token(self._endpoint, verify=_trust(self.profile))  # the first one, or another one
         with _translated(name, self.profile):
             return ask(request, timeout=_SECONDS, metadata=self._shown())
 
@@ -164,7 +168,7 @@ class Remote:
         headers["Content-Length"] = str(path.stat().st_size)
         try:
             with path.open("rb") as file:
-                verify: Any = self.profile.ca or True
+                verify = _trust(self.profile)
                 answer = httpx.put(place.signed_url, content=file, headers=headers, timeout=_SECONDS, verify=verify)
         except (httpx.HTTPError, OSError) as exc:
             raise DataError(f"{path.name} cannot be sent: {exc}", where=self.profile.endpoint) from exc
@@ -243,6 +247,22 @@ class Remote:
         except NameTaken:
             return False
         return True
+
+
+def _bytes(path: str) -> bytes | None:
+    return Path(path).expanduser().read_bytes() if path else None
+
+
+def _trust(profile: Profile) -> Any:
+    """Whom to trust over HTTPS, and what is shown there."""
+    if not profile.ca and not profile.cert:
+        return True
+    context = ssl.create_default_context(cafile=str(Path(profile.ca).expanduser()) if profile.ca else None)
+    if profile.cert:
+        context.load_cert_chain(
+            Path(profile.cert).expanduser(), Path(profile.key).expanduser() if profile.key else None
+        )
+    return context
 
 
 @cache

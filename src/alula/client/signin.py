@@ -34,19 +34,19 @@ class SignIn:
     client_secret: str = field(default="", repr=False)
     """A token is given for these, as OAuth 2.0 has it. Source: RFC 6749, 4.4."""
 
-    def token(self, endpoint: Callable[[], str], *, ca: str = "") -> str:
+    def token(self, endpoint: Callable[[], str], *, verify: Any = True) -> str:
         """A token, made anew. Blocks.
 
         Args:
             endpoint: Gives the URL at which tokens are fetched.
-            ca: A file with the certificates that are trusted; empty: those of this machine.
+            verify: Whom to trust there, as httpx takes it.
 
         Raises:
             ConfigError: The command cannot be run, or fails.
             NotSignedIn: The name and the secret are not taken.
             RemoteError: Nobody answers.
         """
-        return self._printed() if self.command else self._fetched(endpoint(), ca)
+        return self._printed() if self.command else self._fetched(endpoint(), verify)
 
     def _printed(self) -> str:
         shown = shlex.join(self.command)
@@ -59,9 +59,8 @@ class SignIn:
             raise ConfigError(f"the command for a token ended with {done.returncode}: {why}", where=shown)
         return done.stdout.strip()
 
-    def _fetched(self, url: str, ca: str) -> str:
+    def _fetched(self, url: str, verify: Any) -> str:
         form = {"grant_type": "client_credentials", "scope": "all"}
-        verify: Any = ca or True
         try:
             answer = httpx.post(
                 url, data=form, auth=(self.client_id, self.client_secret), timeout=_SECONDS, verify=verify

@@ -131,7 +131,7 @@ async def _over_http(
     files = transfers.transfer_routes(links, house.objects, limit_bytes=config.upload_bytes)
     told = live.Live(house.desk, Plans(house.desk), Gate(gate.tokens, config.url.rstrip("/"))).routes()
     routes = [*files, *token_routes(gate.tokens), *told, *calls.routes()]
-    tls = (listening.cert_file, listening.key_file) if listening.cert_file else None
+    tls = (listening.cert_file, listening.key_file, listening.client_ca_file) if listening.cert_file else None
     async with web.serving(routes, listening.host, listening.port, tls=tls) as port:
         scheme = "https" if tls else "http"
         yield config.url.rstrip("/") or f"{scheme}://{_shown(listening.host, port)}"
@@ -139,7 +139,8 @@ async def _over_http(
 
 def _listening(config: ServerConfig, where: str, what: str) -> Listening:
     host, port = address(where, what)
-    return Listening(host, port, *(str(one) if one is not None else "" for one in (config.cert, config.key)))
+    files = (config.cert, config.key, config.client_ca)
+    return Listening(host, port, *(str(one) if one is not None else "" for one in files))
 
 
 def _shown(host: str, port: int) -> str:

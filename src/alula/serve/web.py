@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -54,12 +55,13 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    routes: Sequence[BaseRoute], host: str, port: int, *, tls: tuple[str, str] | None = None
+    routes: Sequence[BaseRoute], host: str, port: int, *, tls: tuple[str, str, str] | None = None
 ) -> AsyncIterator[int]:
     """Routes, served inside the block; the port, which is a free one for 0.
 
     Args:
-        tls: Files of a certificate and of its key; None: plain text.
+        tls: Files of a certificate, of its key, and of authorities that sign callers (empty: they need no certificate);
+            None: plain text.
 
     Raises:
         ConfigError: The address is taken, or is none of this machine.
@@ -78,6 +80,8 @@ async def serving(
         ws="none",
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
+        ssl_ca_certs=tls[2] or None if tls else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls[2] else ssl.CERT_NONE,
     )
     try:
         listening = await asyncio.get_running_loop().run_in_executor(None, _listen, host, port)

@@ -28,6 +28,8 @@ class Listening:
     cert_file: str = ""
     """A certificate with its chain; empty: plain text."""
     key_file: str = ""
+    client_ca_file: str = ""
+    """Authorities, one of which must have signed a caller's certificate; empty: callers need none."""
 
     @property
     def loopback(self) -> bool:
@@ -158,14 +160,19 @@ def check_reach(listening: Listening, gate: Gate, what: str, *, insecure: bool =
     """
     if bool(listening.cert_file) != bool(listening.key_file):
         raise ConfigError("a certificate and its key go together", where="[server]", fix="give cert and key")
+    if listening.client_ca_file and not listening.cert_file:
+        raise ConfigError(
+            "callers cannot show certificates in plain text", where="[server] client_ca", fix="give cert and key, too"
+        )
     if listening.loopback:
         return
     where = f"{what} {listening.host}:{listening.port}"
-    if gate.tokens is None:
+    if gate.tokens is None and not listening.client_ca_file:
         raise ConfigError(
             f"{listening.host} can be reached from outside, and everybody there could run programs here",
             where=where,
-            fix="make a token (alula token new NAME), and name its file: [server] tokens; or listen on 127.0.0.1",
+            fix="make a token (alula token new NAME), and name its file: [server] tokens; or name an authority that "
+            "signs callers: [server] client_ca; or listen on 127.0.0.1",
         )
     if not listening.cert_file and not insecure:
         raise ConfigError(

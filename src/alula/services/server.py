@@ -99,7 +99,9 @@ def _port(server: grpc.aio.Server, listening: Listening) -> int:
     try:
         if listening.cert_file:
             pair = _read(listening.key_file), _read(listening.cert_file)
-            return server.add_secure_port(where, grpc.ssl_server_credentials([pair]))
+            authorities = _read(listening.client_ca_file) if listening.client_ca_file else None
+            credentials = grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
+            return server.add_secure_port(where, credentials)
         return server.add_insecure_port(where)
     except RuntimeError as exc:
         raise ConfigError(f"nothing can listen at {where}", fix="free the port, or choose another") from exc

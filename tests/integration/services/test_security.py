@@ -15,7 +15,7 @@ import pytest
 from alula.client.profiles import Profile
 from alula.client.remote import Remote
 from alula.client.signin import SignIn
-from alula.errors import NotSignedIn
+from alula.errors import NotSignedIn, RemoteError
 from alula.idl.service import ProjectListRequest
 from tests.integration.agents.certificates import Authority
 from tests.integration.services.client import in_flytekit
@@ -129,6 +129,26 @@ def test_both_ports_speak_tls(tmp_path: Path) -> None:
         with grpc.secure_channel(server.grpc, credentials) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check")
             assert check(b"", timeout=10) == b"\x08\x01"
+
+
+def test_callers_show_certificates_where_an_authority_is_named(tmp_path: Path) -> None:
+    ours, others = Authority(tmp_path / "ours", "root"), Authority(tmp_path / "others", "root")
+    signed, known, unknown = ours.sign("server"), ours.sign("ann"), others.sign("eve")
+    environ = {"CERT": signed.cert, "KEY": signed.key, "CLIENT_CA": ours.path}
+    with control_plane(tmp_path / "tls", environ={f"ALULA__SERVER__{k}": v for k, v in environ.items()}) as server:
+        for caller in (None, unknown):
+            context = ssl.create_default_context(cafile=ours.path)
+            if caller is not None:
+                context.load_cert_chain(caller.cert, caller.key)
+            with pytest.raises(httpx.HTTPError):
+                httpx.get(f"{server.http}/healthcheck", verify=context)
+            pair = {} if caller is None else {"cert": caller.cert, "key": caller.key}
+            with Remote(Profile(server.grpc, ca=ours.path, **pair)) as remote, pytest.raises(RemoteError):
+                remote.call("ListProjects", ProjectListRequest(limit=1))
+        (tmp_path / "words").write_text("hello")
+        with Remote(Profile(server.grpc, ca=ours.path, cert=known.cert, key=known.key)) as remote:
+            remote.call("ListProjects", ProjectListRequest(limit=1))
+            assert remote.upload(tmp_path / "words", project="p", domain="d").endswith("/words")
 
 
 @pytest.mark.parametrize(

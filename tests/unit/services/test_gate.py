@@ -89,6 +89,9 @@ def test_elsewhere_needs_tokens_and_tls(host: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="plain text"):
         check_reach(Listening(host, 80), known, "--grpc")
     check_reach(Listening(host, 80), known, "--grpc", insecure=True)
+    check_reach(Listening(host, 80, "cert", "key", "authorities"), Gate(), "--grpc")
+    with pytest.raises(ConfigError, match="in plain text"):
+        check_reach(Listening(host, 80, client_ca_file="authorities"), Gate(), "--grpc")
     check_reach(Listening(host, 80, "cert", "key"), known, "--grpc")
 
 
