@@ -287,6 +287,20 @@ def test_a_failed_run_shows_the_users_frames_and_no_others(shell: Shell) -> None
     assert f"alula recover {name}" in done.stderr
 
 
+@pytest.mark.parametrize("how", [[], ["--local"]])
+def test_files_go_where_the_command_line_says(shell: Shell, how: list[str]) -> None:
+    where = shell.home / "mine"
+    done = shell.alula("run", *how, "--raw-output-data-prefix", str(where), shell.file, "write", "--text", "abc")
+    assert done.exit_code == 0, done.stderr
+    [made] = where.rglob("made.txt")
+    assert made.read_text() == "abc"
+
+
+def test_files_cannot_go_where_no_store_is(shell: Shell) -> None:
+    done = shell.alula("run", "--raw-output-data-prefix", "ftp://mine", shell.file, "write", "--text", "abc")
+    assert (done.exit_code, "'ftp://mine' is no place for files" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_verbose_shows_the_whole_message(shell: Shell, place: str) -> None:
     words = ["run", *(["-v"] if place == "before" else []), "shop.py", "failing", "--a", "1"]
