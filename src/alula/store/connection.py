@@ -110,10 +110,7 @@ class Connection:
         return found[0] if found else None
 
     def insert(self, name: str, rows: Sequence[Row]) -> list[Row]:
-        """Write rows, no two with the same key, in as few statements as possible; gives what these return.
-
-        Or read what there is for so many keys, if that is what the statement does with its values.
-        """
+        """Write rows, no two with the same key, in as few statements as possible; gives what these return."""
         execute, times = self.raw.execute, self.statements.times
         answers, given = self.statements[name].answers, []
         done, count = 0, len(rows)

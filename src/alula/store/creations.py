@@ -42,14 +42,11 @@ class Creation:
 def create(connection: Connection, creations: Sequence[Creation]) -> list[Created | AlulaError]:
     """What becomes of each of them, in their order. Of two with one name the first makes it."""
     asked = {one.new.key: one for one in reversed(creations) if not one.new.limited}
-    keys = [(key.project, key.domain, key.name) for key in asked]
-    for there in connection.insert("executions_named", keys):
-        del asked[ExecutionKey(*there)]
     fresh = _insert(connection, list(reversed(asked.values())))
     results: list[Created | AlulaError] = []
     for one in creations:
         record = fresh.get(one.new.key)
-        if record is not None and asked.get(one.new.key) is one:
+        if record is not None and asked[one.new.key] is one:
             results.append((record, True))
         else:
             try:

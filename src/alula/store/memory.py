@@ -128,6 +128,7 @@ class _Engines(PoolsInMemory, PlansInMemory):
     async def create(self, new: NewExecution) -> tuple[ExecutionRecord, bool]:
         known = self._ids.get(new.key)
         if known is not None:
+            self._created += not new.limited  # databases have given away an id by the time they see that it is there
             record = self._executions[known].record
             if record.fingerprint != new.fingerprint:
                 raise NameTaken(

@@ -78,7 +78,7 @@ class PagesInMemory(Rows):
 
 def chosen(rows: Sequence[tuple[Plain, Values, T]], page: Page) -> list[tuple[Key, T]]:
     """The page of these rows, each of which comes with its id and its columns."""
-    found = [((values[page.sort], id), one) for id, values, one in rows if _fits(values, page.where)]
+    found = [((values[page.sort], id), one) for id, values, one in rows if fits(values, page.where)]
     found.sort(key=lambda row: row[0], reverse=page.descending)
     if page.after is not None:
         last: Any = page.after
@@ -86,7 +86,8 @@ def chosen(rows: Sequence[tuple[Plain, Values, T]], page: Page) -> list[tuple[Ke
     return found[: page.limit]
 
 
-def _fits(values: Values, where: Collection[Condition]) -> bool:
+def fits(values: Values, where: Collection[Condition]) -> bool:
+    """Whether columns are as all conditions have them."""
     return all(_TESTS[one.test](values[one.column], one.value) for one in where)
 
 

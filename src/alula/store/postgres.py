@@ -32,7 +32,12 @@ _MOST_IDS = 500
 """In one notification, which may have 8,000 bytes."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_INDEXED = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""For who writes: few rows, found by keys. Plans are kept while tables grow, and one that was made for a small table
+would read a large one from end to end."""
 _SETTINGS = """SELECT
+    set_config('jit', 'off', false),
+    set_config('max_parallel_workers_per_gather', '0', false),
     set_config('lock_timeout', %s, false),
     set_config('idle_in_transaction_session_timeout', %s, false),
     set_config('synchronous_commit', CASE
@@ -125,6 +130,7 @@ class Postgres:
     def _transact(self, work: Callable[[Connection], T]) -> T:
         if self._writing is None:
             self._writing = self._connection()
+            cast(Spelling, self._writing.raw).session.execute(_INDEXED)
         connection, session = self._writing, cast(Spelling, self._writing.raw).session
         try:
             # What needs no answer at once is on its way while the next statement is made: three round trips in all.

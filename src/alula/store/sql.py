@@ -28,7 +28,7 @@ class Statement:
     @property
     def answers(self) -> bool:
         """Whether it gives rows."""
-        return self.text.startswith("SELECT") or " RETURNING " in self.text or ")) SELECT " in self.text
+        return self.text.startswith("SELECT") or " RETURNING " in self.text
 
     def where(self, conditions: Iterable[Statement]) -> Statement:
         """This listing, of those rows for which all conditions hold."""

@@ -153,9 +153,6 @@ class Book:
         given: dict[str, Any] = {column.name: bindparam(column.name) for column in x.c if column.name != "id"}
         made = self.insert(x).values(**given).on_conflict_do_nothing(index_elements=["project", "domain", "name"])
         yield "execution_insert", made.returning(x.c.id, x.c.project, x.c.domain, x.c.name)
-        v = _rows("project", "domain", "name")
-        named = and_(x.c.project == v.c.project, x.c.domain == v.c.domain, x.c.name == v.c.name)
-        yield "executions_named", select(x.c.project, x.c.domain, x.c.name).join_from(v, x, named)
 
     def _claims(self) -> Named:
         x, o = t.executions, t.owners

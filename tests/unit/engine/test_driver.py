@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from alula.config import EngineConfig
 from alula.data.stores import Objects
@@ -15,7 +17,7 @@ from alula.idl import Literal, LiteralMap, literals
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import Failed, Job, Progressed, Report, Shows, Started, Succeeded, Tell, Waits
 from alula.store.memory import MemoryStore
-from alula.store.records import ExecutionRecord
+from alula.store.records import Claim, ExecutionRecord
 from tests.unit.compiler.build import const, ref, task_node
 from tests.unit.engine.build import approve_node, made, signal_node, sleep_node, step
 from tests.unit.engine.drive import (
@@ -114,6 +116,26 @@ async def test_an_abort_stops_what_runs() -> None:
     assert (record.phase, record.error) == ("aborted", "Aborted: enough")
     assert [(id.path, abort) for id, abort in runner.closed] == [("n0", True), ("n1", True)]
     assert not store.open_commands()
+
+
+class Slow(MemoryStore):
+    """What it answers to a claim takes its time on the way, and somebody is faster."""
+
+    async def claim(self, *given: Any, **more: Any) -> Sequence[Claim]:
+        claims = await super().claim(*given, **more)
+        for claim in claims:
+            await self.ask(claim.execution, "abort", body=b"enough")
+        await asyncio.sleep(1)
+        return claims
+
+
+@virtual
+async def test_what_is_asked_while_the_answer_to_a_claim_is_on_its_way_is_heard() -> None:
+    store, runner = Slow(clock()), FakeRunner(default=hang)
+    record = await create(store, made([step("n0")]))
+    async with running(engine(store, runner)):
+        record = await asyncio.wait_for(ended(store, record.id), 3)
+    assert record.phase == "aborted"
 
 
 @virtual

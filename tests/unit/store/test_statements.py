@@ -55,7 +55,6 @@ WHOLE = {
     "attributes": "few, and asked for by operators",
     "plans": "those of a place, or all that have a schedule",
     "ending": "what is scanned was given with it",
-    "executions_named": "what is scanned was given with it",
     "slots_lock": "no table is looked at",
     "stuck_all": "all are wanted, and they are few",
 }

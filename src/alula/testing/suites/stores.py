@@ -197,6 +197,19 @@ class EngineStoreSuite(CreationSuite):
         assert await store.claim("a", limit=9) == []
         assert (await store.execution_by_id(ids[0])).owner == "a"
 
+    async def test_a_first_claim_brings_what_there_is_and_no_later_one_does(self, store: Store) -> None:
+        for name in ("one", "other"):
+            record, _ = await store.create(replace(new(name), signals={"go": b"yes"} if name == "one" else {}))
+            await store.ask(record.id, "abort", body=name.encode())
+        await store.beat("a", lease=LONG)
+        for claim in await store.claim("a", limit=2):
+            first, loaded = claim.first, await store.load(claim)
+            assert first == replace(loaded, closure=b"")
+            assert first.record.owner == "a"
+            assert [one.body for one in first.commands] == [first.record.key.name.encode()]
+            await store.release(claim)
+        assert [(claim.fence, claim.first) for claim in await store.claim("a", limit=2)] == [(2, None)] * 2
+
     async def test_what_an_engine_does_not_know_that_it_has_is_claimed_again(self, store: Store) -> None:
         ids = [(await store.create(new(str(i))))[0].id for i in range(3)]
         await store.beat("a", lease=LONG)
