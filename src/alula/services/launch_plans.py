@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from alula.admin.desk import refuse
 from alula.admin.entities import Known, Specs
+from alula.admin.filters import prefixed, texts, words
 from alula.admin.schedules import schedule_faults, scheduled
 from alula.compiler.launching import intake, open_interface
 from alula.errors import Unknown
@@ -31,13 +32,23 @@ from alula.idl.types import accepts_none
 from alula.services.answers import check_known, checked, id_of, timestamp
 from alula.services.binding import Call
 from alula.services.listing import asked, checked_place, page_of
-from alula.services.registry import Registry
+from alula.services.registry import Looked, Registry
 from alula.store.memory_pages import chosen
 from alula.store.plan_records import PlanRecord
 from alula.store.records import EntityRecord, Page, Plain
 from alula.store.rows import micros
 
 _ACTIVE_SORTS = {"name": "name", "version": "version", "updated_at": "updated_at", "created_at": "updated_at"}
+_FIELDS = prefixed(
+    {
+        "state": words("state", {"INACTIVE": (0,), "ACTIVE": (1,), "0": (0,), "1": (1,)}),
+        "schedule_type": words("schedule", {"NONE": ("NONE",), "CRON": ("CRON",), "RATE": ("RATE",)}),
+        "workflow.name": texts("workflow"),
+        "workflow.version": texts("workflow_version"),
+    },
+    "launch_plan",
+)
+"""What launch plans can be filtered by beside what all versions can: each of them is looked at."""
 _STATES: Mapping[int, LaunchPlanState] = {0: LaunchPlanState.INACTIVE, 1: LaunchPlanState.ACTIVE}
 
 
@@ -64,8 +75,10 @@ class LaunchPlans:
 
     async def ListLaunchPlans(self, request: ResourceListRequest, call: Call) -> LaunchPlanList:
         """Raises RequestError."""
-        found, after = await self._registry.list("launch_plan", request)
         known = await self._registry.desk.store.plans(request.id.project, request.id.domain, request.id.name)
+        active = {(one.name, one.version) for one in known if one.active}
+        more = Looked(_FIELDS, lambda row: _looked_at(row, (row.name, row.version) in active))
+        found, after = await self._registry.list("launch_plan", request, more)
         return LaunchPlanList(launch_plans=[plan_of(one, known) for one in found], token=after)
 
     async def ListLaunchPlanIds(
@@ -171,6 +184,13 @@ def plan_of(record: EntityRecord, known: Iterable[PlanRecord] = ()) -> LaunchPla
 def _takes_time(declared: LiteralType) -> bool:
     variants: Sequence[LiteralType] = declared.union_type.variants
     return declared.simple == SimpleType.DATETIME or any(map(_takes_time, variants))
+
+
+def _looked_at(record: EntityRecord, active: bool) -> Mapping[str, Plain]:
+    spec = LaunchPlan.FromString(record.spec).spec
+    schedule, flow = spec.entity_metadata.schedule, spec.workflow_id
+    kind = "RATE" if schedule.HasField("rate") else "CRON" if scheduled(schedule) else "NONE"
+    return {"state": int(active), "schedule": kind, "workflow": flow.name, "workflow_version": flow.version}
 
 
 def _values(plan: PlanRecord) -> dict[str, Plain]:

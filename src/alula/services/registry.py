@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from alula._kits.aio import to_thread
 from alula.admin.desk import Desk, refuse
 from alula.admin.entities import Check, Specs, register
+from alula.admin.filters import Field
+from alula.admin.paging import Place
 from alula.errors import NameTaken, RequestError
 from alula.idl import Identifier
 from alula.idl.ids import type_name
@@ -21,10 +24,42 @@ from alula.services.answers import variable_faults
 from alula.services.listing import ENTITIES, NAMES, SORTS, asked, checked_place, page_of
 from alula.services.places import Places
 from alula.services.sayable import oddities
-from alula.store.records import Condition, EntityRecord
+from alula.store.memory_pages import fits
+from alula.store.records import Condition, EntityRecord, Page, Plain
 
+_AT_ONCE = 500
+"""Rows that are read at a time, while those are looked for that a filter lets through."""
 _LARGE = 64 * 1024
 """Bytes of specs that are looked through in another thread."""
+
+
+Reading = Callable[[Page], Awaitable[Sequence[tuple[Place, EntityRecord]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What rows are looked at for, one by one, since the store has no columns for it."""
+
+    fields: Mapping[str, Field]
+    values: Callable[[EntityRecord], Mapping[str, Plain]]
+    """Of a row, by the columns that the fields name."""
+
+    async def page(self, read: Reading, page: Page) -> Sequence[tuple[Place, EntityRecord]]:
+        """A page of those that fit."""
+        columns = {field.column for field in self.fields.values()}
+        asked = [one for one in page.where if one.column in columns]
+        if not asked:
+            return await read(page)
+        rest = tuple(one for one in page.where if one.column not in columns)
+        found: list[tuple[Place, EntityRecord]] = []
+        part = replace(page, where=rest, limit=_AT_ONCE)
+        while len(found) < page.limit:
+            rows = await read(part)
+            found += [(place, row) for place, row in rows if fits(self.values(row), asked)]
+            if len(rows) < _AT_ONCE:
+                break
+            part = replace(part, after=rows[-1][0])
+        return found[: page.limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +100,14 @@ class Registry:
         store = self.desk.store
         return await store.entity(type_name(id.resource_type), id.project, id.domain, id.name, id.version)
 
-    async def list(self, kind: str, request: ResourceListRequest) -> tuple[list[EntityRecord], str]:
-        """A page of versions without their closures, and the token of the next one. Raises RequestError."""
+    async def list(
+        self, kind: str, request: ResourceListRequest, more: Looked | None = None
+    ) -> tuple[list[EntityRecord], str]:
+        """A page of versions without their closures, and the token of the next one. Raises RequestError.
+
+        Args:
+            more: What else they can be filtered by.
+        """
         id = request.id
         checked_place(id.project, id.domain)
         named = (Condition("name", "in", (id.name,)),) if id.name else ()
@@ -74,12 +115,16 @@ class Registry:
             request.limit,
             sort_by=request.sort_by,
             text=request.filters,
-            fields=ENTITIES[kind],
+            fields=ENTITIES[kind] if more is None else {**ENTITIES[kind], **more.fields},
             sorts=SORTS,
             also=named,
         )
+
+        async def stored(page: Page) -> Sequence[tuple[Place, EntityRecord]]:
+            return await self.desk.store.page_entities(kind, id.project, id.domain, page)
+
         return await page_of(
-            lambda page: self.desk.store.page_entities(kind, id.project, id.domain, page),
+            stored if more is None else partial(more.page, stored),
             page,
             at=request.token,
             question=f"{kind}:{id.project}:{id.domain}",
