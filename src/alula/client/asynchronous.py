@@ -128,9 +128,12 @@ class AsyncClient:
         return self
 
     async def aclose(self) -> None:
-        """End the engine of this client, if it has one, and let go of the store."""
-        await self._stack.aclose()
-        self._house = self._engine = None
+        """End the engine of this client, if it has one, and let go of the store. It may be opened again."""
+        try:
+            await self._stack.aclose()
+        finally:
+            self._house = self._engine = self._workers = None
+            self._starting = asyncio.Lock()  # the next life may have another loop
 
     async def __aenter__(self) -> Self:
         return await self.open()

@@ -198,6 +198,16 @@ def test_what_a_client_leaves_goes_on_with_the_next(tmp_path: Path) -> None:
         assert (again.new, again.outputs) == (False, {"o0": 6})
 
 
+def test_a_client_that_was_closed_can_be_used_again(tmp_path: Path) -> None:
+    client = Client(str(tmp_path / "runs.db"))
+    for nth in range(2):
+        with client:
+            run = client.run(double, name=f"run-{nth}", x=nth)
+            assert run.result() == 2 * nth
+    with client:
+        assert client.get("run-1").phase == "succeeded"
+
+
 def test_nothing_is_left_running(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     with Client(str(tmp_path / "alula.db")) as client:
