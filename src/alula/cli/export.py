@@ -60,8 +60,13 @@ def export(ctx: click.Context, /, target: str, entity: str | None, output: str, 
         settings = settings_of(program, config, lies, copy=copy, **given)
         specs = checked([program.find(entity)] if entity else registrable(program), settings)
         written = package(specs)
-        Path(output).write_bytes(written)
-        click.echo(f"{output}: {', '.join(f'{len(found)} {kind}' for kind, found in specs.kinds().items())}", err=True)
+        try:
+            Path(output).write_bytes(written)
+        except OSError as exc:
+            fix = "say where it may lie: --output FILE"
+            raise ConfigError(f"the package cannot be written: {exc.strerror}", where=output, fix=fix) from exc
+        counts = (f"{len(found)} {kind.replace('_', ' ')}" for kind, found in specs.kinds().items())
+        click.echo(f"{output}: {', '.join(counts)}", err=True)
 
 
 def package(specs: Specs) -> bytes:

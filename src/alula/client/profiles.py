@@ -147,7 +147,10 @@ def _of_flyte(environ: Mapping[str, str]) -> Profile | None:
         if path.is_file():
             return (_of_yaml if path.suffix in (".yaml", ".yml") else _of_ini)(path, environ)
         if named:
-            raise ConfigError("the configuration of Flyte is not there", where=f"{path}, named by FLYTECTL_CONFIG")
+            fix = "let the variable name a file, or take it away; or say --endpoint HOST:PORT"
+            raise ConfigError(
+                "the configuration of Flyte is not there", where=f"{path}, named by FLYTECTL_CONFIG", fix=fix
+            )
     return None
 
 

@@ -283,11 +283,24 @@ def _translated(name: str, profile: Profile) -> Iterator[None]:
         where = f"{name} at {profile.endpoint}"
         if code in _CODES:
             said, _, fix = said.partition("\n  fix:")
+            if code == "UNAUTHENTICATED":
+                fix = "name a token: ALULA_TOKEN, or token or token_file of a profile"
             what, _, there = said.partition("\n  where:")
             there = f"{there.strip()}, in {where}" if there else where
             raise _CODES[code](what.strip() or code, where=there, fix=fix.strip()) from exc
         if code in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
-            fix = f"see that it runs, and that {profile.where or 'the address'} is right"
-            hint = "" if profile.insecure else "; if it speaks plain text, say insecure = true"
-            raise RemoteError(f"the control plane does not answer: {said[:200]}", where=where, fix=fix + hint) from exc
+            what, fix = _unreached(said, profile)
+            raise RemoteError(what, where=where, fix=fix) from exc
         raise RemoteError(f"the control plane failed: {code} {said[:500]}", where=where) from exc
+
+
+def _unreached(said: str, profile: Profile) -> tuple[str, str]:
+    """What happened where nobody answered, and what to do."""
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        what = "the certificate of the control plane is signed by nobody whom this client trusts"
+        return what, "name the authority: `ca` in a profile, or FLYTE_PLATFORM_CA_CERT_FILE_PATH"
+    fix = f"see that it runs, and that {profile.where or 'the address'} is right"
+    hint = (
+        "if it speaks TLS, say https://HOST:PORT" if profile.insecure else "if it speaks plain text, http://HOST:PORT"
+    )
+    return f"the control plane does not answer: {said[:200]}", f"{fix}; {hint}"

@@ -136,6 +136,8 @@ def test_callers_show_certificates_where_an_authority_is_named(tmp_path: Path) -
     signed, known, unknown = ours.sign("server"), ours.sign("ann"), others.sign("eve")
     environ = {"CERT": signed.cert, "KEY": signed.key, "CLIENT_CA": ours.path}
     with control_plane(tmp_path / "tls", environ={f"ALULA__SERVER__{k}": v for k, v in environ.items()}) as server:
+        with Remote(Profile(server.grpc)) as remote, pytest.raises(RemoteError, match="whom this client trusts"):
+            remote.call("ListProjects", ProjectListRequest(limit=1))
         for caller in (None, unknown):
             context = ssl.create_default_context(cafile=ours.path)
             if caller is not None:
