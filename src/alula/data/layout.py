@@ -116,7 +116,7 @@ class Execution:
 
     def attempt(self, node: str, attempt: int) -> Attempt:
         """The files of one attempt of a node, named by its id within the execution."""
-        return Attempt(uris.join(self.prefix, _segment(node), _count("attempt", attempt)))
+        return Attempt(uris.join(self.prefix, _node(node), _count("attempt", attempt)))
 
 
 def user_data_below(prefix: str, *, execution: str, name: str) -> str:
@@ -140,6 +140,14 @@ def _segment(name: str) -> str:
         return name
     encoded = quote(name, safe="")
     return encoded if name.strip(".") else encoded.replace(".", "%2E")
+
+
+def _node(name: str) -> str:
+    """A node's path as one path segment without percents: flytekit takes the URI of a file for an encoded one, and
+    decodes it. `n2/dn0` is `n2.2Fdn0`."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return _segment(name).replace(".", "%2E").replace("%", ".")
 
 
 def _count(what: str, number: int) -> str:

@@ -19,7 +19,7 @@ from alula.plugin.runner import AttemptId, Job
 from tests.unit.idl.build import INT
 
 ID = AttemptId("p", "d", "ex", "n2/n1", 3)
-PREFIX = "s3://b/p/d/ex/n2%2Fn1/3"
+PREFIX = "s3://b/p/d/ex/n2.2Fn1/3"
 
 
 def job(checkpoint: str = "", **inputs: Literal) -> Job:

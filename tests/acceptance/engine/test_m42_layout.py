@@ -52,7 +52,7 @@ async def test_m42_futures_are_read_where_they_belong_and_inner_nodes_have_paths
         record = await s.run(made([step("n0")], outputs={"o0": (INT, ref("n0", "o0"))}))
         assert result(record) == 14
         prefixes = [job.prefix for job in s.runner.started]
-        assert prefixes == [f"{DATA}/p/d/ex/n0/0", f"{DATA}/p/d/ex/n0%2Fd0/0", f"{DATA}/p/d/ex/n0%2Fd1/0"]
+        assert prefixes == [f"{DATA}/p/d/ex/n0/0", f"{DATA}/p/d/ex/n0.2Fd0/0", f"{DATA}/p/d/ex/n0.2Fd1/0"]
 
 
 @virtual

@@ -20,6 +20,10 @@ def test_frames_files_and_directories_pass_from_task_to_task(warm: Engine) -> No
     assert warm.outputs("data", rows=5, text="written") == {"o0": 10, "o1": "written", "o2": 5}
 
 
+def test_files_of_nodes_within_others_are_where_flytekit_says(warm: Engine) -> None:
+    assert warm.outputs("nested_files", count=3) == {"o0": [0, 1, 2], "o1": [0, 2]}
+
+
 def test_records_pass_from_task_to_task(warm: Engine) -> None:
     made = warm.outputs("points", p={"x": 1, "label": "here"})["o0"]
     assert (made.x, made.label) == (14, "HERE") if not isinstance(made, dict) else made == {"x": 14, "label": "HERE"}

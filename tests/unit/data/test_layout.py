@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ def test_an_attempts_files_have_the_names_that_flyte_knows() -> None:
     assert execution.outputs == "s3://b/root/p/d/f1a2/outputs.pb"
     at = execution.attempt("n0-dn1", 2)
     assert at.prefix == "s3://b/root/p/d/f1a2/n0-dn1/2"
+    assert execution.attempt("n0/dn1[3]", 0).prefix == "s3://b/root/p/d/f1a2/n0.2Fdn1.5B3.5D/0"
     names = "inputs.pb outputs.pb error.pb futures.pb deck.html progress.pb task.pb raw checkpoint"
     assert files(at) == {f"{at.prefix}/{name}" for name in names.split()}
     assert at.element(7).outputs == "s3://b/root/p/d/f1a2/n0-dn1/2/7/0/outputs.pb"
@@ -53,6 +56,15 @@ def test_no_name_leaves_the_root_or_adds_a_level(identity: tuple[str, str, str, 
     parts = at.prefix.removeprefix("s3://bucket/root/").split("/")
     assert len(parts) == (5 if identity[5] is None else 7)
     assert not {"", ".", ".."} & set(parts)
+
+
+@given(ids)
+def test_no_node_has_a_percent_in_its_place_for_flytekit_decodes_them(
+    identity: tuple[str, str, str, str, int, int | None],
+) -> None:
+    _, _, _, node, attempt, _ = identity
+    prefix = Execution.under("/r", project="p", domain="d", name="ex").attempt(node, attempt).prefix
+    assert unquote(prefix) == prefix
 
 
 @given(st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,20}", fullmatch=True))

@@ -202,6 +202,21 @@ def odd_fails(x: int) -> int:
     return x
 
 
+@dynamic
+def write_several(count: int) -> list[FlyteFile]:
+    return [write_file(text="x" * nth) for nth in range(count)]
+
+
+@task
+def sizes(files: list[FlyteFile]) -> list[int]:
+    return [len(Path(one.download()).read_text()) for one in files]
+
+
+@workflow
+def nested_files(count: int) -> (list[int], list[int]):
+    return sizes(files=write_several(count=count)), sizes(files=map_task(write_file)(text=["", "ab"]))
+
+
 @workflow
 def chain(x: int = 3) -> Sums:
     return add(a=double(x=x), b=double(x=10))
@@ -251,6 +266,7 @@ ENTITIES = [
     maybe,
     chain,
     data,
+    nested_files,
     points,
     grown,
     mapped,
