@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
 from alula.client.asynchronous import AsyncClient
 from alula.client.run import AsyncRun
 from alula.config import ENVIRONMENT, Config
-from alula.errors import StoreUnavailable
+from alula.errors import ConfigError, StoreUnavailable
 
 _PATIENCE = 20.0
 """Seconds for the process to take the execution."""
@@ -31,11 +32,11 @@ async def start(client: AsyncClient, run: AsyncRun) -> Path:
 
     Raises:
         StoreUnavailable: It died, with what it said.
+        ConfigError: It has no place to write to.
     """
     config = client.config
     path = log_of(config, run.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as log:
+    with _opened(path) as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
             [sys.executable, "-m", "alula.cli.main", "drive", run.name],
             stdin=subprocess.DEVNULL,
@@ -62,6 +63,18 @@ async def start(client: AsyncClient, run: AsyncRun) -> Path:
         where=str(path),
         fix=f"run it in the foreground: alula run --name {run.name} ...",
     )
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as exc:
+        raise ConfigError(
+            f"the log of a process in the background has no place: {exc.strerror or exc}",
+            where=str(path),
+            fix=f"make room there, or run it in the foreground: alula run --name {path.stem} ...",
+        ) from exc
 
 
 def _environment(config: Config) -> dict[str, str]:

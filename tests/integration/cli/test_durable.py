@@ -238,6 +238,16 @@ def test_what_there_is_can_be_got_as_tables_and_by_programs(program: Shell) -> N
     assert "did you mean nightly" in unknown.stderr
 
 
+def test_a_background_without_a_place_for_its_log_is_told(program: Shell) -> None:
+    (program.home / "alula-home").mkdir(exist_ok=True)
+    (program.home / "alula-home" / "logs").touch()
+    done = program.process("run", "--detach", "--name", "nightly", "shop_flows.py", "first", "--x", "1")
+    assert done.returncode == 2
+    assert "has no place: File exists" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert program.process("run", "--name", "nightly", "shop_flows.py", "first", "--x", "1").returncode == 0
+
+
 def test_logs_are_kept_for_each_node(program: Shell) -> None:
     program.process("run", "--name", "nightly", "shop_flows.py", "breaks", "--x", "1")
     assert program.process("logs", "nightly", "n0").stdout == "first runs\n"
