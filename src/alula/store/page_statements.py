@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from alula.store import tables as t
-from alula.store.sql import ANY, WHERE
+from alula.store.sql import ANY, PHASED, WHERE
 
 Named = Iterator[tuple[str, ClauseElement]]
 Columns = Mapping[str, ColumnElement[Any]]
@@ -50,6 +50,7 @@ _TEXTS: Columns = {
 }
 _NODE_NUMBERS: Columns = {"created_at": _n.since, "updated_at": func.coalesce(_n.ended_at, _n.since)}
 _NODE_TEXTS: Columns = {"path": _n.path, "phase": _n.phase}
+_INDEXES = {ANY: "executions_told", PHASED: "executions_phased"}
 _LEFT_OUT = frozenset({"inputs", "outputs", "settings"})
 """Of executions in lists: nobody looks at them there, and they may be large."""
 
@@ -96,9 +97,10 @@ def page_statements(*, sqlite: bool, any_of: Any_, holds: Any_) -> Named:
 
 def hinted(name: str, text: str) -> str:
     """A statement for SQLite, which knows no figures of its rows: it would take any index for one more condition."""
-    if name.endswith(ANY):
-        where = "(SELECT executions.id FROM executions"
-        return text.replace(where, f"{where} INDEXED BY executions_told")
+    where = "(SELECT executions.id FROM executions"
+    for how, index in _INDEXES.items():
+        if name.endswith(how):
+            return text.replace(where, f"{where} INDEXED BY {index}")
     return text
 
 
@@ -109,7 +111,8 @@ def _executions(name: str, inner: Select[Any], rows: Select[Any], key: ColumnEle
             ordered = rows.where(_x.id.in_(statement.correlate(None)))
             down = part.endswith(".desc")
             statement = ordered.order_by(*((key.desc(), _x.id.desc()) if down else (key, _x.id)))
-            yield f"{part}{ANY}", statement
+            for how in _INDEXES:
+                yield f"{part}{how}", statement
         yield part, statement
 
 

@@ -11,7 +11,7 @@ from alula.store.access import Access
 from alula.store.connection import Connection
 from alula.store.records import Condition, ExecutionKey, ExecutionRecord, NodeRecord, Page, Plain
 from alula.store.rows import ARCHIVED, Row, execution_record, node_record
-from alula.store.sql import ANY
+from alula.store.sql import ANY, PHASED
 
 _AFTER_LAST = "\U0010ffff"
 """Comes after all paths."""
@@ -19,6 +19,8 @@ _MERGED = 12
 """So many phases at most are asked for one by one, each in the order of an index, which is that of their creation."""
 _SORTED = frozenset({"started_at", "updated_at", "duration", "phase", "name"})
 """What executions are sorted by in an index that has nothing else, or in none."""
+_RARE = frozenset((phase,) for phase in ("queued", "running", "failed", "aborted", "timed_out"))
+"""Few executions end in another way than well, and few have not ended."""
 _ACTIVE = Condition("state", "in", (0,))
 """Consoles ask for nothing else, and hardly any execution is put away."""
 
@@ -105,6 +107,13 @@ def bounds(inside: str, *, elements: bool) -> tuple[str, str]:
     return (f"{inside}/", f"{inside}0") if inside else ("", _AFTER_LAST)  # 0 comes after /
 
 
+def _through(where: Sequence[Condition]) -> str:
+    """The index that SQLite takes for conditions, which knows no figures of its rows; empty: as it thinks."""
+    if any(one.column == "phase" and one.test == "in" and one.value in _RARE for one in where):
+        return PHASED
+    return ANY if any(one != _ACTIVE for one in where) else ""
+
+
 def listing(
     connection: Connection, name: str, page: Page, where: Sequence[Condition], given: Mapping[str, object]
 ) -> list[Row]:
@@ -118,7 +127,7 @@ def listing(
         conditions.append(f"{name}{{{one.column}.{test}}}")
         values[f"{one.column}_{test}"] = list(value) if isinstance(value, tuple) else value
     listing = f"{name}.{page.sort}.{'desc' if page.descending else 'asc'}"
-    through = ANY if name == "page_executions" and page.sort in _SORTED and any(one != _ACTIVE for one in where) else ""
+    through = _through(where) if name == "page_executions" and page.sort in _SORTED else ""
     if page.after is not None:
         conditions.append(f"{listing}{{after}}")
         values["after_key"], values["after_id"] = page.after

@@ -13,6 +13,8 @@ WHERE = "'here' = 'here'"
 """Where the conditions of a listing go."""
 ANY = "{any}"
 """After the name of a listing of executions: whatever the conditions are, one index answers them, from end to end."""
+PHASED = "{phased}"
+"""The same, where the executions in a phase are few."""
 CHUNK = 64
 """Rows that one statement writes at most. The interpreter is given away at each statement, and it may take
 milliseconds until a busy event loop gives it back: few statements, not few rows, make a commit fast."""

@@ -92,6 +92,7 @@ def test_no_statement_looks_at_a_whole_table_without_a_reason(database: sqlite3.
         ("page_executions.name.asc", "executions_name"),
         ("page_executions.phase.asc", "executions_phased"),
         ("page_executions.duration.asc{any}", "executions_told"),
+        ("page_executions.duration.asc{phased}", "executions_phased"),
     ],
 )
 def test_a_statement_uses_its_index(database: sqlite3.Connection, name: str, index: str) -> None:
