@@ -170,20 +170,13 @@ class Engine:
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         loops = [group.create_task(self._lease.keep())]
-        await self._first(self._lease.had.wait())
+        await _either(self._lease.had.wait(), self._stop.wait())
         for loop in (self._claims(), self._commands(), self._lease.watch(), self._memo.run()):
             loops.append(group.create_task(loop))
         await self._stop.wait()
         await self._end_sessions()
         for task in [*loops, *self._effects()]:
             task.cancel()
-
-    async def _first(self, wait: Coroutine[Any, Any, Any]) -> None:
-        """Wait for something, or for the stop."""
-        both = [asyncio.ensure_future(wait), asyncio.ensure_future(self._stop.wait())]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for one in both:
-            one.cancel()
 
     def _kept(self, seconds: float) -> None:
         if not self._alone:
@@ -357,3 +350,11 @@ class Engine:
         except StoreError as exc:
             log.warning("engine.not_retired", extra={"owner": self.owner, "error": str(exc)})
         crash_point("retire.after")
+
+
+async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for the first of some, and give the others up."""
+    both = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    for one in both:
+        one.cancel()
