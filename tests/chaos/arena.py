@@ -143,7 +143,7 @@ class Arena:
             said[word] += 1
             if word == "OVERLAP":
                 faults.append(f"{execution}/{node} #{number} ran twice at the same time")
-            if f"{execution}/{unquote(node)}/{number}" not in paths:
+            if f"{execution}/{unquote(node.replace('.', '%'))}/{number}" not in paths:
                 faults.append(f"{execution}/{node} #{number} ran, and has no row")
         if not said["end"]:
             faults.append("no task has run to its end")
