@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -47,6 +49,8 @@ COMMANDS = {
     "doctor": ("alula.cli.doctor:doctor", "Show versions, plugins, and which types are available."),
 }
 """Command to where it is, and what it does in one line: `alula --help` imports none of them."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_STAYS = "What was done stays: alula get shows it."
 HIDDEN = {"drive": "alula.cli.serve:drive"}
 """Commands that other commands start."""
 
@@ -78,7 +82,14 @@ class Commands(LazyGroup):
     def main(self, *args: Any, **extra: Any) -> Any:
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)
-        return super().main(*args, **extra)
+        try:
+            return super().main(*args, **extra)
+        except OSError as exc:
+            if exc.filename is not None or exc.errno not in _FULL:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered would fail once more at the exit
+            click.echo(f"Error: what was to be printed has no place: {exc.strerror}. {_STAYS}", err=True)
+            sys.exit(1)
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

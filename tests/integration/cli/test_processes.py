@@ -190,3 +190,15 @@ def test_a_file_with_an_error_completes_to_nothing(shell: Shell) -> None:
     done = shell.process(_ALULA_COMPLETE="bash_complete", COMP_WORDS="alula run other.py x", COMP_CWORD="3")
     assert "Traceback" not in done.stderr
     assert not Path(shell.home / "x").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a file that is always full")
+def test_what_has_no_place_to_be_printed_is_one_line(shell: Shell) -> None:
+    with open("/dev/full", "w") as full:
+        words = [console_script(), "run", shell.file, "flow", "--a", "1"]
+        done = subprocess.run(
+            words, cwd=shell.home, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert "has no place" in done.stderr
+    assert "Traceback" not in done.stderr
