@@ -122,6 +122,14 @@ class Attempts:
             self._start(flight, command, inputs)
 
     def _start(self, flight: Flight, command: StartAttempt, inputs: bytes) -> None:
+        try:
+            self._hand_over(flight, command, inputs)
+        except Exception as exc:
+            log.exception("attempt.start_raised", extra={"attempt": flight.id.name})
+            closed = flight.runner is None and self._jobs.fresh(flight.key)
+            self.fail(flight, _broken(exc), closed=closed)
+
+    def _hand_over(self, flight: Flight, command: StartAttempt, inputs: bytes) -> None:
         node, task = command.node, command.node.task
         assert task is not None
         runner = self._jobs.route(node)
@@ -132,11 +140,7 @@ class Attempts:
         flight.runner = runner
         job = self._jobs.make(flight.id, node, command, inputs)
         crash_point("start.before")
-        try:
-            runner.start(job, flight.tell)
-        except Exception as exc:
-            log.exception("attempt.start_raised", extra={"attempt": flight.id.name})
-            self.fail(flight, _broken(exc))
+        runner.start(job, flight.tell)
         crash_point("start.after")
 
     # --- listening ---

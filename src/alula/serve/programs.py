@@ -13,7 +13,7 @@ from alula.engine.facts import Added
 from alula.engine.observe import PlanOf, Silent
 from alula.errors import AlulaError
 from alula.idl import TaskTemplate
-from alula.plugin.failure import AttemptFailure
+from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import AttemptId, Failed, Job, Report, Runner, Succeeded, Tell
 from alula.serve.code import Code
 from alula.serve.flytekit import is_flytekits
@@ -143,8 +143,13 @@ class Programs(Silent):
                 return  # closed before it began
             if problem is not None:
                 told(Failed(AttemptFailure("WorkersUnavailable", str(problem))))
-            else:
+                return
+            try:
                 crew.runner.start(job, told)
+            except Exception as exc:  # nobody above hears of it
+                log.exception("workers.start_raised", extra={"execution": job.id.execution, "path": job.id.path})
+                what = f"the workers failed: {type(exc).__name__}: {exc}"
+                told(Failed(AttemptFailure("WorkersBroken", what, FailureKind.SYSTEM, recoverable=True), closed=False))
 
         if crew.opening.done():
             begin(crew.opening)

@@ -166,3 +166,12 @@ async def test_inputs_that_are_no_literal_map_are_the_engines_fault(tmp_path: Pa
         job = replace(here.job(programs.add, a=1), inputs=b"\xff\xff\xff")
         failure = await here.start(job).failure()
         assert (failure.code, failure.kind) == ("SYSTEM:DamagedData", SYSTEM)
+
+
+async def test_a_worker_that_cannot_be_begun_fails_its_attempt_and_no_other(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        (tmp_path / "spool" / "worker-2").mkdir()  # as a full disk would, it is in the way
+        failure = await here.run(programs.add, a=1).failure()
+        assert (failure.code, failure.kind, failure.recoverable) == ("WorkersBroken", SYSTEM, True)
+        assert "FileExistsError" in failure.message
+        assert await here.run(programs.add, a=1).value() == 3

@@ -137,7 +137,7 @@ class Pool:
         if self._crew is not None:
             await self._crew.stop()
             for entry in stopped:
-                await self._publish_log(entry)
+                await _publish_log(entry)
             await self._crew.aclose()
         if self._chores:
             await asyncio.wait(self._chores)
@@ -176,7 +176,7 @@ class Pool:
         self._entries[job.id] = entry
         self._room.put(entry, need, job.id.execution)
         begin_what_fits(self._room)
-        if not entry.started:
+        if not entry.started and self._entries.get(job.id) is entry:
             self._silent[entry] = None
         self._tick_later()
 
@@ -217,6 +217,12 @@ class Pool:
         entry = self._running.get(worker)
         if entry is None or worker.leaving:
             return
+        try:
+            self._take_in(entry, worker, message)
+        except Exception as exc:  # noqa: BLE001 - told to whoever waits for the job
+            _broken(entry, exc)
+
+    def _take_in(self, entry: Entry, worker: Worker, message: wire.Message) -> None:
         if not entry.started:
             self._started(entry)  # the zygote's word comes by another way, and later
         if isinstance(message, wire.Ended) and message.serial == entry.serial:
@@ -313,7 +319,7 @@ class Pool:
         chore.add_done_callback(self._chores.discard)
 
     async def _bury_log(self, entry: Entry, report: Failed | None) -> None:
-        await self._publish_log(entry)
+        await _publish_log(entry)
         assert self._crew is not None
         assert entry.worker is not None
         if self._running.pop(entry.worker, None) is None:
@@ -323,13 +329,6 @@ class Pool:
         begin_what_fits(self._room)
         if report is not None and not entry.closing:
             entry.tell(report)
-
-    async def _publish_log(self, entry: Entry) -> None:
-        """Put what a job has printed to its place, when its worker did not live to do it."""
-        assert entry.worker is not None
-        uri, limit = Attempt(entry.job.prefix).log, self._config.log_limit_bytes
-        if problem := await publish(self._objects, uri, entry.worker.spool, limit):
-            log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": problem})
 
     def _finish(self, entry: Entry) -> None:
         """Forget a job, and tell who waited for its end."""
@@ -359,6 +358,7 @@ class Pool:
             entry.tell(Waits(self._room.reason(entry) or "for its code, which is being imported"))
         for entry in self._running.values():
             self._logs.look(self._growing(entry))
+        begin_what_fits(self._room)  # if it failed to when it should have
         self._tick_later()
 
     def _growing(self, entry: Entry) -> Growing:
@@ -373,6 +373,30 @@ class Pool:
         self._idling = self._loop.call_later(max(seconds / 4, 0.01), self._idle)
         if self._crew is not None:
             self._crew.dismiss_idle(seconds)
+
+
+def _broken(entry: Entry, exc: Exception) -> None:
+    """What nobody thought of, or a full disk, has hit a job: it fails, and waits for nobody."""
+    log.error("workers.broken", extra={"attempt": entry.label}, exc_info=exc)
+    pool = entry.pool
+    if pool._entries.get(entry.job.id) is not entry:
+        return
+    what = f"the workers failed: {type(exc).__name__}: {exc}"
+    failure = AttemptFailure("WorkersBroken", what, FailureKind.SYSTEM, recoverable=True)
+    if entry.worker is None:
+        pool._finish(entry)
+        entry.tell(Failed(failure, _checkpoint(entry)))
+    else:
+        pool._running[entry.worker] = entry
+        pool._end(entry, 0, failure)
+
+
+async def _publish_log(entry: Entry) -> None:
+    """Put what a job has printed to its place, when its worker did not live to do it."""
+    assert entry.worker is not None
+    uri, limit = Attempt(entry.job.prefix).log, entry.pool._config.log_limit_bytes
+    if problem := await publish(entry.pool._objects, uri, entry.worker.spool, limit):
+        log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": problem})
 
 
 def _order(entry: Entry, worker: Worker, log_limit_bytes: int) -> wire.Run:
@@ -425,9 +449,15 @@ def room_of(config: WorkersConfig) -> Admission[Entry]:
 
 
 def begin_what_fits(room: Admission[Entry]) -> None:
-    """Begin the jobs that there is room for, of whichever pool they are."""
-    while (entry := room.take()) is not None:
-        entry.pool.begin(entry)
+    """Begin the jobs that there is room for, of whichever pool they are. Raises nothing: others wait for who calls."""
+    try:
+        while (entry := room.take()) is not None:
+            try:
+                entry.pool.begin(entry)
+            except Exception as exc:  # noqa: BLE001 - told to whoever waits for the job
+                _broken(entry, exc)
+    except Exception:
+        log.exception("workers.room_broken")
 
 
 def _memory_bytes() -> int:
