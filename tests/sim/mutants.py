@@ -97,8 +97,8 @@ MUTANTS = [
     Mutant(
         "an array runs one element too many",
         "engine/nodes/array.py",
-        "under_way < window",
-        "under_way <= window",
+        "window + scope.succeeded",
+        "window + 1 + scope.succeeded",
     ),
     Mutant(
         "an engine trusts its lease for too long",

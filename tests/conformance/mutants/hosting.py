@@ -129,7 +129,7 @@ MUTANTS = [
 _VERIFY = """
 import sys
 from alula.testing.kit import clouds, verify
-report = verify(getattr(clouds, sys.argv[1])(), pairs=0)
+report = verify(getattr(clouds, sys.argv[1])(), pairs=0, seconds=120.0)
 if report.worst is not None:
     print(report.worst.scenario.name, *report.worst.met, report.worst.breaches[0], sep="; ")
 """
