@@ -58,16 +58,15 @@ def create(connection: Connection, creations: Sequence[Creation]) -> list[Create
 
 def _one(connection: Connection, creation: Creation) -> Created:
     """One that is there, or whose launch plan limits how many run. Raises NameTaken and AtLimit."""
-    there = _named(connection, creation.new.key)
-    if there is None and creation.new.limited:
-        _see_limit(connection, creation.new)
-        fresh = _insert(connection, [creation])
-        if fresh:
-            record = fresh[creation.new.key]
-            _take_slot(connection, creation.new, record.id)
+    new = creation.new
+    while (there := _named(connection, new.key)) is None:  # another engine may make it, or remove it, in between
+        if new.limited:
+            _see_limit(connection, new)
+        record = _insert(connection, [creation]).get(new.key)
+        if record is not None:
+            if new.limited:
+                _take_slot(connection, new, record.id)
             return record, True
-        there = _named(connection, creation.new.key)  # it was made by another engine
-    assert there is not None
     return creation.found(execution_record(there))
 
 
