@@ -137,7 +137,7 @@ def _find(made: Command, template: TaskTemplate, path: str, directory: Path) -> 
 
 def _run(words: list[str], environ: Mapping[str, str], directory: Path, limit: float) -> int | None:
     """The exit code of a process; None: it was stopped since it took too long."""
-    with _told_to_end():
+    with _told_to_end() as ending:
         process = subprocess.Popen(
             words,
             env=environ,
@@ -147,6 +147,7 @@ def _run(words: list[str], environ: Mapping[str, str], directory: Path, limit: f
             start_new_session=True,
         )
         try:
+            ending.may()
             return process.wait(limit or None)
         except subprocess.TimeoutExpired:
             return None
@@ -154,21 +155,36 @@ def _run(words: list[str], environ: Mapping[str, str], directory: Path, limit: f
             _stop(process)
 
 
-@contextmanager
-def _told_to_end() -> Iterator[None]:
-    """Leave by an exception when somebody wants us to end: the process is no child of our terminal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _Ending:
+    """Somebody wants us to end, which is done by an exception: not before there is something to be stopped by it."""
 
-    def leave(number: int, frame: object) -> None:
+    def __init__(self) -> None:
+        self._asked, self._may = 0, False
+
+    def ask(self, number: int, frame: object) -> None:
         for one in _ENDING:
             signal.signal(one, signal.SIG_IGN)
-        raise SystemExit(128 + number)
+        self._asked = number
+        if self._may:
+            raise SystemExit(128 + number)
 
-    former = {one: signal.signal(one, leave) for one in _ENDING}
+    def may(self) -> None:
+        """From now on. Raises SystemExit if it was asked for before."""
+        self._may = True
+        if self._asked:
+            raise SystemExit(128 + self._asked)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[_Ending]:
+    """Leave by an exception when somebody wants us to end: the process is no child of our terminal."""
+    ending = _Ending()
+    if threading.current_thread() is not threading.main_thread():
+        yield ending
+        return
+    former = {one: signal.signal(one, ending.ask) for one in _ENDING}
     try:
-        yield
+        yield ending
     finally:
         for one, handler in former.items():
             signal.signal(one, handler)
