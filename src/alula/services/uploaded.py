@@ -39,6 +39,9 @@ async def collect_uploads(desk: Desk, unused_for: timedelta, *, dry_run: bool = 
     """Remove uploads that were put there longer ago, and that nothing refers to. With `dry_run`, only count.
 
     Safe while servers run, and to be called again after a crash.
+
+    Raises:
+        DataError: Something that may refer to uploads cannot be read now; nothing was removed.
     """
     place, done = uris.join(desk.data, PLACE), Erased()
     before = desk.clock.now() - max(unused_for, SAFE)
@@ -200,9 +203,9 @@ async def _documents(desk: Desk, kind: str, scope: str) -> AsyncIterator[tuple[s
 
 
 async def _behind(desk: Desk, refs: Iterable[Ref]) -> AsyncIterator[bytes]:
-    """Values that lie in files."""
+    """Values that lie in files. Raises DataError if one cannot be read now: it may refer to what would be removed."""
     for uri in dict.fromkeys(ref.uri for ref in refs):
         try:
             yield await desk.objects.read(uri)
-        except DataError:
+        except ObjectNotFound:
             continue

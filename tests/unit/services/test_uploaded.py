@@ -8,6 +8,9 @@ import pytest
 
 from alula.admin import retention
 from alula.data import uris
+from alula.engine.memo import Entry
+from alula.engine.state import Ref, Values
+from alula.errors import DataError
 from alula.idl import Blob, Literal, Scalar
 from alula.idl.service import TaskCreateRequest
 from alula.services.caches import KIND
@@ -15,7 +18,7 @@ from alula.services.registry import Registry
 from alula.services.tasks import Tasks
 from alula.services.uploaded import collect_uploads
 from alula.services.uploads import PLACE
-from alula.store.records import DocumentRecord
+from alula.store.records import CacheRecord, DocumentRecord
 from tests.unit.admin.office import integers
 from tests.unit.services.control import CALL, plan_id, request
 from tests.unit.services.planned import Planned, timed
@@ -74,6 +77,24 @@ async def test_inputs_go_after_the_last_execution_that_has_them() -> None:
     one.clock.go(days=1)
     await retention.collect(one.desk, retention.Policy(keep=0))
     assert (await collect_uploads(one.desk, WEEK)).files == 1
+
+
+async def test_nothing_goes_while_what_may_refer_to_it_cannot_be_read() -> None:
+    one = await Planned.made()
+    await put(one, "p/d/OLD/x")
+    await cache(one, "memory://somewhere/gone.pb")
+    assert (await collect_uploads(one.desk, WEEK, dry_run=True)).files == 1
+    await cache(one, "s3://")
+    with pytest.raises(DataError):
+        await collect_uploads(one.desk, WEEK)
+    assert await left(one) == ["p/d/OLD/x"]
+
+
+async def cache(one: Planned, uri: str) -> None:
+    """Keep a result whose value lies in a file."""
+    outputs = Entry(Values(refs=(Ref("o0", uri, "o0"),))).pack()
+    now = one.clock.now()
+    await one.desk.store.put(CacheRecord(uri, "t", outputs, "p:d:x n0", 1, now, now))
 
 
 @pytest.mark.parametrize("age", [timedelta(0), WEEK])
