@@ -126,6 +126,7 @@ class ShellTask(InstanceTask):
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            reader.join(timeout=1)  # ends when the last of its processes has, unless one left the group
             raise
         reader.join(timeout=1)  # longer only if the script left something behind that holds its standard error
         if code:
