@@ -22,7 +22,7 @@ from typing import Any
 from bench.environments import installed, python_with
 
 HERE = Path(__file__).resolve().parent
-BENCH = {"PYTHONPATH": str(HERE.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+BENCH = {"PYTHONPATH": str(HERE.parent)}
 
 
 PATIENCE_SECONDS = 90

@@ -7,6 +7,7 @@ timed on the same disk in the same process, right before each run.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -156,6 +157,7 @@ async def rig(config: Config, *runners: Runner) -> AsyncIterator[Rig]:
     try:
         observers = [watch, *(one for one in runners if isinstance(one, Silent))]
         async with house.driving(runners, everything=True, observers=observers):
+            gc.freeze()  # as `alula serve` does
             yield Rig(house, watch)
     finally:
         await house.aclose()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType, ModuleType
@@ -104,6 +106,22 @@ class LazyModule:
 def module(name: str) -> Any:
     """A module that is imported at its first use. For a type checker, import it under `TYPE_CHECKING` as well."""
     return LazyModule(name)
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """What is imported in the block lasts: the garbage collector looks at it neither now nor later.
+
+    For programs, not for libraries: it holds for all that the process has at the end of the block.
+    """
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if looked:
+            gc.enable()
 
 
 def exports(name_of_module: str, where: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

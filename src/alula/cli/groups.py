@@ -8,6 +8,8 @@ from typing import ClassVar
 
 import click
 
+from alula._kits import lazy
+
 Table = Mapping[str, tuple[str, str]]
 """Command to where it is (`module:name`), and what it does in one line."""
 
@@ -29,7 +31,8 @@ class LazyGroup(click.Group):
         """The command at `module:name`."""
         module, _, name = where.partition(":")
         try:
-            found: click.Command = getattr(import_module(module), name)
+            with lazy.lasting():
+                found: click.Command = getattr(import_module(module), name)
         except ModuleNotFoundError as exc:
             said = self.needs.get((exc.name or "").partition(".")[0])
             if said is None:

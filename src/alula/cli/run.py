@@ -138,7 +138,9 @@ class EntityCommand(click.Command):
         return local.run(self.entity, self._literals(ctx, options, one.place), one, options)
 
     def _durably(self, ctx: click.Context, options: Options) -> int:
-        return submit.run(self.entity, self._program, options, lambda place: self._literals(ctx, options, place))
+        with lazy.lasting():
+            run = submit.run  # imports it
+        return run(self.entity, self._program, options, lambda place: self._literals(ctx, options, place))
 
     def _literals(self, ctx: click.Context, options: Options, place: Place) -> LiteralMap:
         given = {

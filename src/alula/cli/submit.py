@@ -8,11 +8,13 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from alula._kits import lazy
 from alula.admin.names import name_fault, new_name, prefix_fault
-from alula.cli import building, durable, texts
+from alula.cli import durable, texts
 from alula.cli.options import Options
 from alula.cli.program import Program
 from alula.cli.reports import reported
@@ -34,6 +36,11 @@ from alula.serve.code import Code, with_environment
 from alula.serve.crews import fork
 from alula.types import maps
 from alula.types.transformer import Place
+
+if TYPE_CHECKING:
+    from alula.cli import building
+else:
+    building = lazy.module("alula.cli.building")  # 20 ms, for programs with tasks in containers
 
 
 def run(entity: Entity, program: Program, options: Options, literals: Callable[[Place], LiteralMap]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +111,29 @@ def test_a_lazy_module_is_imported_by_its_first_attribute() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=20)
     assert ended.stdout == "True\n", ended.stderr
+
+
+def test_what_lasts_is_not_looked_at_by_the_collector_and_what_comes_after_is() -> None:
+    with lazy.lasting():
+        assert not gc.isenabled()
+        stays = [object()]
+        stays.append(stays)
+    try:
+        assert gc.isenabled()
+        later = [object()]
+        looked_at = {id(one) for one in gc.get_objects()}
+        assert id(stays) not in looked_at
+        assert id(later) in looked_at
+    finally:
+        gc.unfreeze()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with lazy.lasting():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
