@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -108,6 +109,13 @@ def module(name: str) -> Any:
     return LazyModule(name)
 
 
+def settle() -> None:
+    """All that this process has by now lasts: the garbage collector does not look at it before the end."""
+    gc.freeze()
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)  # some libraries tell the user of each object that outlives the interpreter
+
+
 @contextmanager
 def lasting() -> Iterator[None]:
     """What is imported in the block lasts: the garbage collector looks at it neither now nor later.
@@ -119,7 +127,7 @@ def lasting() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        settle()
         if looked:
             gc.enable()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -137,7 +136,7 @@ async def _serve(house: House, observers: Sequence[Observer], numbers: Metrics |
                     for what, where in (("gRPC", served.grpc), ("HTTP", served.http)):
                         if where:
                             click.echo(f"{what} at {where}", err=True)
-                gc.freeze()  # what is here now stays: a collection that looks through it holds everything up
+                lazy.settle()  # a collection that looks through all this holds everything up
                 await house.unless_lost(stop.wait())
             click.echo("stopping: what is under way goes on with the next engine", err=True)
     finally:

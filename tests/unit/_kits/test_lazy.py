@@ -137,3 +137,15 @@ def test_a_collector_that_was_off_stays_off() -> None:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def test_at_the_end_of_the_process_the_collector_looks_at_everything() -> None:
+    program = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+        "from alula._kits import lazy\n"
+        "lazy.settle(); lazy.settle()\n"
+        "assert gc.get_freeze_count()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
