@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, cast
 
 import click
 
+from alula._kits import scratch
 from alula.admin import entities
 from alula.cli.compile import Specs, compiled, registrable, say
 from alula.cli.loading import loaded
@@ -119,9 +119,9 @@ def sender(remote: Remote, project: str, domain: str) -> Send:
     """Brings code to a control plane."""
 
     def send(code: Code, copy: Copy) -> str:
-        with tempfile.TemporaryDirectory(prefix="alula-bundle-") as directory:
+        with scratch.within("bundle") as directory:
             files = None if copy is Copy.ALL else list(code.files)
-            made = pack(Path(code.root), Path(directory), files=files)
+            made = pack(Path(code.root), directory, files=files)
             return remote.upload(made.path, project=project, domain=domain)
 
     return send

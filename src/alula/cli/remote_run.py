@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from alula._kits import scratch
 from alula.cli import results
 from alula.cli.answers import typed
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT
@@ -50,11 +50,11 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
     Args:
         literals: Makes the inputs that were given, with a place for files.
     """
-    with reported(f"running {entity.short_name}"), tempfile.TemporaryDirectory(prefix="alula-inputs-") as here:
+    with reported(f"running {entity.short_name}"), scratch.within("inputs") as here:
         config = load()
         where = profile_of(config.home, name=options.profile, endpoint=options.endpoint)
         project, domain = where.project or config.project, where.domain or config.domain
-        place = place_at(here, Objects())
+        place = place_at(str(here), Objects())
         if not isinstance(entity, ReferenceEntity):
             typed(entity, options.answers, place)  # what cannot be is said before anything runs
         inputs = LiteralMap(literals=dict(complete(entity, literals(place), place)))
@@ -67,7 +67,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             request.spec.envs.CopyFrom(_variables(options))
             if options.raw_output_data_prefix:
                 request.spec.raw_output_data_config.output_location_prefix = options.raw_output_data_prefix
-            inputs = remote.upload_inputs(inputs, project=project, domain=domain, below=here)
+            inputs = remote.upload_inputs(inputs, project=project, domain=domain, below=str(here))
             request.inputs.CopyFrom(inputs)
             made = remote.call("CreateExecution", request).id
             if not options.quiet:

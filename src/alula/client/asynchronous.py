@@ -7,14 +7,13 @@ import os
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from alula._kits import scratch
 from alula._kits.aio import to_thread
 from alula.admin import entities, executions, leaks, names, pools, views
 from alula.admin.desk import Desk
@@ -118,7 +117,7 @@ class AsyncClient:
         """Open the store. Raises StoreError, ConfigError."""
         if self._house is None:
             if self._memory:
-                directory = Path(tempfile.mkdtemp(prefix="alula-memory-"))
+                directory = scratch.directory("memory")
                 self._stack.callback(shutil.rmtree, directory, ignore_errors=True)
                 self.config = replace(self.config, data=str(directory))
                 self._house = House(self.config, MemoryStore())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from alula._kits import bridge
+from alula._kits import bridge, scratch
 from alula.config import Config
 from alula.data import uris
 from alula.data.bundle import pack
@@ -106,8 +105,8 @@ def ship(code: Code, copy: Copy, objects: ObjectStore, prefix: str) -> str:
             f"the code of {code.target or code.module} is in no file below {code.root}, so it cannot be sent along",
             fix="put it into a file; or into the image, and say --copy none",
         )
-    with tempfile.TemporaryDirectory(prefix="alula-bundle-") as directory:
-        made = pack(Path(code.root), Path(directory), files=files)
+    with scratch.within("bundle") as directory:
+        made = pack(Path(code.root), directory, files=files)
         uri = uris.join(prefix, made.path.name)
         if not bridge.run(objects.exists(uri)):
             bridge.run(objects.upload(made.path, uri))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from alula._kits import scratch
 from alula._kits.aio import to_thread
 from alula.config import load
 from alula.data import uris
@@ -145,7 +145,7 @@ def _write_beside(final: Path, write: Callable[[Path], object]) -> None:
 @lru_cache(maxsize=1)
 def _of_process(pid: int) -> Workspace:
     """Keyed by process id: a forked child makes its own, and leaves its parent's alone when it ends."""
-    directory = Path(tempfile.mkdtemp(prefix="alula-"))
+    directory = scratch.directory("workspace")
     atexit.register(_remove, directory, pid)
     settings = StoreSettings.of_config(load().storage, os.environ)
     return Workspace(Objects(settings), directory, str(directory / "blobs"))

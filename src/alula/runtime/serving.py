@@ -23,6 +23,7 @@ from typing import NoReturn
 from alula._kits.frames import Frames, framed
 from alula.data.layout import Attempt
 from alula.idl import worker as wire
+from alula.runtime import exits
 from alula.runtime.ear import Ear
 from alula.runtime.leftovers import Leftovers
 from alula.runtime.printed import LogFiles, Printed, above
@@ -66,6 +67,7 @@ class Serving(ABC):
         """User code runs: it is told of the end by an exception."""
         signal.signal(signal.SIGTERM, self._stop)
         self._leftovers = Leftovers(harmless)
+        exits.own()
 
     @abstractmethod
     def _run(self, job: wire.Run) -> tuple[int, bytes]:
@@ -91,7 +93,7 @@ class Serving(ABC):
                     ended = self._attempt(job)
                     self._say(ended)
                     if ended.retire:
-                        os._exit(0)
+                        self._leave()
         except Stopped:
             end_by(signal.SIGTERM)
         except BaseException:  # noqa: BLE001 - the last line of defence: say it where the attempt's log is
@@ -133,8 +135,13 @@ class Serving(ABC):
         except OSError:
             os._exit(wire.LOST_SOCKET)
         if not data:
-            os._exit(0)
+            self._leave()
         return data
+
+    def _leave(self) -> NoReturn:
+        """End, for nobody has work for this process any more."""
+        exits.run()
+        os._exit(0)
 
     def _say(self, message: wire.Message) -> None:
         """Tell the engine. Of a process that the task forked, nothing is said."""

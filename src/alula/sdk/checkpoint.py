@@ -82,7 +82,7 @@ class SyncCheckpoint(Checkpoint):
         if self._restored is not None:
             return self._restored
         if path is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="alula-checkpoint-")
+            self._scratch = tempfile.TemporaryDirectory(prefix="checkpoint-", dir=workspace().directory)
             path = self._scratch.name
         target = Path(path)
         if target.exists() and not target.is_dir():

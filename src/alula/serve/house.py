@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from alula._kits import lazy, owners
+from alula._kits import lazy, owners, scratch
 from alula._kits.aio import to_thread
 from alula._kits.clock import Clock, SystemClock
 from alula.admin.desk import Desk
@@ -95,6 +95,7 @@ class House:
                 served.
         """
         config = self.config
+        await to_thread(scratch.sweep)
         await to_thread(_check, self.objects.local_path(config.data_prefix))
         await apply(self.desk, config.pools)
         callbacks = await to_thread(self._callbacks)

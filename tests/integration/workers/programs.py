@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import ctypes
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -50,6 +52,24 @@ def wait_for(path: str) -> str:
     while not os.path.exists(path):
         time.sleep(0.005)
     return path
+
+
+@task
+def ends_later(mark: str, how: str = "") -> None:
+    """Leaves to the end of its process what a program leaves there."""
+
+    def done() -> None:
+        if how == "hang":
+            threading.Event().wait()
+        Path(mark).write_text(str(os.getpid()))
+
+    atexit.register(done)
+    if how == "thread":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    KEPT.append(tempfile.TemporaryDirectory(dir=Path(mark).parent, prefix="kept-"))
+
+
+KEPT: list[object] = []
 
 
 # what is said about the attempt

@@ -183,3 +183,27 @@ async def test_an_idle_worker_ends(tmp_path: Path) -> None:
         first = (await here.run(programs.whoami).values())["o0"]
         await until(lambda: not alive(first))
         assert (await here.run(programs.whoami).values())["o0"] != first
+
+
+@pytest.mark.parametrize("how", ["", "thread"])
+async def test_what_a_task_leaves_to_the_end_of_its_process_is_done_then(tmp_path: Path, how: str) -> None:
+    mark = tmp_path / "files" / "mark"
+    mark.parent.mkdir()
+    async with bench(tmp_path) as here:
+        pid = (await here.run(programs.whoami).values())["o0"]
+        await here.run(programs.ends_later, mark=str(mark), how=how).end()
+        if how == "thread":  # this worker is replaced, and then the attempt is over
+            assert mark.read_text() == str(pid)
+        else:
+            assert not mark.exists()
+            assert any(mark.parent.iterdir())
+    assert mark.read_text() == str(pid)
+    assert list(mark.parent.iterdir()) == [mark]
+
+
+async def test_an_end_that_hangs_holds_nothing_up_for_longer_than_a_stop_may_take(tmp_path: Path) -> None:
+    async with bench(tmp_path, stop_grace=timedelta(seconds=0.2)) as here:
+        pid = (await here.run(programs.whoami).values())["o0"]
+        await here.run(programs.ends_later, mark=str(tmp_path / "mark"), how="hang").end()
+    assert not alive(pid)
+    assert not (tmp_path / "mark").exists()

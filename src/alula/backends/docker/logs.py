@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from alula._kits import scratch
 from alula._kits.aio import to_thread
 from alula.containers.engine.calls import Engine
 from alula.data.objects import ObjectStore
@@ -93,8 +93,8 @@ class Logs:
                 out.close()
 
     async def _save(self, name: str, uri: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="alula-log-") as made:
-            path = Path(made, "log.txt")
+        with scratch.within("log") as made:
+            path = made / "log.txt"
             with await to_thread(_opened, path) as out:
                 await self._engine.logs(name, out.write, follow=False)
             if await to_thread(os.path.getsize, path):

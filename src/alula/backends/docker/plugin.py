@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from alula._kits import scratch
 from alula._kits.aio import answered, gather, to_thread
 from alula.backends.docker import making, states
 from alula.backends.docker.logs import Logs
@@ -236,9 +237,9 @@ class Docker(WebApiPlugin[DockerKey, View]):
         return made
 
     async def _taken(self, engine: Engine, task: TaskContext, key: DockerKey) -> LiteralMap:
-        with TemporaryDirectory(prefix="alula-outputs-") as folder, archives.spool() as archive:
+        with scratch.within("outputs") as folder, archives.spool() as archive:
             there = await engine.take(key.name, key.outputs, archive, self._settings.output_limit_bytes)
-            found = await to_thread(archives.unpack, archive, Path(folder)) if there else Path(folder)
+            found = await to_thread(archives.unpack, archive, folder) if there else folder
             try:
                 return await take_out(task.objects, task.template, found, task.raw_prefix)
             except TaskFailure as exc:
@@ -318,11 +319,11 @@ class Docker(WebApiPlugin[DockerKey, View]):
         if not files.inputs:
             return await to_thread(files.pack, Path(), archive)
         what = "its inputs are being laid out as files"
-        laid: TemporaryDirectory[str] = await self._works.result(
-            f"inputs {task.name}", what, lambda: _laid(task), task.wake
-        )
-        with laid as folder:
-            await to_thread(files.pack, Path(folder), archive)
+        laid: Path = await self._works.result(f"inputs {task.name}", what, lambda: _laid(task), task.wake)
+        try:
+            await to_thread(files.pack, laid, archive)
+        finally:
+            await to_thread(shutil.rmtree, laid, True)
 
     async def _leave(self, name: str) -> None:
         """Nobody waits for what was to be moved for an attempt."""
@@ -331,7 +332,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
     async def _error(self, engine: Engine, key: DockerKey) -> str:
         """What a container says of its failure in a file."""
-        with TemporaryDirectory(prefix="alula-error-") as folder, archives.spool() as archive:
+        with scratch.within("error") as folder, archives.spool() as archive:
             try:
                 if not await engine.take(key.name, f"{key.outputs.rstrip('/')}/{_ERROR}", archive, 2 * _ERROR_BYTES):
                     return ""
@@ -339,7 +340,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
                 if exc.code != archives.TOO_LARGE:
                     raise
                 return f"its {_ERROR} has more than {_ERROR_BYTES} bytes"
-            path = await to_thread(archives.unpack, archive, Path(folder))
+            path = await to_thread(archives.unpack, archive, folder)
             return await to_thread(_text, path)
 
 
@@ -347,13 +348,13 @@ def _key(task: TaskContext) -> DockerKey:
     return DockerKey(task.name, task.output_prefix, making.inside_of(task.template).outputs)
 
 
-async def _laid(task: TaskContext) -> TemporaryDirectory[str]:
+async def _laid(task: TaskContext) -> Path:
     """A directory with the inputs of a task. Raises Rejected, RemoteError."""
-    made = TemporaryDirectory(prefix="alula-inputs-")
+    made = scratch.directory("inputs")
     try:
-        await lay_in(task.objects, task.template, await task.inputs(), Path(made.name))
+        await lay_in(task.objects, task.template, await task.inputs(), made)
     except BaseException as exc:
-        await to_thread(made.cleanup)
+        await to_thread(shutil.rmtree, made, True)
         if isinstance(exc, TaskFailure):
             raise _as_ours(exc) from exc
         raise

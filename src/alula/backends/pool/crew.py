@@ -157,6 +157,8 @@ class Crew:
         self._grace = grace_seconds
         self._loop = asyncio.get_running_loop()
         self._keeper: Keeper | None = None
+        self._forgot = asyncio.Event()
+        """A worker is dead."""
         self._fallen: list[Keeper] = []
         """Those that were killed, and may have left something that ends."""
         self._zygotes: dict[Code, Zygote] = {}
@@ -174,7 +176,18 @@ class Crew:
         self._zygote(Code(), "")
 
     async def stop(self) -> None:
-        """End all workers that have a job, within the time that they get for that."""
+        """End all workers within the time that they get for that: those with a job are told to, the others leave."""
+        await self._stop_busy()
+        idle = [w for z in self._zygotes.values() for w in z.workers.values() if w.pid and not w.busy]
+        for worker in idle:
+            worker.hang_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                while any(worker.number in worker.zygote.workers for worker in idle):
+                    self._forgot.clear()
+                    await self._forgot.wait()
+
+    async def _stop_busy(self) -> None:
         busy = [w for z in self._zygotes.values() for w in z.workers.values() if w.busy and w.pid]
         if self._keeper is None or not busy:
             return
@@ -267,6 +280,7 @@ class Crew:
         if worker in worker.zygote.idle:
             worker.zygote.idle.remove(worker)
         worker.hang_up()
+        self._forgot.set()
         self._loop.run_in_executor(None, shutil.rmtree, worker.directory, True)
 
     def _fork(self, zygote: Zygote) -> Worker:

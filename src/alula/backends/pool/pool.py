@@ -7,11 +7,11 @@ import itertools
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alula._kits import scratch
 from alula._kits.clock import Clock
 from alula.backends.pool import deaths, needs
 from alula.backends.pool.admission import Admission
@@ -117,7 +117,7 @@ class Pool:
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         if self._spool is None:
-            self._spool = Path(tempfile.mkdtemp(prefix="alula-workers-"))
+            self._spool = scratch.directory("workers")
         else:
             self._spool.mkdir(parents=True, exist_ok=True)
         self._crew = Crew(

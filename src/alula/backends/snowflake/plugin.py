@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alula._kits import scratch
 from alula._kits.clock import Clock, SystemClock
 from alula.backends.snowflake import rows
 from alula.backends.snowflake.api import DONE, OVERDUE, RUNNING, Answer, SqlApi, library
@@ -283,7 +283,7 @@ class Snowflake(WebApiPlugin[Statement, Answer]):
         kind.CopyFrom(variable.type.structured_dataset_type)
         kind.format = PARQUET
         uri = uris.join(task.raw_prefix, "results")
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="alula-snowflake-"))
+        folder = await asyncio.to_thread(scratch.directory, "snowflake")
         try:
             await self._fetch(key, remote, folder / FILE, kind)
             await task.objects.upload(folder / FILE, uris.join(uri, FILE))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
-from alula._kits import bridge
+from alula._kits import bridge, scratch
 from alula.data import uris
 from alula.data.objects import ObjectStore
 from alula.data.sql.driver import Driver, Session, Source
@@ -40,7 +38,7 @@ class Run:
         self._told, self._cancelled = told, False
         self._session: Session | None = None
         self._lock = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="alula-sql-"))
+        self._folder = scratch.directory("sql")
         self._thread: threading.Thread | None = None
 
     @property

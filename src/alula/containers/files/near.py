@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from alula._kits import owners
+from alula._kits import owners, scratch
 from alula._kits.aio import answered, to_thread
 from alula._kits.units import quantity
 from alula.containers.engine import archives, registries, where
@@ -70,11 +69,11 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
     inside, name = folders(template), f"alula-call-{uuid.uuid4().hex[:16]}"
     files = Attempt(call.prefix)
     made = command(template, inputs, files, name=name)
-    with tempfile.TemporaryDirectory(prefix="alula-call-") as scratch, archives.spool() as archive:
+    with scratch.within("call") as here, archives.spool() as archive:
         if inside.inputs:
-            await lay_in(objects, template, inputs, Path(scratch, "inputs"))
+            await lay_in(objects, template, inputs, Path(here, "inputs"))
         await put_asked(objects, template, inputs, files)
-        await to_thread(_pack, inside, Path(scratch, "inputs"), archive)
+        await to_thread(_pack, inside, Path(here, "inputs"), archive)
         async with DockerEngine(url) as engine:
             await _sweep(engine)
             try:
@@ -82,7 +81,7 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
                 await engine.put(name, archive)
                 await engine.start(name)
                 await attended(engine, name, call.show)
-                folder = await _taken(engine, name, inside, Path(scratch, "outputs"))
+                folder = await _taken(engine, name, inside, Path(here, "outputs"))
                 await _check(engine, name, template, folder)
                 return await take_out(objects, template, folder, files.raw)
             finally:
