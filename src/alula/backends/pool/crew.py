@@ -157,7 +157,7 @@ class Crew:
         self._grace = grace_seconds
         self._loop = asyncio.get_running_loop()
         self._keeper: Keeper | None = None
-        self._forgot = asyncio.Event()
+        self._gone = asyncio.Event()
         """A worker is dead."""
         self._fallen: list[Keeper] = []
         """Those that were killed, and may have left something that ends."""
@@ -177,32 +177,27 @@ class Crew:
 
     async def stop(self) -> None:
         """End all workers within the time that they get for that: those with a job are told to, the others leave."""
-        await self._stop_busy()
-        idle = [w for z in self._zygotes.values() for w in z.workers.values() if w.pid and not w.busy]
-        for worker in idle:
-            worker.hang_up()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._grace):
-                while any(worker.number in worker.zygote.workers for worker in idle):
-                    self._forgot.clear()
-                    await self._forgot.wait()
-
-    async def _stop_busy(self) -> None:
-        busy = [w for z in self._zygotes.values() for w in z.workers.values() if w.busy and w.pid]
-        if self._keeper is None or not busy:
+        keeper = self._keeper
+        if keeper is None:
             return
-        left, done = set(busy), self._loop.create_future()
+        here = [w for z in self._zygotes.values() for w in z.workers.values() if w.pid]
+        left = {worker for worker in here if worker.busy}
 
         def gone(worker: Worker) -> None:
             left.discard(worker)
-            if not left and not done.done():
-                done.set_result(None)
+            self._gone.set()
 
-        for worker in busy:
+        for worker in list(left):
             worker.leaving = True
-            self._keeper.end(worker.pid, self._grace, partial(gone, worker))
+            keeper.end(worker.pid, self._grace, partial(gone, worker))
+        idle = [worker for worker in here if not worker.busy]
+        for worker in idle:
+            worker.hang_up()
         with suppress(TimeoutError):
-            await asyncio.wait_for(done, 2 * self._grace + 1)
+            async with asyncio.timeout(2 * self._grace + 1 if left else self._grace):
+                while left or any(worker.number in worker.zygote.workers for worker in idle):
+                    self._gone.clear()
+                    await self._gone.wait()
 
     async def aclose(self) -> None:
         """End everything that is left, at once."""
@@ -280,7 +275,7 @@ class Crew:
         if worker in worker.zygote.idle:
             worker.zygote.idle.remove(worker)
         worker.hang_up()
-        self._forgot.set()
+        self._gone.set()
         self._loop.run_in_executor(None, shutil.rmtree, worker.directory, True)
 
     def _fork(self, zygote: Zygote) -> Worker:
