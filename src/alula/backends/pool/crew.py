@@ -177,8 +177,7 @@ class Crew:
 
     async def stop(self) -> None:
         """End all workers within the time that they get for that: those with a job are told to, the others leave."""
-        keeper = self._keeper
-        if keeper is None:
+        if (keeper := self._keeper) is None:
             return
         here = [w for z in self._zygotes.values() for w in z.workers.values() if w.pid]
         left = {worker for worker in here if worker.busy}
@@ -187,15 +186,15 @@ class Crew:
             left.discard(worker)
             self._gone.set()
 
-        for worker in list(left):
-            worker.leaving = True
-            keeper.end(worker.pid, self._grace, partial(gone, worker))
-        idle = [worker for worker in here if not worker.busy]
-        for worker in idle:
-            worker.hang_up()
+        for worker in here:
+            if worker.busy:
+                worker.leaving = True
+                keeper.end(worker.pid, self._grace, partial(gone, worker))
+            else:
+                worker.hang_up()
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * self._grace + 1 if left else self._grace):
-                while left or any(worker.number in worker.zygote.workers for worker in idle):
+                while left or any(not one.busy and one.number in one.zygote.workers for one in here):
                     self._gone.clear()
                     await self._gone.wait()
 
@@ -421,11 +420,9 @@ class Crew:
         self._bury(found)
 
     def over(self, pid: int, used_bytes: int) -> None:
-        for zygote in self._zygotes.values():
-            for worker in zygote.workers.values():
-                if worker.pid == pid and worker.busy and not worker.leaving:
-                    self._owner.over(worker, used_bytes)
-                    return
+        for worker in [one for zygote in self._zygotes.values() for one in zygote.workers.values()]:
+            if worker.pid == pid and worker.busy and not worker.leaving:
+                self._owner.over(worker, used_bytes)
 
     def keeper_lost(self) -> None:
         log.error("workers.keeper_lost")
