@@ -23,11 +23,6 @@ def own() -> None:
 
 def run() -> None:
     """Do it. What goes wrong is printed. For a process that ends at once afterwards."""
-    signal.signal(signal.SIGTERM, _not_twice)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     atexit._run_exitfuncs()
-
-
-def _not_twice(signum: int, frame: object) -> None:
-    """It is ending already."""

@@ -63,8 +63,8 @@ class Serving(ABC):
         _reseed()
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-        self._in_task = False
-        """User code runs: it is told of the end by an exception."""
+        self._in_task = self._leaving = False
+        """User code runs: it is told of the end by an exception; this process is ending."""
         signal.signal(signal.SIGTERM, self._stop)
         self._leftovers = Leftovers(harmless)
         exits.own()
@@ -91,6 +91,7 @@ class Serving(ABC):
                     job = wire.decode(payload)
                     assert isinstance(job, wire.Run)
                     ended = self._attempt(job)
+                    self._leaving = bool(ended.retire)  # before the engine hears of it, and asks for it
                     self._say(ended)
                     if ended.retire:
                         self._leave()
@@ -140,6 +141,7 @@ class Serving(ABC):
 
     def _leave(self) -> NoReturn:
         """End, for nobody has work for this process any more."""
+        self._leaving = True
         exits.run()
         os._exit(0)
 
@@ -156,6 +158,8 @@ class Serving(ABC):
             os._exit(wire.LOST_SOCKET)
 
     def _stop(self, signum: int, frame: object) -> None:
+        if self._leaving:
+            return
         if self._in_task and os.getpid() == self._pid:  # what the task forked ends as it would anywhere
             self._in_task = False  # once: a second signal is the end
             raise Stopped
