@@ -20,8 +20,8 @@ _NO_ALULA = (
     "the image {} has no Alula, which runs Python tasks: let an ImageSpec(base_image=..., packages=[...]) add it, or "
     "install it where the image is built"
 )
-_NOT_BEGUN = re.compile(r"\(catatonit:\d+\): failed to exec pid1: (.*)")
-"""What the init process of Podman prints if there is no such command."""
+_NOT_BEGUN = re.compile(r"(?:\(catatonit:\d+\): |^)failed to exec pid1: (.*)", re.MULTILINE)
+"""What the init process of Podman prints if there is no such command; in two pieces, so that a log may have but one."""
 _SHOWN = 1000
 """Characters of the log that a failure repeats."""
 

@@ -28,6 +28,8 @@ def ended(code: int, *, out_of_memory: bool = False, status: Status = Status.EXI
             FailureKind.USER,
             False,
         ),
+        (View(ended(1), tail="failed to exec pid1: No such file\n"), "CannotRun", FailureKind.USER, False),
+        (View(ended(1), tail="it failed to exec pid1: so I stop"), "USER:Exited", FailureKind.USER, True),
         (View(ended(143), restarted=True), "EngineRestarted", FailureKind.SYSTEM, True),
         (View(ended(255), restarted=True), "EngineRestarted", FailureKind.SYSTEM, True),
         (View(ended(255)), "USER:Exited", FailureKind.USER, True),
