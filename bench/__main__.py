@@ -155,6 +155,7 @@ def main() -> None:
 
 
 def measure_all(chosen: argparse.Namespace) -> None:
+    """Print the tables of the cases that are asked for."""
     others = {*durable.PARTS, *plugins.PARTS, *containers.PARTS, *control.PARTS, *warm.PARTS, *stores.PARTS, "plugins"}
     if not chosen.cases or not set(chosen.cases) <= others:
         local([case for case in chosen.cases if case not in others], short=chosen.short)

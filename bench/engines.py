@@ -7,7 +7,6 @@ timed on the same disk in the same process, right before each run.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
+from alula._kits import lazy
 from alula.compiler.compile import compile_workflow
 from alula.config import Config, Durability, StoreConfig
 from alula.engine.codec import pack_settings
@@ -157,7 +157,7 @@ async def rig(config: Config, *runners: Runner) -> AsyncIterator[Rig]:
     try:
         observers = [watch, *(one for one in runners if isinstance(one, Silent))]
         async with house.driving(runners, everything=True, observers=observers):
-            gc.freeze()  # as `alula serve` does
+            lazy.settle()  # as `alula serve` does
             yield Rig(house, watch)
     finally:
         await house.aclose()

@@ -6,8 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from pathlib import Path
 
 from alula._kits import owners
@@ -29,14 +28,22 @@ def directory(what: str) -> Path:
     return path
 
 
-@contextmanager
-def within(what: str) -> Iterator[Path]:
-    """A directory for the length of a block."""
-    path = directory(what)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+class Lent:
+    """A directory for the length of a block; it also goes when nobody knows of it any more. Raises OSError."""
+
+    def __init__(self, what: str) -> None:
+        self.path = directory(what)
+        self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove it now; done already is fine."""
+        self._remove()
 
 
 def sweep() -> None:

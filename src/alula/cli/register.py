@@ -119,7 +119,7 @@ def sender(remote: Remote, project: str, domain: str) -> Send:
     """Brings code to a control plane."""
 
     def send(code: Code, copy: Copy) -> str:
-        with scratch.within("bundle") as directory:
+        with scratch.Lent("bundle") as directory:
             files = None if copy is Copy.ALL else list(code.files)
             made = pack(Path(code.root), directory, files=files)
             return remote.upload(made.path, project=project, domain=domain)

@@ -50,7 +50,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
     Args:
         literals: Makes the inputs that were given, with a place for files.
     """
-    with reported(f"running {entity.short_name}"), scratch.within("inputs") as here:
+    with reported(f"running {entity.short_name}"), scratch.Lent("inputs") as here:
         config = load()
         where = profile_of(config.home, name=options.profile, endpoint=options.endpoint)
         project, domain = where.project or config.project, where.domain or config.domain

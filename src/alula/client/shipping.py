@@ -105,7 +105,7 @@ def ship(code: Code, copy: Copy, objects: ObjectStore, prefix: str) -> str:
             f"the code of {code.target or code.module} is in no file below {code.root}, so it cannot be sent along",
             fix="put it into a file; or into the image, and say --copy none",
         )
-    with scratch.within("bundle") as directory:
+    with scratch.Lent("bundle") as directory:
         made = pack(Path(code.root), directory, files=files)
         uri = uris.join(prefix, made.path.name)
         if not bridge.run(objects.exists(uri)):

@@ -29,9 +29,19 @@ def test_directories_are_apart_and_closed_to_others() -> None:
 
 
 def test_a_block_takes_its_directory_along() -> None:
-    with scratch.within("log") as here:
+    with scratch.Lent("log") as here:
         (here / "log.txt").write_text("x")
     assert not here.exists()
+
+
+def test_a_directory_that_nobody_knows_any_more_goes(temporary: Path) -> None:
+    kept, lost = scratch.Lent("inputs"), scratch.Lent("inputs")
+    assert len(list(temporary.iterdir())) == 2
+    del lost
+    assert list(temporary.iterdir()) == [kept.path]
+    kept.remove()
+    kept.remove()
+    assert not list(temporary.iterdir())
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(temporary: Path) -> None:

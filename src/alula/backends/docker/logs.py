@@ -93,7 +93,7 @@ class Logs:
                 out.close()
 
     async def _save(self, name: str, uri: str) -> None:
-        with scratch.within("log") as made:
+        with scratch.Lent("log") as made:
             path = made / "log.txt"
             with await to_thread(_opened, path) as out:
                 await self._engine.logs(name, out.write, follow=False)

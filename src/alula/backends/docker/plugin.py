@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from alula._kits import scratch
 from alula._kits.aio import answered, gather, to_thread
+from alula._kits.scratch import Lent
 from alula.backends.docker import making, states
 from alula.backends.docker.logs import Logs
 from alula.backends.docker.making import Files
@@ -237,7 +236,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
         return made
 
     async def _taken(self, engine: Engine, task: TaskContext, key: DockerKey) -> LiteralMap:
-        with scratch.within("outputs") as folder, archives.spool() as archive:
+        with Lent("outputs") as folder, archives.spool() as archive:
             there = await engine.take(key.name, key.outputs, archive, self._settings.output_limit_bytes)
             found = await to_thread(archives.unpack, archive, folder) if there else folder
             try:
@@ -319,11 +318,9 @@ class Docker(WebApiPlugin[DockerKey, View]):
         if not files.inputs:
             return await to_thread(files.pack, Path(), archive)
         what = "its inputs are being laid out as files"
-        laid: Path = await self._works.result(f"inputs {task.name}", what, lambda: _laid(task), task.wake)
-        try:
-            await to_thread(files.pack, laid, archive)
-        finally:
-            await to_thread(shutil.rmtree, laid, True)
+        laid: Lent = await self._works.result(f"inputs {task.name}", what, lambda: _laid(task), task.wake)
+        with laid as folder:
+            await to_thread(files.pack, folder, archive)
 
     async def _leave(self, name: str) -> None:
         """Nobody waits for what was to be moved for an attempt."""
@@ -332,7 +329,7 @@ class Docker(WebApiPlugin[DockerKey, View]):
 
     async def _error(self, engine: Engine, key: DockerKey) -> str:
         """What a container says of its failure in a file."""
-        with scratch.within("error") as folder, archives.spool() as archive:
+        with Lent("error") as folder, archives.spool() as archive:
             try:
                 if not await engine.take(key.name, f"{key.outputs.rstrip('/')}/{_ERROR}", archive, 2 * _ERROR_BYTES):
                     return ""
@@ -348,13 +345,13 @@ def _key(task: TaskContext) -> DockerKey:
     return DockerKey(task.name, task.output_prefix, making.inside_of(task.template).outputs)
 
 
-async def _laid(task: TaskContext) -> Path:
+async def _laid(task: TaskContext) -> Lent:
     """A directory with the inputs of a task. Raises Rejected, RemoteError."""
-    made = scratch.directory("inputs")
+    made = Lent("inputs")
     try:
-        await lay_in(task.objects, task.template, await task.inputs(), made)
+        await lay_in(task.objects, task.template, await task.inputs(), made.path)
     except BaseException as exc:
-        await to_thread(shutil.rmtree, made, True)
+        await to_thread(made.remove)
         if isinstance(exc, TaskFailure):
             raise _as_ours(exc) from exc
         raise

@@ -69,7 +69,7 @@ async def run(template: TaskTemplate, inputs: LiteralMap, objects: ObjectStore, 
     inside, name = folders(template), f"alula-call-{uuid.uuid4().hex[:16]}"
     files = Attempt(call.prefix)
     made = command(template, inputs, files, name=name)
-    with scratch.within("call") as here, archives.spool() as archive:
+    with scratch.Lent("call") as here, archives.spool() as archive:
         if inside.inputs:
             await lay_in(objects, template, inputs, Path(here, "inputs"))
         await put_asked(objects, template, inputs, files)
