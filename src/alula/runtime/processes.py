@@ -6,9 +6,11 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 
 LINUX = sys.platform.startswith("linux")
 
@@ -34,6 +36,29 @@ def adopt_orphans() -> None:
 def flush_c() -> None:
     """Write what C code has buffered for stdout and stderr."""
     _libc.fflush(None)
+
+
+def keep_from_forks(signum: int, handler: Callable[[int, FrameType | None], None]) -> None:
+    """Let what this process forks have no such handler of a signal, from its first moment on.
+
+    Python calls handlers between two steps of its own: a child that is told to end right before it waits for something,
+    or before it is set up, would not hear of it, and whoever waits for its end waits for ever.
+    """
+    open_in = threading.local()
+
+    def before() -> None:
+        open_in.parent = signum not in signal.pthread_sigmask(signal.SIG_BLOCK, [signum])
+
+    def after() -> None:
+        if open_in.parent:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signum])
+
+    def in_child() -> None:
+        if signal.getsignal(signum) == handler:
+            signal.signal(signum, signal.SIG_DFL)
+        after()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=in_child)
 
 
 def has_children() -> bool:

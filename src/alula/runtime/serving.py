@@ -18,6 +18,7 @@ import traceback
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from alula._kits.frames import Frames, framed
@@ -27,7 +28,7 @@ from alula.runtime import exits
 from alula.runtime.ear import Ear
 from alula.runtime.leftovers import Leftovers
 from alula.runtime.printed import LogFiles, Printed, above
-from alula.runtime.processes import adopt_orphans
+from alula.runtime.processes import adopt_orphans, keep_from_forks
 
 _PIECE = 1 << 16
 """Bytes that are read at once. Beyond 128 KiB every read maps and unmaps memory."""
@@ -66,6 +67,7 @@ class Serving(ABC):
         self._in_task = self._leaving = False
         """User code runs: it is told of the end by an exception; this process is ending."""
         signal.signal(signal.SIGTERM, self._stop)
+        keep_from_forks(signal.SIGTERM, self._stop)
         self._leftovers = Leftovers(harmless)
         exits.own()
 
@@ -157,10 +159,10 @@ class Serving(ABC):
         except OSError:
             os._exit(wire.LOST_SOCKET)
 
-    def _stop(self, signum: int, frame: object) -> None:
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
         if self._leaving:
             return
-        if self._in_task and os.getpid() == self._pid:  # what the task forked ends as it would anywhere
+        if self._in_task:
             self._in_task = False  # once: a second signal is the end
             raise Stopped
         end_by(signal.SIGTERM)

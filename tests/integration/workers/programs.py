@@ -232,6 +232,26 @@ def ends_children() -> int:
 
 
 @task
+def ends_forks(count: int) -> int:
+    """End children from right after their birth on; how many ended by the signal."""
+    ended = 0
+    silent, held = os.pipe()
+    for number in range(count):
+        pid = os.fork()
+        if pid == 0:
+            os.read(silent, 1)
+            os._exit(1)
+        until = time.perf_counter() + number % 100 * 10e-6
+        while time.perf_counter() < until:
+            pass
+        os.kill(pid, signal.SIGTERM)
+        ended += os.waitpid(pid, 0)[1] == signal.SIGTERM
+    os.close(silent)
+    os.close(held)
+    return ended
+
+
+@task
 def leaves_group() -> int:
     for call in (os.setsid, os.setpgrp):
         with suppress(PermissionError):

@@ -61,6 +61,11 @@ async def test_children_that_a_task_ends_are_silent(tmp_path: Path) -> None:
         assert not watched.log.exists()
 
 
+async def test_a_child_that_a_task_ends_is_gone_at_whatever_moment(tmp_path: Path) -> None:
+    async with bench(tmp_path) as here:
+        assert await here.run(programs.ends_forks, count=1_000).value() == 1_000
+
+
 async def test_a_task_cannot_leave_its_session(tmp_path: Path) -> None:
     async with bench(tmp_path) as here:
         assert await here.run(programs.leaves_group).value() == 1
