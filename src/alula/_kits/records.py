@@ -1,30 +1,20 @@
-"""A faster `dataclasses.replace`, for frozen dataclasses with slots that change a million times."""
+"""Frozen records with some fields changed, whichever kind they are.
+
+What a step makes and changes, rows and events, is a `msgspec.Struct`: made in a tenth of a dataclass's time.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataclasses import replace as replace
+    from dataclasses import replace as replace  # which type checkers look into, for both kinds
 else:
-    from functools import cache
-    from operator import attrgetter
+    import dataclasses
+
+    from msgspec import Struct, structs
 
     def replace(record, /, **changes):
-        """The record with some fields changed: three times as fast as the original, which goes through `__init__`.
-
-        The class must have slots, more than one field, no `__post_init__` and no `InitVar`.
-        """
-        fields, setters, by_name = _slots(type(record))
-        new = object.__new__(type(record))
-        for put, value in zip(setters, fields(record), strict=True):
-            put(new, value)
-        for name, value in changes.items():
-            by_name[name](new, value)
-        return new
-
-    @cache
-    def _slots(cls):
-        names = cls.__slots__
-        by_name = {name: getattr(cls, name).__set__ for name in names}
-        return attrgetter(*names), tuple(by_name.values()), by_name
+        """The record with some fields changed. Raises TypeError for a field that is not there."""
+        make = structs.replace if isinstance(record, Struct) else dataclasses.replace
+        return make(record, **changes)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from traceback import FrameSummary
 
 import click
 
+from alula._kits.records import replace
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
 from alula.cli.width import clean
 from alula.client.ending import TIMEOUTS

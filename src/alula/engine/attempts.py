@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
 from typing import Any
 
+from alula._kits.records import replace
 from alula.data.layout import Execution as Files
 from alula.engine.cleanup import Cleaner, Closing, Stuck
 from alula.engine.crash import crash_point

@@ -14,9 +14,11 @@ from alula.store.records import (
     Changes,
     Ending,
     ExpansionRecord,
+    JobRecord,
     NodeRecord,
     ProgressRecord,
     SignalRecord,
+    StuckRecord,
 )
 
 _ERROR_LIMIT = 4_000
@@ -50,7 +52,17 @@ class Batch:
     def size(self) -> int:
         return len(self.rows) + len(self.commands)
 
-    def changes(self, before: str, progress: Sequence[ProgressRecord], *, closed: bool, child: bool = True) -> Changes:
+    def changes(
+        self,
+        before: str,
+        progress: Sequence[ProgressRecord],
+        *,
+        closed: bool,
+        child: bool = True,
+        jobs: tuple[JobRecord, ...] = (),
+        stuck: tuple[StuckRecord, ...] = (),
+        freed: tuple[tuple[str, int], ...] = (),
+    ) -> Changes:
         """What is to be written.
 
         Args:
@@ -58,6 +70,7 @@ class Batch:
             progress: What attempts say, to be written as well.
             closed: Nothing is left to do after it.
             child: Another execution may wait for it.
+            jobs, stuck, freed: As `Changes` has them.
         """
         nodes: list[NodeRecord] = []
         attempts: list[AttemptRecord] = []
@@ -81,6 +94,9 @@ class Batch:
             expansions=tuple(expansions),
             signals=tuple(signals),
             progress=tuple(progress),
+            jobs=jobs,
+            stuck=stuck,
+            freed=freed,
             execution=ending(root) if moved and root is not None else None,
             closed=closed,
             commands_done=tuple(self.done),

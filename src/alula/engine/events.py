@@ -7,9 +7,10 @@ harmless. Every command follows from the rows alone, so after a crash it is give
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from alula.engine.plan import NodePlan
 from alula.engine.state import NOTHING, CacheStatus, Failure, Values
@@ -29,18 +30,15 @@ class TimerKind(StrEnum):
 # --- Events ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True, gc=False):
     """Start the execution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Continue:
+class Continue(Struct, frozen=True, gc=False):
     """Go on with what did not fit into the last decision. Harmless at any time."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, gc=False):
     """User code runs, or the child execution does. Need not be told of an attempt that ends at once."""
 
     path: str
@@ -49,8 +47,7 @@ class AttemptStarted:
     """Since when; None: now."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptProgressed:
+class AttemptProgressed(Struct, frozen=True, gc=False):
     """The attempt got further: what was charged for system failures is forgiven."""
 
     path: str
@@ -58,8 +55,7 @@ class AttemptProgressed:
     checkpoint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptSucceeded:
+class AttemptSucceeded(Struct, frozen=True, gc=False):
     """The outputs are durable and fit the interface."""
 
     path: str
@@ -73,8 +69,7 @@ class AttemptSucceeded:
     """When it began to run, if `AttemptStarted` was not told."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(Struct, frozen=True, gc=False):
     path: str
     attempt: int
     failure: Failure
@@ -84,38 +79,33 @@ class AttemptFailed:
     started_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptClosed:
+class AttemptClosed(Struct, frozen=True, gc=False):
     """Abort (where asked for) and finalize have returned: nothing of the attempt is left."""
 
     path: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True, gc=False):
     kind: TimerKind
     path: str
     generation: int
     jitter: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True, gc=False):
     uri: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FetchFailed:
+class FetchFailed(Struct, frozen=True, gc=False):
     """The bytes are not there, or stayed out of reach for longer than the driver tries."""
 
     uri: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class CacheHit:
+class CacheHit(Struct, frozen=True, gc=False):
     path: str
     generation: int
     outputs: Values
@@ -123,22 +113,19 @@ class CacheHit:
     """Who made them: the execution and node, as `CacheRecord.source`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheMiss:
+class CacheMiss(Struct, frozen=True, gc=False):
     path: str
     generation: int
     failed: bool = False
     """The cache could not be asked, which counts as a miss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(Struct, frozen=True, gc=False):
     path: str
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationHeld:
+class ReservationHeld(Struct, frozen=True, gc=False):
     """Another node makes the same entry; look again at `retry_at`, or when `ReservationFreed` comes."""
 
     path: str
@@ -146,28 +133,24 @@ class ReservationHeld:
     retry_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationFreed:
+class ReservationFreed(Struct, frozen=True, gc=False):
     """Whoever had the reservation has given it back; only to be sent after `ReservationHeld`."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStored:
+class CacheStored(Struct, frozen=True, gc=False):
     path: str
     status: CacheStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True, gc=False):
     path: str
     generation: int
     outputs: Values
 
 
-@dataclass(frozen=True, slots=True)
-class GatherFailed:
+class GatherFailed(Struct, frozen=True, gc=False):
     """What the elements gave could not be read or written, for longer than the driver tries."""
 
     path: str
@@ -175,15 +158,13 @@ class GatherFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class SignalSet:
+class SignalSet(Struct, frozen=True, gc=False):
     signal_id: str
     value: bytes
     """A serialized Literal."""
 
 
-@dataclass(frozen=True, slots=True)
-class AbortRequested:
+class AbortRequested(Struct, frozen=True, gc=False):
     reason: str
 
 
@@ -213,8 +194,7 @@ Event = (
 # --- Commands -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
+class StartAttempt(Struct, frozen=True, gc=False):
     """Run a task, or a child execution if `child` is set; take up what runs already under this path and number."""
 
     path: str
@@ -232,8 +212,7 @@ class StartAttempt:
     """The child execution that this one recovers."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseAttempt:
+class CloseAttempt(Struct, frozen=True, gc=False):
     """Abort it if `abort`, then finalize; try until both return, then answer `AttemptClosed`."""
 
     path: str
@@ -242,8 +221,7 @@ class CloseAttempt:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SetTimer:
+class SetTimer(Struct, frozen=True, gc=False):
     """Answer `TimerFired` at a time; takes the place of an earlier timer of this kind and path."""
 
     kind: TimerKind
@@ -252,23 +230,20 @@ class SetTimer:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Struct, frozen=True, gc=False):
     """The timer is of no use any more; one that fires all the same is ignored."""
 
     kind: TimerKind
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True, gc=False):
     """Read the bytes at a URI: somebody must look inside."""
 
     uri: str
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(Struct, frozen=True, gc=False):
     """Ask the cache; answer `CacheHit` or `CacheMiss`."""
 
     path: str
@@ -277,8 +252,7 @@ class LookUp:
     inputs: Values
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(Struct, frozen=True, gc=False):
     """Take the reservation of a cache entry and keep it alive, or say who has it."""
 
     path: str
@@ -287,8 +261,7 @@ class Reserve:
     inputs: Values
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True, gc=False):
     """Give a reservation back. No answer; a lost one expires."""
 
     path: str
@@ -299,8 +272,7 @@ class Release:
     inputs: Values = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class StoreInCache:
+class StoreInCache(Struct, frozen=True, gc=False):
     """Put outputs into the cache, over an older entry if `overwrite`; answer `CacheStored`."""
 
     path: str
@@ -310,8 +282,7 @@ class StoreInCache:
     overwrite: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(Struct, frozen=True, gc=False):
     """Write the lists of what an array's elements gave, None where one gave nothing.
 
     Answer `Gathered` or `GatherFailed`.
@@ -323,16 +294,14 @@ class Gather:
     elements: tuple[Values | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RefuseSignal:
+class RefuseSignal(Struct, frozen=True, gc=False):
     """The value does not fit the gate; nothing has changed."""
 
     signal_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True, gc=False):
     """The execution is terminal. Attempts that are still open go on being closed."""
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from alula.engine.cleanup import Stuck
 from alula.engine.plan import NodePlan
@@ -22,8 +23,7 @@ PlanOf = Callable[[str], NodePlan]
 """The plan of a node, by its path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True, gc=False):
     """One commit of one execution, now durable."""
 
     rows: Sequence[Row]

@@ -294,11 +294,10 @@ class Session:
         attempts = effects.attempts
         jobs, stuck = attempts.kept.take(), attempts.quarantine.take()
         if batch.rows or batch.done or said or closed or jobs or stuck:
-            changes = batch.changes(record.phase, said, closed=closed, child=record.parent is not None)
             parting = attempts.parting(batch.rows.values())
-            if jobs or stuck or parting:
-                freed = tuple(filter(attempts.frees, parting))
-                changes = replace(changes, jobs=jobs, stuck=stuck, freed=freed)
+            freed = tuple(filter(attempts.frees, parting))
+            child = record.parent is not None
+            changes = batch.changes(record.phase, said, closed=closed, child=child, jobs=jobs, stuck=stuck, freed=freed)
             since = self._means.clock.monotonic()
             await self._commit(changes)
             attempts.written(parting)

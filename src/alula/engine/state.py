@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from msgspec import Struct
+
 from alula.idl import Literal, LiteralMap, WorkflowExecution
 from alula.plugin.failure import FailureKind as FailureKind
 
@@ -107,8 +109,7 @@ class CacheStatus(StrEnum):
     PUT_FAILURE = "put_failure"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True, gc=False):
     """Why an attempt, a node or an execution failed."""
 
     code: str
@@ -122,8 +123,7 @@ class Failure:
     """What the failure node failed with, if it did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True, gc=False):
     """A value that lies elsewhere: variable `var` of the LiteralMap at `uri`."""
 
     name: str
@@ -131,8 +131,7 @@ class Ref:
     var: str
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(Struct, frozen=True, gc=False):
     """Named values: small ones as a serialized LiteralMap, others by reference."""
 
     data: bytes = b""
@@ -164,8 +163,7 @@ def _parsed(data: bytes) -> LiteralMap:
 NOTHING = Values()
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeState(Struct, frozen=True, gc=False):
     """The row of one node."""
 
     path: str
@@ -214,8 +212,7 @@ class NodeState:
         return self.phase in HOLDS_SLOT
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptState:
+class AttemptState(Struct, frozen=True, gc=False):
     """The row of one attempt: written before its first side effect, open until its backend has cleaned up."""
 
     path: str
@@ -234,8 +231,7 @@ class AttemptState:
     """When its outcome was known, or the engine gave it up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(Struct, frozen=True, gc=False):
     """The workflow that a dynamic task made of itself. Written once."""
 
     path: str
@@ -243,8 +239,7 @@ class Expansion:
     """A serialized CompiledWorkflowClosure."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignalState:
+class SignalState(Struct, frozen=True, gc=False):
     """The answer to a gate; may come before the gate is reached. Written once."""
 
     signal_id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
+
+from msgspec import Struct
 
 from alula._kits.records import replace
 from alula.engine.agenda import Act, Work
@@ -27,8 +28,7 @@ from alula.engine.state import (
 from alula.errors import ConversionError
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, gc=False):
     changes: tuple[Row, ...]
     """To be committed together, before any command is performed. Each row once, as it is at the end."""
     commands: tuple[Command, ...]

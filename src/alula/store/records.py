@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionKey:
@@ -111,8 +113,7 @@ class ExecutionRecord:
     spec: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRecord:
+class NodeRecord(Struct, frozen=True, gc=False):
     """One node that has begun. Key: `path`."""
 
     path: str
@@ -122,8 +123,7 @@ class NodeRecord:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(Struct, frozen=True, gc=False):
     """One attempt. Key: `path` and `number`."""
 
     path: str
@@ -254,8 +254,7 @@ class Ending:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True, gc=False):
     """What one commit writes, all or nothing. Every row replaces the one with its key."""
 
     nodes: tuple[NodeRecord, ...] = ()

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from string import ascii_letters, digits
@@ -15,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from alula._kits.records import replace
 from alula.config import Durability
 from alula.errors import ConfigError, FenceLost, StoreDamaged, StoreError, StoreUnavailable, Unknown, Unstorable
 from alula.store import commits

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
+from alula._kits.records import replace
 from alula.engine.batch import Batch, ending, error_text
 from alula.engine.codec import read_node, read_values
 from alula.engine.execution import Execution

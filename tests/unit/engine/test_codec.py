@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alula._kits.records import replace
 from alula.engine.codec import (
     pack_attempt,
     pack_node,
@@ -122,7 +122,7 @@ def test_settings_come_back_as_they_were(given_settings: Settings) -> None:
 def test_every_field_of_a_row_is_written() -> None:
     """A field that the codec forgets would come back as its default."""
     usual = NodeState("n", NodePhase.READY, NOW)
-    for name in NodeState.__dataclass_fields__:
+    for name in NodeState.__struct_fields__:
         assert name in {*_packed_fields(usual), "path", "phase", "since", "ended_at"}, name
 
 
@@ -140,7 +140,7 @@ def _packed_fields(usual: NodeState) -> set[str]:
         "outputs": Values(b"x"),
         "failure": Failure("x", "y"),
     }
-    for name in NodeState.__dataclass_fields__:
+    for name in NodeState.__struct_fields__:
         changed = (
             replace(usual, **{name: others.get(name, 7)})
             if name not in ("path", "phase", "since", "ended_at")

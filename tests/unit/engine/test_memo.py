@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alula._kits.records import replace
 from alula.config import CacheConfig
 from alula.data.stores import Objects
 from alula.engine.events import (

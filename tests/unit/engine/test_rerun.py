@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from alula._kits.records import replace
 from alula.engine.events import LookUp, StartAttempt, StoreInCache
 from alula.engine.state import NodePhase, Settings
 from alula.idl import CompiledWorkflowClosure
