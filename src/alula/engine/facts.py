@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alula._kits.records import replace
 from alula.data.layout import user_data_below
 from alula.plugin.runner import Job
 

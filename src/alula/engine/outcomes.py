@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, Protocol
 
+from alula._kits.records import replace
 from alula.data import uris
 from alula.data.layout import Execution as Files
 from alula.data.layout import Outputs

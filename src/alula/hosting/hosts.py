@@ -7,9 +7,10 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from alula._kits.records import replace
 from alula.hosting.adapting import kind_of
 from alula.hosting.host import Host, Surroundings
 from alula.hosting.registry import RUNNER, WORKERS, Backends, Known, Offer

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from alula.data.layout import Attempt
 from alula.idl import TaskNodeOverrides, TaskTemplate
 from alula.plugin.failure import AttemptFailure
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptId:
+class AttemptId(Struct, frozen=True, gc=False):
     """One attempt of one node of one execution."""
 
     project: str
@@ -41,8 +41,7 @@ class AttemptId:
         return f"a{self.store}{digest[: 40 - len(self.store)]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True, gc=False):
     """All that is needed to run one attempt. Messages are shared: never change them."""
 
     id: AttemptId
@@ -79,13 +78,11 @@ class Job:
         return Attempt(self.prefix, self.user_data)
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True, gc=False):
     """User code runs now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
+class Progressed(Struct, frozen=True, gc=False):
     """The attempt got further, or its log did. What is None has not changed."""
 
     done: float | None = None
@@ -95,23 +92,20 @@ class Progressed:
     """A prefix that the next attempt can go on from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(Struct, frozen=True, gc=False):
     """The attempt does not run yet, and why: for those who ask. Empty: it waits no more."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shows:
+class Shows(Struct, frozen=True, gc=False):
     """Where the attempt stands outside, for people: takes the place of what was shown before."""
 
     info: bytes
     """JSON, as `plugin.showing` packs it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keeps:
+class Keeps(Struct, frozen=True):
     """Something to be kept with the attempt, in place of what was kept before.
 
     A runner acts on it only when it is durable: the intent comes before the effect.
@@ -123,8 +117,7 @@ class Keeps:
     """Called on the loop when it is durable; never, if the attempt is not this engine's any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asks:
+class Asks(Struct, frozen=True):
     """The attempt needs units of a pool before it goes on. Asking again for what it has, or waits for, is fine."""
 
     pool: str
@@ -135,8 +128,7 @@ class Asks:
     """The higher, the sooner."""
 
 
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True, gc=False):
     """The attempt is over, and its outputs are here or durable."""
 
     outputs: bytes = b""
@@ -149,8 +141,7 @@ class Succeeded:
     """Nothing is left to clean up, so `close` need not be called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True, gc=False):
     """The attempt is over."""
 
     failure: AttemptFailure

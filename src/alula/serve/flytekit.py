@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from alula._kits.aio import to_thread
+from alula._kits.records import replace
 from alula.backends.pool.crew import Start
 from alula.backends.pool.keeper import FD, SPOOL
 from alula.backends.pool.pool import Pool

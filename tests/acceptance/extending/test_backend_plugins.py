@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from alula._kits.records import replace
 from alula.errors import RemoteNotFound, Throttled
 from alula.idl import literals
 from alula.plugin.context import TaskContext

@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import yaml
 
 from alula._kits.clock import SystemClock
+from alula._kits.records import replace
 from alula.backends.k8s.pod import Pods
 from alula.errors import ConfigError, RemoteError
 from alula.hosting.adapter import Means

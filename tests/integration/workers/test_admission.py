@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
+from alula._kits.records import replace
 from alula.backends.pool import room_of
 from alula.config import WorkersConfig
 from alula.idl import Resources, TaskNodeOverrides

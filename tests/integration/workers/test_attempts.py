@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from alula._kits.records import replace
 from alula.data.layout import Attempt
 from alula.idl import DynamicJobSpec
 from alula.plugin.failure import FailureKind

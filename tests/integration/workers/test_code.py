@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 import alula
+from alula._kits.records import replace
 from alula.backends.pool import Start
 from alula.data.bundle import pack
 from alula.idl import TaskTemplate

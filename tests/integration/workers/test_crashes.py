@@ -6,12 +6,12 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from alula._kits.records import replace
 from alula.plugin.failure import FailureKind
 from alula.plugin.runner import Succeeded
 from tests.integration.workers import programs

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
 
+from alula._kits.records import replace
 from alula.data.stores import Objects
 from alula.plugin.runner import AttemptId
 from tests.integration.workers import programs

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from alula._kits.records import replace
 from alula.engine.facts import RAW_PREFIX, Added, environment_of, facts_of
 from alula.idl import TaskTemplate
 from alula.idl.admin import LaunchPlanSpec

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from alula._kits.records import replace
 from alula.data.stores import Objects
 from alula.errors import RemoteNotFound
 from alula.hosting.host import Host, Surroundings

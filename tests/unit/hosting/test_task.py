@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alula._kits.bridge import run
+from alula._kits.records import replace
 from alula.data.layout import Attempt
 from alula.data.settings import StoreSettings
 from alula.data.stores import Objects

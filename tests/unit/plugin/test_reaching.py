@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from alula._kits.records import replace
 from alula.idl import Literal, LiteralMap, TaskTemplate, literals
 from alula.idl.literals import string
 from alula.idl.packing import packed

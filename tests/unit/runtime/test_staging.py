@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from alula._kits.records import replace
 from alula.data.stores import Objects
 from alula.idl import DynamicJobSpec, ErrorDocument, ExecutionError, Literal, LiteralMap, Primitive, Scalar
 from alula.idl import worker as wire

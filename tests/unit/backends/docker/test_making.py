@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from alula._kits.records import replace
 from alula.backends.docker.making import data_mounts
 from alula.errors import Rejected
 from alula.hosting.task import Task

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alula import Resources, Secret, kwtypes
+from alula._kits.records import replace
 from alula.backends.docker import Docker
 from alula.backends.docker.settings import DockerSettings, Pull
 from alula.containers.engine.records import Container, Spec, Status

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
+from alula._kits.records import replace
 from alula.hosting.task import Task
 from alula.idl import Literal, TaskNodeOverrides, TaskTemplate
 from tests.unit.backends.lending import lent
