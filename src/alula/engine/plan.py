@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from msgspec import Struct, field
+
+from alula._kits.records import replace
 from alula.compiler.bindings import END, START
 from alula.compiler.graph import waits_for
 from alula.compiler.nodes import arms, every_node
@@ -22,7 +24,9 @@ from alula.idl import (
     Duration,
     LiteralType,
     Node,
+    NodeMetadata,
     SimpleType,
+    TaskMetadata,
     TaskTemplate,
     TypedInterface,
     WorkflowMetadata,
@@ -46,8 +50,7 @@ LEAVES = frozenset({Kind.TASK, Kind.LAUNCH_PLAN})
 """Kinds of node that run in attempts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True, gc=False):
     """What a node says about its retries, deadlines and cache. None: the execution's settings say it."""
 
     retries: int = 0
@@ -59,8 +62,7 @@ class Policy:
     serializable: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NodePlan:
+class NodePlan(Struct, frozen=True, gc=False, eq=False):
     """One node of a workflow."""
 
     id: str
@@ -87,16 +89,14 @@ class NodePlan:
         return f"map_task({mapped[1]})" if mapped else name
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Arm:
+class Arm(Struct, frozen=True, gc=False, eq=False):
     """One way of a branch; no condition: else."""
 
     condition: BooleanExpression | None
     then: NodePlan
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Graph:
+class Graph(Struct, frozen=True, gc=False, eq=False):
     """The nodes of a workflow without its start and end. Numbers are places in `nodes`."""
 
     name: str
@@ -260,13 +260,17 @@ def _policy(node: Node, task: TaskTemplate | None, interruptible: bool | None) -
         interruptible = ours.interruptible
     return Policy(
         retries=ours.retries.retries or theirs.retries.retries,
-        timeout=span_of(ours.timeout) or span_of(theirs.timeout),
+        timeout=_timeout(ours) or _timeout(theirs),
         queued_timeout=read_deadline(ours.config, template.config, name=QUEUED),
         node_timeout=read_deadline(ours.config, template.config, name=NODE),
         interruptible=interruptible,
         cacheable=task is not None and (ours.cacheable if ours.HasField("cacheable") else theirs.discoverable),
         serializable=ours.cache_serializable if ours.HasField("cache_serializable") else theirs.cache_serializable,
     )
+
+
+def _timeout(metadata: NodeMetadata | TaskMetadata) -> timedelta | None:
+    return span_of(metadata.timeout) if metadata.HasField("timeout") else None
 
 
 def span_of(duration: Duration) -> timedelta | None:
