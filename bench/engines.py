@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
-from alula._kits import lazy
+from alula._kits import lazy, loops
 from alula.compiler.compile import compile_workflow
 from alula.config import Config, Durability, StoreConfig
 from alula.engine.codec import pack_settings
@@ -294,7 +294,7 @@ def main() -> None:
             "hold": lambda: hold(config, int(count)),
             "resume": lambda: resume(config),
         }
-        print(json.dumps(asyncio.run(cases[case]())))  # type: ignore[arg-type]
+        print(json.dumps(loops.run(cases[case]())))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

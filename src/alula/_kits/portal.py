@@ -10,8 +10,11 @@ from alula._kits import lazy
 
 if TYPE_CHECKING:
     import asyncio
+
+    from alula._kits import loops
 else:
     asyncio = lazy.module("asyncio")
+    loops = lazy.module("alula._kits.loops")
 
 T = TypeVar("T")
 
@@ -24,7 +27,7 @@ class Portal:
     """
 
     def __init__(self, name: str) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = loops.Loop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alula._kits import lazy
+from alula._kits import lazy, loops
 from alula.admin.views import plain
 from alula.cli.reports import reported
 from alula.cli.width import columns
@@ -62,7 +61,7 @@ def at_desk(what: str, work: Work, *, store: str = "", workers: Callable[[Config
 
     with reported(what):
         config = load()
-        code = asyncio.run(do())
+        code = loops.run(do())
     if code:
         raise click.exceptions.Exit(code)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alula._kits import lazy
+from alula._kits import lazy, loops
 from alula.admin.executions import ended
 from alula.cli.card import OK
 from alula.cli.desk import store_option
@@ -81,7 +81,7 @@ def serve(metrics: str, verbose: bool, grpc: str, http: str, **given: Any) -> No
             shown = exposition.serve_metrics(numbers.registry, metrics)
             stack.callback(shown.close)
             click.echo(f"metrics at http://{shown.host}:{shown.port}/metrics", err=True)
-        asyncio.run(_serve(furnish(config), observers, numbers))
+        loops.run(_serve(furnish(config), observers, numbers))
 
 
 def _configured(
@@ -150,7 +150,7 @@ def drive(execution: str) -> None:
     log_to_stderr(logging.INFO)
     with reported(f"driving {execution}"):
         config = load()
-        asyncio.run(_drive(furnish(config), config, execution))
+        loops.run(_drive(furnish(config), config, execution))
     raise click.exceptions.Exit(OK)
 
 

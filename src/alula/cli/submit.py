@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alula._kits import lazy
+from alula._kits import lazy, loops
 from alula.admin.names import name_fault, new_name, prefix_fault
 from alula.cli import durable, texts
 from alula.cli.options import Options
@@ -70,7 +69,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
         )
         facts = {"cwd": str(Path.cwd()), **with_environment(options.environment), **_user_data(options)}
         ask = Ask(name, durable.wanted(options), _answers(options) if options.answer else None, facts=facts)
-        return asyncio.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
+        return loops.run(durable.run(config, durable.Job(entity, made, inputs, ask, options, forked)))
 
 
 def _shipping(config: Config, options: Options) -> Shipping:

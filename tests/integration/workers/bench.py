@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alula._kits.clock import SystemClock
+from alula._kits.clock import Clock, SystemClock
 from alula.backends.pool import Pool, Start
 from alula.config import WorkersConfig
 from alula.data.layout import Attempt
@@ -148,12 +148,18 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(directory: Path, *, start: Start | None = None, **more: Any) -> AsyncIterator[Bench]:
+async def bench(
+    directory: Path, *, start: Start | None = None, clock: Clock | None = None, **more: Any
+) -> AsyncIterator[Bench]:
     """A pool of fresh interpreters that have the tasks of `programs`."""
     settings = {key: more.pop(key) for key in list(more) if key in WorkersConfig.__dataclass_fields__}
     start = start or Start(paths=(str(ROOT),), modules=("tests.integration.workers.programs",))
     pool = Pool(
-        WorkersConfig(**{"cpus": 2, **settings}), clock=SystemClock(), start=start, spool=directory / "spool", **more
+        WorkersConfig(**{"cpus": 2, **settings}),
+        clock=clock or SystemClock(),
+        start=start,
+        spool=directory / "spool",
+        **more,
     )
     await pool.open()
     try:

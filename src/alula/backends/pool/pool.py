@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alula._kits import scratch
+from alula._kits.awake import processors
 from alula._kits.clock import Clock
+from alula._kits.loops import Loop
 from alula.backends.pool import deaths, needs
 from alula.backends.pool.admission import Admission
 from alula.backends.pool.crew import Crew, Start, Worker
@@ -35,6 +37,8 @@ _TICK_SECONDS = 0.1
 """Between two looks at logs and at who waits."""
 _SAID_AFTER_SECONDS = 0.2
 """A job that waits for longer is told why."""
+_SOON_SECONDS = 0.0005
+"""Within such a time the answer of a job without work comes: worth staying awake for, if the last one's did."""
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +52,7 @@ class Entry:
     need: Need
     serial: int
     put_at: float
+    sent_at: float = 0.0
     worker: Worker | None = None
     log: Growing | None = None
     checkpoint: str = ""
@@ -107,6 +112,8 @@ class Pool:
         self._idling: asyncio.TimerHandle | None = None
         self._chores: set[asyncio.Task[None]] = set()
         self._crew: Crew | None = None
+        self._quick = False
+        """The last answer came soon."""
 
     # Runner
 
@@ -116,6 +123,8 @@ class Pool:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._expect = self._loop.expect if isinstance(self._loop, Loop) else None
+        self._processors = processors()
         if self._spool is None:
             self._spool = scratch.directory("workers")
         else:
@@ -228,6 +237,7 @@ class Pool:
         if isinstance(message, wire.Ended) and message.serial == entry.serial:
             if message.lost_log:
                 log.warning("workers.log_lost", extra={"attempt": entry.label, "problem": message.lost_log})
+            self._quick = self._clock.monotonic() - entry.sent_at < _SOON_SECONDS
             report = _report(message, entry.checkpoint or entry.job.checkpoint)
             assert self._crew is not None
             if message.retire:
@@ -279,6 +289,9 @@ class Pool:
         self._running[worker] = entry
         assert worker.line is not None
         worker.line.say(_order(entry, worker, self._config.log_limit_bytes))
+        entry.sent_at = self._clock.monotonic()
+        if self._quick and self._expect is not None and self._room.running < self._processors:
+            self._expect(_SOON_SECONDS)
         if entry.need.memory_limit_bytes:
             self._crew.watch(worker, entry.need.memory_limit_bytes)
         worker.know(lambda: self._started(entry))
@@ -301,15 +314,16 @@ class Pool:
         report = Failed(failure, _checkpoint(entry)) if failure is not None else None
         self._crew.end(entry.worker, grace_seconds, lambda: self._bury(entry, report))
 
-    def _left(self, entry: Entry, report: Succeeded | Failed) -> None:
+    def _left(self, entry: Entry, report: Succeeded | Failed | None) -> None:
         """The worker of an attempt that is over has ended with all that the attempt left behind."""
         assert self._crew is not None
         assert entry.worker is not None
-        self._running.pop(entry.worker, None)
+        if self._running.pop(entry.worker, None) is None:
+            return
         self._crew.forget(entry.worker)
         self._finish(entry)
         begin_what_fits(self._room)
-        if not entry.closing:
+        if report is not None and not entry.closing:
             entry.tell(report)
 
     def _bury(self, entry: Entry, report: Failed | None) -> None:
@@ -320,15 +334,7 @@ class Pool:
 
     async def _bury_log(self, entry: Entry, report: Failed | None) -> None:
         await _publish_log(entry)
-        assert self._crew is not None
-        assert entry.worker is not None
-        if self._running.pop(entry.worker, None) is None:
-            return
-        self._crew.forget(entry.worker)
-        self._finish(entry)
-        begin_what_fits(self._room)
-        if report is not None and not entry.closing:
-            entry.tell(report)
+        self._left(entry, report)
 
     def _finish(self, entry: Entry) -> None:
         """Forget a job, and tell who waited for its end."""
