@@ -15,7 +15,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _SNATCHED_SECONDS = 0.0005
-"""Whoever offers the processor and gets it back so much later was not alone. Interrupts, and a hypervisor, take less."""
+"""Whoever offers the processor and gets it back so much later was not alone. Interrupts take less."""
 _REST_SECONDS = 0.05
 _LONGEST_REST_SECONDS = 2.0
 _PEACE = 10

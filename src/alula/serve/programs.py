@@ -27,6 +27,10 @@ _IDLE_SECONDS = 300.0
 """Workers of a program that nothing was asked of for so long end."""
 
 
+_Names = tuple[str, str, str]
+"""Of an execution: its project, its domain and its own."""
+
+
 class Workers(Runner, Protocol):
     """A runner that can be counted."""
 
@@ -71,9 +75,9 @@ class Programs(Silent):
         ready: bool = False,
     ) -> None:
         self._make, self._accepts, self._flytekit, self._ready = make, accepts, flytekit, ready
-        self._code: dict[ExecutionKey, tuple[Code | None, object]] = {}
+        self._code: dict[_Names, tuple[Code | None, object]] = {}
         """The code of each execution, and its key: a digest that is not to be had for every attempt anew."""
-        self._added: dict[ExecutionKey, Added] = {}
+        self._added: dict[_Names, Added] = {}
         self._crews: dict[object, _Crew] = {}
         self._past = Counter(pool=0, workers_busy=0, workers_idle=0, workers_started=0, workers_died=0)
         """Of crews that have ended: workers that were started, and that died."""
@@ -83,13 +87,15 @@ class Programs(Silent):
 
     def taken(self, execution: ExecutionRecord, plan_of: PlanOf) -> None:
         code = Code.of_facts(execution.facts)
-        self._code[execution.key] = code, code.key if code is not None else None
+        names = _names(execution.key)
+        self._code[names] = code, code.key if code is not None else None
         if added := Added.of_facts(execution.facts):
-            self._added[execution.key] = added
+            self._added[names] = added
 
     def left(self, execution: ExecutionRecord, why: str) -> None:
-        self._code.pop(execution.key, None)
-        self._added.pop(execution.key, None)
+        names = _names(execution.key)
+        self._code.pop(names, None)
+        self._added.pop(names, None)
 
     # --- runner ---
 
@@ -118,8 +124,8 @@ class Programs(Silent):
         return self._accepts(template)
 
     def start(self, job: Job, tell: Tell) -> None:
-        key = ExecutionKey(job.id.project, job.id.domain, job.id.execution)
-        code, program = self._code.get(key, (None, None))
+        names = job.id.project, job.id.domain, job.id.execution
+        code, program = self._code.get(names, (None, None))
         try:
             if self._flytekit is not None and code is None and is_flytekits(job.template):
                 crew = self._crew(_FLYTEKIT, self._flytekit)
@@ -129,8 +135,8 @@ class Programs(Silent):
             tell(Failed(AttemptFailure("CodeUnavailable", str(exc))))
             return
         crew.busy.add(job.id)
-        if key in self._added:
-            job = self._added[key].to(job)
+        if (added := self._added.get(names)) is not None:
+            job = added.to(job)
 
         def told(report: Report) -> None:
             if isinstance(report, Succeeded | Failed) and report.closed:
@@ -219,6 +225,10 @@ class Programs(Silent):
             await crew.runner.aclose()
             past = crew.runner.numbers()
             self._past.update({name: past.get(name, 0) for name in ("workers_started", "workers_died")})
+
+
+def _names(key: ExecutionKey) -> _Names:
+    return key.project, key.domain, key.name
 
 
 def _opened(opening: asyncio.Task[None]) -> None:

@@ -73,6 +73,13 @@ class Admission(Generic[T]):
             )
         return ""
 
+    def admit(self, item: T, need: Need) -> bool:
+        """Let a job run at once, if there is room and nobody waits; it counts as running until `free`."""
+        if self._waiting or len(self._running) >= self._most or not self._fits(need):
+            return False
+        self._run(item, need)
+        return True
+
     def put(self, item: T, need: Need, execution: str) -> None:
         """Queue a job behind those of its execution."""
         self._orders += 1
@@ -151,10 +158,13 @@ class Admission(Generic[T]):
 
     def _begin(self, chosen: _Waiting[T]) -> T:
         self.cancel(chosen.item)
-        self._running[chosen.item] = chosen.need
-        self._free_cpus -= chosen.need.cpus
-        self._free_memory -= chosen.need.memory_bytes
+        self._run(chosen.item, chosen.need)
         return chosen.item
+
+    def _run(self, item: T, need: Need) -> None:
+        self._running[item] = need
+        self._free_cpus -= need.cpus
+        self._free_memory -= need.memory_bytes
 
     def _fits(self, need: Need) -> bool:
         return need.cpus <= self._free_cpus + _SLACK and need.memory_bytes <= self._free_memory

@@ -183,8 +183,7 @@ class Pool:
             return
         entry = Entry(self, job, tell, known, need, next(self._serials), self._clock.monotonic())
         self._entries[job.id] = entry
-        self._room.put(entry, need, job.id.execution)
-        begin_what_fits(self._room)
+        _enter(self._room, entry, need)
         if not entry.started and self._entries.get(job.id) is entry:
             self._silent[entry] = None
         self._tick_later()
@@ -454,14 +453,28 @@ def room_of(config: WorkersConfig) -> Admission[Entry]:
     )
 
 
+def _enter(room: Admission[Entry], entry: Entry, need: Need) -> None:
+    """Begin a job if there is room for it; else it waits behind others."""
+    if room.admit(entry, need):
+        _begin(entry)
+    else:
+        room.put(entry, need, entry.job.id.execution)
+        begin_what_fits(room)
+
+
+def _begin(entry: Entry) -> None:
+    """Begin a job that there is room for. Raises nothing."""
+    try:
+        entry.pool.begin(entry)
+    except Exception as exc:  # noqa: BLE001 - told to whoever waits for the job
+        _broken(entry, exc)
+
+
 def begin_what_fits(room: Admission[Entry]) -> None:
     """Begin the jobs that there is room for, of whichever pool they are. Raises nothing: others wait for who calls."""
     try:
         while (entry := room.take()) is not None:
-            try:
-                entry.pool.begin(entry)
-            except Exception as exc:  # noqa: BLE001 - told to whoever waits for the job
-                _broken(entry, exc)
+            _begin(entry)
     except Exception:
         log.exception("workers.room_broken")
 

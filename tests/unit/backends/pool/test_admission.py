@@ -95,6 +95,20 @@ def test_when_the_one_that_all_wait_for_is_cancelled_the_others_go_on() -> None:
     assert len(taken(queue)) == 1
 
 
+def test_a_job_is_admitted_only_if_it_fits_and_nobody_waits() -> None:
+    queue = admission(cpus=4)
+    assert queue.admit("a", ONE)
+    assert not queue.admit("big", BIG)
+    queue.put("big", BIG, "e")
+    assert not queue.admit("b", ONE)
+    assert taken(queue) == []
+    queue.free("a")
+    assert taken(queue) == ["big"]
+    queue.free("big")
+    assert queue.admit("b", ONE)
+    assert queue.running == 1
+
+
 def test_a_cancelled_job_waits_no_more() -> None:
     queue = admission(cpus=1)
     for name in "abc":
