@@ -71,33 +71,38 @@ def read_inputs(content: bytes, where: str) -> LiteralMap:
 
 def execution(
     id: WorkflowExecutionIdentifier,
-    arguments: Arguments,
     store: ObjectStore,
     *,
+    prefix: str,
+    raw: str,
+    checkpoint: str,
+    former: str,
     progress: Send,
     saved: Callable[[str], None] | None = None,
 ) -> current.Execution:
     """What the user's code sees of the execution.
 
     Args:
-        arguments: Where things are.
+        prefix: Where its outputs go.
+        raw: Below it go the files that its outputs point to.
+        checkpoint: The prefix of what it saves for the attempt after it.
+        former: The prefix of what the attempt before it has saved; empty if there was none.
         progress: Takes what `alula.progress` is told.
         saved: Takes the prefix of a checkpoint whenever the task has saved to it.
     """
-    places = Outputs(arguments.output_prefix)
 
     def publish(context: current.Context) -> None:
         page = deck.page(context.decks, title=context.task_id.name)
-        bridge.run(store.write(places.deck, page.encode()))
+        bridge.run(store.write(Outputs(prefix).deck, page.encode()))
 
     return current.Execution(
         id=id,
         local=False,
-        raw_output_prefix=arguments.raw_output_data_prefix,
-        output_metadata_prefix=places.prefix,
+        raw_output_prefix=raw,
+        output_metadata_prefix=prefix,
         objects=store,
-        checkpoint_destination=arguments.checkpoint_path,
-        checkpoint_previous=arguments.prev_checkpoint,
+        checkpoint_destination=checkpoint,
+        checkpoint_previous=former,
         publish=publish,
         progress=lambda _, done, message: progress(done, message),
         saved=saved,

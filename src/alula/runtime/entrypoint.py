@@ -128,7 +128,15 @@ class _Attempt:
         run = LocalRun(
             place_at(arguments.raw_output_data_prefix, store),
             cache=False,
-            execution=execution(execution_id(os.environ), arguments, store, progress=progress),
+            execution=execution(
+                execution_id(os.environ),
+                store,
+                prefix=self._places.prefix,
+                raw=arguments.raw_output_data_prefix,
+                checkpoint=arguments.checkpoint_path,
+                former=arguments.prev_checkpoint,
+                progress=progress,
+            ),
         )
         try:
             made = perform(loaded.entity, inputs, run, os.environ)

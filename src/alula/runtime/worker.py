@@ -15,7 +15,6 @@ from alula.errors import ConversionError, IgnoreOutputs
 from alula.idl import ContainerError, DynamicJobSpec, ErrorDocument, ExecutionError, WorkflowExecutionIdentifier
 from alula.idl import worker as wire
 from alula.runtime import failures
-from alula.runtime.arguments import Arguments
 from alula.runtime.attempt import execution, perform, read_inputs
 from alula.runtime.element import element_inputs
 from alula.runtime.offloading import fetched, holds_notes
@@ -63,7 +62,7 @@ class Worker(Serving):
             if loaded.bound is not None:
                 inputs = element_inputs(loaded.bound, inputs, os.environ)
             raw = Attempt(job.prefix, job.user_data).raw
-            run = LocalRun(place_at(raw, self._objects), cache=False, execution=self._execution(job, progress))
+            run = LocalRun(place_at(raw, self._objects), cache=False, execution=self._execution(job, raw, progress))
             with use(Workspace(self._objects, self._scratch, raw)):
                 self._in_task = True
                 made = perform(entity, inputs, run, os.environ)
@@ -99,22 +98,15 @@ class Worker(Serving):
             self._objects = Objects()  # they may say where stores are, and who asks
         return task
 
-    def _execution(self, job: wire.Run, progress: _Progress) -> current.Execution:
+    def _execution(self, job: wire.Run, raw: str, progress: _Progress) -> current.Execution:
         project, domain, name, _ = job.attempt
-        places = Attempt(job.prefix, job.user_data)
-        arguments = Arguments(
-            inputs=places.inputs,
-            output_prefix=places.prefix,
-            raw_output_data_prefix=places.raw,
-            resolver="",
-            loader_args=(),
-            checkpoint_path=places.checkpoint,
-            prev_checkpoint=job.checkpoint,
-        )
         return execution(
             WorkflowExecutionIdentifier(project=project, domain=domain, name=name),
-            arguments,
             self._objects,
+            prefix=job.prefix,
+            raw=raw,
+            checkpoint=Attempt(job.prefix).checkpoint,
+            former=job.checkpoint,
             progress=progress.tell,
             saved=progress.saved,
         )
