@@ -12,6 +12,12 @@ from alula._kits.awake import Awake
 
 T = TypeVar("T")
 
+_GLANCE_SECONDS = 0.0001
+"""So long nobody looks for events again while there is something to do: a look costs as much as a small callback."""
+
+
+Event = tuple[selectors.SelectorKey, int]
+
 
 class _Selector(selectors.DefaultSelector):
     """Stays awake until a moment that it was told."""
@@ -19,19 +25,30 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._awake = Awake()
+        self._looked = 0.0
         self.until = 0.0
         """0: it was told nothing, or the wait for it is over."""
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.until and (timeout is None or timeout > 0):
+    def select(self, timeout: float | None = None) -> list[Event]:
+        if timeout is not None and timeout <= 0:
+            now = perf_counter()
+            if now - self._looked < _GLANCE_SECONDS:
+                return []
+            self._looked = now
+            return super().select(0)
+        if self.until:
             left, self.until = self.until - perf_counter(), 0.0
             if left > 0 and (timeout is None or left < timeout):
                 if found := self._awake.until(self._look, left):
-                    return found
+                    return self._seen(found)
                 timeout = None if timeout is None else timeout - left
-        return super().select(timeout)
+        return self._seen(super().select(timeout))
 
-    def _look(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _seen(self, found: list[Event]) -> list[Event]:
+        self._looked = perf_counter()
+        return found
+
+    def _look(self) -> list[Event]:
         return super().select(0)
 
 

@@ -75,7 +75,7 @@ class Printed:
 
     def _restore(self) -> None:
         """Write what is buffered, and undo what the task has done to stdout and stderr."""
-        for stream in (sys.stdout, sys.stderr, self.out, self.err):
+        for stream in {id(one): one for one in (sys.stdout, sys.stderr, self.out, self.err)}.values():
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
         flush_c()

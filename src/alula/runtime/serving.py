@@ -58,7 +58,7 @@ class Serving(ABC):
         self._speech = threading.Lock()
         self._scratch = Path(directory, "scratch")
         self._scratch.mkdir()
-        self._touched = self._scratch.stat().st_mtime_ns
+        self._touched = os.stat(self._scratch).st_mtime_ns
         self._printed = Printed(str(Path(directory, "log")))
         faulthandler.enable(2)
         _reseed()
@@ -116,13 +116,13 @@ class Serving(ABC):
     def _swept(self) -> str:
         """Remove the scratch files of an attempt."""
         try:
-            if self._scratch.stat().st_mtime_ns != self._touched:
+            if os.stat(self._scratch).st_mtime_ns != self._touched:
                 for left in self._scratch.iterdir():
                     if left.is_dir() and not left.is_symlink():
                         shutil.rmtree(left)
                     else:
                         left.unlink()
-                self._touched = self._scratch.stat().st_mtime_ns
+                self._touched = os.stat(self._scratch).st_mtime_ns
         except OSError as exc:
             return f"its scratch files cannot be removed: {exc}"
         return ""

@@ -77,15 +77,14 @@ class Sqlite:
         connection = self._writing
         if connection is None or self._usual > _QUICK_SECONDS:
             return False
-        with errors(self._path):
-            try:
-                connection.raw.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as exc:
-                if primary(exc) != "SQLITE_BUSY":
-                    raise
-                return False
+        try:  # `errors` costs more
+            connection.raw.execute("BEGIN IMMEDIATE")
             self._finish(connection, work)
-            return True
+        except sqlite3.Error as exc:
+            if primary(exc) == "SQLITE_BUSY":
+                return False
+            raise failure(exc, self._path) from exc
+        return True
 
     def _finish(self, connection: Connection, work: Callable[[Connection], T]) -> T:
         """Do the work of a transaction that was begun, and end it."""
