@@ -23,19 +23,25 @@ _PEACE = 10
 
 
 class Awake:
-    """Waits for things that are about to happen."""
+    """Waits for things that are about to happen.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Seconds since some moment.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._rest_until = 0.0
         self._rest = _REST_SECONDS
 
     def until(self, ready: Callable[[], T], seconds: float) -> T:
         """What `ready` gives, as soon as that is something; what it gives last, after so many seconds at most."""
-        now = perf_counter()
+        clock = self._clock
+        now = clock()
         end = now + seconds if now >= self._rest_until else now
         while not (found := ready()) and now < end:
             os.sched_yield()
-            before, now = now, perf_counter()
+            before, now = now, clock()
             if now - before > _SNATCHED_SECONDS:
                 self._leave(now)
                 end = now
