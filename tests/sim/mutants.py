@@ -31,8 +31,8 @@ MUTANTS = [
     Mutant(
         "units are not given back by the commit that closes",
         "engine/session.py",
-        "                freed = tuple(filter(attempts.frees, parting))\n",
-        "                freed = ()\n",
+        "            freed = tuple(filter(attempts.frees, parting))\n",
+        "            freed = ()\n",
     ),
     Mutant(
         "a runner is told that something is kept before it is",

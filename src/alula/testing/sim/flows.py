@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 
+from alula._kits.records import replace
 from alula.compiler.compile import compile_workflow
 from alula.idl import (
     ArrayNode,

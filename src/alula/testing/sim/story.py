@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
+from alula._kits.records import replace
 from alula.engine.state import Settings
 from alula.store.records import ExecutionRecord
 from alula.testing.sim.check import at_once

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from alula._kits.records import replace
 from alula.errors import NameTaken
 from alula.store.records import DocumentRecord, Page
 from alula.store.store import Store

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
+from alula._kits.records import replace
 from alula.store.records import (
     Changes,
     Condition,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from alula._kits.records import replace
 from alula.errors import AtLimit, NameTaken, StoreUnavailable
 from alula.store.plan_records import AttributesRecord, PlanRecord, ProjectRecord
 from alula.store.records import Changes, Ending, ExecutionRecord

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
+from alula._kits.records import replace
 from alula.errors import FenceLost, Unknown
 from alula.store.records import Changes, Claim, ExecutionKey, JobRecord, PoolRecord, StuckRecord
 from alula.store.store import Store

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from alula._kits.records import replace
 from alula.errors import NameTaken, Unknown
 from alula.store.records import (
     CacheRecord,

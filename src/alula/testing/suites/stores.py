@@ -16,11 +16,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alula._kits.records import replace
 from alula.errors import FenceLost, NameTaken, Unknown
 from alula.store.records import (
     AttemptRecord,
