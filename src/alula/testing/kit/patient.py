@@ -61,8 +61,8 @@ class PatientLoop(VirtualLoop):
             self._ready.append(self._posted.get())
 
     def post(self, call: Callable[[], None]) -> None:
-        """Have something called here soon, from any thread."""
-        self.call_soon_threadsafe(call)
+        """Have something called here soon, from any thread, and whichever engine is killed until then."""
+        self.call_soon_threadsafe(call, context=self._nobody.copy())
 
     def _back(self) -> None:
         self._away -= 1
