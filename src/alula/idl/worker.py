@@ -252,12 +252,11 @@ KINDS: tuple[type[Message], ...] = (
 
 _BY_TAG = {kind.TAG: kind for kind in KINDS}
 _CONTENT = {kind: attrgetter("TAG", *(one.name for one in fields(kind))) for kind in KINDS}
-_packer = msgpack.Packer()
 
 
 def encode(message: Message) -> bytes:
     """A message as bytes."""
-    packed: bytes = _packer.pack(_CONTENT[type(message)](message))
+    packed: bytes = msgpack.packb(_CONTENT[type(message)](message))
     return packed
 
 
