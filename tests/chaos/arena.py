@@ -91,11 +91,33 @@ class Arena:
                 assert before == node.outputs, f"the result of {node.path} of {execution} has changed"
 
     async def ended(self, client: AsyncClient, executions: Mapping[int, int]) -> None:
-        """Wait until nothing is left to do for any of these."""
-        async with asyncio.timeout(_PATIENCE):
-            for id in executions:
-                while (await client.house.store.execution_by_id(id)).open:
-                    await asyncio.sleep(0.1)
+        """Wait until nothing is left to do for any of these.
+
+        Raises:
+            AssertionError: For some there is after a long time; it says what, and what the engines have said.
+        """
+        store = client.house.store
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                for id in executions:
+                    while (await store.execution_by_id(id)).open:
+                        await asyncio.sleep(0.1)
+        except TimeoutError:
+            lines = [line for id in executions for line in await self._open(client, await store.execution_by_id(id))]
+            lines += [f"process {pid}: {text}" for pid, text in self.processes()]
+            lines.append((self.home / "stderr.txt").read_text()[-10_000:])
+            raise AssertionError("\n".join(["still open", *lines])) from None
+
+    async def _open(self, client: AsyncClient, record: ExecutionRecord) -> list[str]:
+        """What is not over of an execution."""
+        if not record.open:
+            return []
+        store = client.house.store
+        nodes = [read_node(row) for row in await store.nodes(record.id)]
+        attempts = await store.attempts(record.id)
+        lines = [f"{record.key.name} is {record.phase}, with {record.owner or 'nobody'}"]
+        lines += [f"  {node}" for node in nodes if not node.phase.terminal]
+        return lines + [f"  {attempt}" for attempt in attempts if attempt.open]
 
     # --- what must hold ---
 
@@ -174,9 +196,12 @@ class Arena:
                         yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:100]
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes]) -> list[str]:
+    """Kill an engine; what is wrong with how it lived."""
+    alone = process.poll()
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return [f"an engine ended with {alone}, by itself"] if alone is not None else []
 
 
 def stop(process: subprocess.Popen[bytes]) -> list[str]:

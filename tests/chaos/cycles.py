@@ -31,6 +31,7 @@ _LEADS = {
 async def storm(arena: Arena, cycles: int, replicas: int, rng: random.Random) -> list[str]:
     """Kill one of some engines, again and again, while they work; gives what is wrong in the end."""
     executions: dict[int, int] = {}
+    faults: list[str] = []
     async with AsyncClient(config=arena.config) as client:
         engines = [arena.engine() for _ in range(replicas)]
         try:
@@ -38,12 +39,12 @@ async def storm(arena: Arena, cycles: int, replicas: int, rng: random.Random) ->
                 await _fill(arena, client, executions)
                 await asyncio.sleep(rng.uniform(0.02, 2.0) / replicas)
                 nth = rng.randrange(replicas)
-                kill(engines[nth])
+                faults += kill(engines[nth])
                 for id in list(executions)[-_AT_ONCE:]:
                     await arena.remember(client, id)
                 engines[nth] = arena.engine()
             await arena.ended(client, executions)
-            faults = [fault for engine in engines for fault in stop(engine)]
+            faults += [fault for engine in engines for fault in stop(engine)]
         finally:
             for engine in engines:
                 kill(engine)

@@ -31,6 +31,7 @@ async def missed(arena: Arena, kills: int, rng: random.Random, *, replicas: int 
     if sum(one.wait() for one in versions):
         return [f"timed.py could not be registered: {(arena.home / 'stderr.txt').read_text()[-2000:]}"]
     engines = [arena.engine() for _ in range(replicas)]
+    faults: list[str] = []
     try:
         async with AsyncClient(config=arena.config) as client:
             await _set(client, "v1", *_PLANS)
@@ -38,13 +39,13 @@ async def missed(arena: Arena, kills: int, rng: random.Random, *, replicas: int 
             for nth in range(kills):
                 await asyncio.sleep(rng.uniform(0.2, 1.5))
                 at = rng.randrange(replicas)
-                kill(engines[at])
+                faults += kill(engines[at])
                 engines[at] = arena.engine()
                 if nth == 0:
                     await _set(client, "v2", "switched")
                     await _set(client, "v1", "paused", active=False)
             await _caught_up(client)
-            faults = [fault for engine in engines for fault in stop(engine)]
+            faults += [fault for engine in engines for fault in stop(engine)]
             return faults + await _faults(client)
     finally:
         for engine in engines:

@@ -52,8 +52,8 @@ _CACHE_NUMBER = {status: nth for nth, status in enumerate(_CACHE)}
 _NODE_PHASES = {str(phase): phase for phase in NodePhase}
 _ATTEMPT_PHASES = {str(phase): phase for phase in AttemptPhase}
 
-_packer = msgpack.Packer(use_bin_type=True)
-_pack: Callable[[Any], bytes] = _packer.pack
+_pack: Callable[[Any], bytes] = msgpack.packb
+"""One `Packer` would be a third faster, and is not for two threads."""
 
 
 def read_closure(data: bytes) -> CompiledWorkflowClosure:

@@ -64,6 +64,8 @@ class Sqlite:
         """How long a commit took of late, in seconds."""
         self._pulses = 0
         """How often this process told others of news."""
+        self._pulsing = threading.Lock()
+        """Held from the moment that others can see such a pulse until it is counted."""
         self._commits = 0
         """Until the log is made longer."""
 
@@ -98,9 +100,10 @@ class Sqlite:
             if self._commits == _BUSY_COMMITS and self._durability is Durability.FULL:
                 lengthen(Path(f"{self._path}-wal"))
             start = time.monotonic()
-            raw.execute("COMMIT")
+            with self._pulsing:
+                raw.execute("COMMIT")
+                self._pulses += news
             self._usual += (time.monotonic() - start - self._usual) / 10
-            self._pulses += news
         except BaseException as exc:
             self._abandon(connection, exc)
             raise
@@ -183,7 +186,8 @@ class Sqlite:
                     raw = connect(self._path, timeout=0)
                 version = raw.execute("PRAGMA data_version").fetchone()[0]
                 if seen is None or version != seen[0]:
-                    others = raw.execute("PRAGMA user_version").fetchone()[0] - self._pulses
+                    with self._pulsing:
+                        others = raw.execute("PRAGMA user_version").fetchone()[0] - self._pulses
                     news, seen = seen is None or others != seen[1], (version, others)
                     if news:
                         hear(())

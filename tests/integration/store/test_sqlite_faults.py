@@ -7,9 +7,12 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,6 +293,36 @@ async def test_what_was_begun_is_finished_before_a_store_is_closed(file: Path) -
     assert len(await paths(again, claim.execution)) == 50
     await again.aclose()
     assert [one.name for one in file.parent.iterdir()] == [file.name]
+
+
+async def test_news_of_others_is_heard_right_after_a_commit_of_ones_own(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(sqlite3.Connection):
+        """Comes back late from a commit, when all others can see it."""
+
+        late = 0.0
+
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            done = super().execute(sql, *given)
+            if sql == "COMMIT":
+                time.sleep(self.late)
+            return done
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Slow))
+    ours, other = open_store(str(file)), open_store(str(file))
+    heard = asyncio.Event()
+    with ours.watch(lambda executions: None if executions else heard.set()):
+        async with asyncio.timeout(10):
+            await heard.wait()  # it looks for the first time
+            Slow.late = 0.3  # in which it looks again
+            await ours.create(new("x"))
+            Slow.late = 0.0
+            heard.clear()
+            await other.create(new("y"))
+            await heard.wait()
+    await ours.aclose()
+    await other.aclose()
 
 
 # The log beside the file
