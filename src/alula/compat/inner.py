@@ -96,7 +96,6 @@ class HookedTask(_Inner):
         body = fn if fn is not None else _body_of(theirs)
         PythonTask.__init__(self, body, options, name=theirs.name, interface=theirs.python_interface.ours)
         self.awaits = False
-        self._simple = False
 
     def values(self, inputs: dict[str, Kept], run: LocalRun) -> dict[str, Any]:
         params = self.theirs.pre_execute(current.current_context())

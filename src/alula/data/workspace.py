@@ -6,8 +6,8 @@ import atexit
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,14 +56,19 @@ def workspace() -> Workspace:
     return _current.get(None) or _of_process(os.getpid())
 
 
-@contextmanager
-def use(here: Workspace) -> Iterator[None]:
+class use(AbstractContextManager[None]):
     """Make `here` the workspace of the code inside the `with` block."""
-    token = _current.set(here)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_here", "_token")
+
+    def __init__(self, here: Workspace) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._here)
+
+    def __exit__(self, *exc: object) -> None:
+        _current.reset(self._token)
 
 
 @asynccontextmanager

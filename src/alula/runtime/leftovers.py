@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import threading
-from _signal import getsignal as _handler  # type: ignore[import-not-found] # without the search for a name in an enum
+from _signal import getsignal as _handler  # type: ignore[import-not-found] # without the search for names in an enum
+from _signal import pthread_sigmask as _mask
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,9 +44,14 @@ class Leftovers:
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if sys.platform == "linux" else -1
         self._resident = self._resident_bytes()
 
+    @property
+    def untouched(self) -> bool:
+        """The variables of this process are what `environment` made them."""
+        return _raw() == self._expected
+
     def environment(self, added: Mapping[str, str]) -> bool:
         """Make the variables of this process what they were, and these; whether that changed any."""
-        if added == self._applied and _raw() == self._expected:
+        if added == self._applied and self.untouched:
             return False
         wanted = {**self._environment, **added}
         for name in [name for name in os.environ if name not in wanted]:
@@ -62,7 +68,7 @@ class Leftovers:
             return "the task left processes behind"
         if threading.active_count() > self._threads and (left := self._strange_threads()):
             return f"the task left threads behind: {', '.join(left)}"
-        if signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        if _mask(signal.SIG_BLOCK, ()):
             return "the task left signals blocked"
         for signum, handler in self._handlers.items():
             if _handler(signum) is not handler:

@@ -9,10 +9,11 @@ import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from alula._kits import bridge
 from alula.data import spool
+from alula.data.layout import Attempt
 from alula.errors import DataError
 from alula.runtime.processes import flush_c
 
@@ -23,6 +24,10 @@ class LogFiles(Protocol):
     async def write(self, uri: str, data: bytes) -> None: ...
 
     def local_path(self, uri: str) -> Path | None: ...
+
+
+class FileLost(Exception):
+    """What is printed cannot be found any more."""
 
 
 class Printed:
@@ -40,17 +45,26 @@ class Printed:
         sys.stdout = sys.__stdout__ = self.out  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = self.err  # type: ignore[misc]
 
-    @property
-    def lost(self) -> bool:
-        """Whether the task has closed what is none of its business."""
-        return not _leads_to(self._fd, self._inode)
+    def finish(self, prefix: str, store: LogFiles, limit_bytes: int) -> str:
+        """Put what was printed to its place, if anything was; what went wrong.
 
-    def finish(self, target: str, store: LogFiles, limit_bytes: int) -> str:
-        """Put what was printed to its place, if anything was; what went wrong."""
+        Args:
+            prefix: Of the attempt.
+
+        Raises:
+            FileLost: The task has closed what is none of its business.
+        """
+        self._flush()
+        try:
+            state = os.fstat(self._fd)
+        except OSError as exc:
+            raise FileLost from exc
+        if state.st_ino != self._inode:
+            raise FileLost
         self._restore()
-        if os.fstat(self._fd).st_size == 0:
+        if state.st_size == 0:
             return ""
-        problem = ""
+        target, problem = Attempt(prefix).log, ""
         try:
             local = store.local_path(target)
             if local is not None:
@@ -73,12 +87,24 @@ class Printed:
         os.dup2(self._fd, 1)
         os.dup2(self._fd, 2)
 
-    def _restore(self) -> None:
-        """Write what is buffered, and undo what the task has done to stdout and stderr."""
-        for stream in {id(one): one for one in (sys.stdout, sys.stderr, self.out, self.err)}.values():
+    def _flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            self.out.flush()
+            self.err.flush()
+        except (OSError, ValueError):
+            self._flush_each(self.err)
+        if sys.stdout is not self.out or sys.stderr is not self.err:
+            self._flush_each(sys.stdout, sys.stderr)
+        flush_c()
+
+    def _flush_each(self, *streams: IO[str]) -> None:
+        for stream in streams:
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        flush_c()
+
+    def _restore(self) -> None:
+        """Undo what the task has done to stdout and stderr."""
         for fd in (1, 2):
             if not _leads_to(fd, self._inode):
                 os.dup2(self._fd, fd)

@@ -22,12 +22,11 @@ from types import FrameType
 from typing import NoReturn
 
 from alula._kits.frames import Frames, framed
-from alula.data.layout import Attempt
 from alula.idl import worker as wire
 from alula.runtime import exits
 from alula.runtime.ear import Ear
 from alula.runtime.leftovers import Leftovers
-from alula.runtime.printed import LogFiles, Printed, above
+from alula.runtime.printed import FileLost, LogFiles, Printed, above
 from alula.runtime.processes import adopt_orphans, keep_from_forks
 
 _PIECE = 1 << 16
@@ -107,9 +106,10 @@ class Serving(ABC):
         kind, payload = contextvars.copy_context().run(self._run, job)
         if os.getpid() != self._pid:
             os._exit(0)  # the task forked, and this is the child: the parent answers
-        if self._printed.lost:
+        try:
+            lost = self._printed.finish(job.prefix, self._files, job.log_limit_bytes)
+        except FileLost:
             os._exit(wire.LOST_SOCKET)
-        lost = self._printed.finish(Attempt(job.prefix).log, self._files, job.log_limit_bytes)
         retire = self._retires(job) or self._leftovers.clear() or self._swept()
         return wire.Ended(job.serial, kind, payload, retire, lost)
 

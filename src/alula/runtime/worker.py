@@ -38,6 +38,8 @@ class Worker(Serving):
 
     def __init__(self, channel: socket.socket, directory: str) -> None:
         self._prepared: dict[int, Prepared] = {}
+        self._wanted: object = None
+        """What the variables of this process were last made of."""
         self._objects = Objects()
         super().__init__(channel, directory)
 
@@ -91,6 +93,10 @@ class Worker(Serving):
         if job.content or job.template not in self._prepared:
             self._prepared[job.template] = Prepared(job.content, self._scratch.parent)
         task = self._prepared[job.template]
+        wanted = job.template, job.attempt, job.index, job.environment
+        if wanted == self._wanted and self._leftovers.untouched:
+            return task
+        self._wanted = wanted
         changed = self._leftovers.environment(
             {**task.environment, **of_attempt(job.attempt, job.index, job.environment)}
         )

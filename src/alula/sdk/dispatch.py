@@ -15,6 +15,7 @@ from alula.sdk.kinds import Compilation
 from alula.sdk.local import Kept, LocalRun, literal_of
 from alula.sdk.task import PythonTask
 from alula.types import maps
+from alula.types.transformer import Converter
 
 
 def dispatch(
@@ -40,28 +41,38 @@ def dispatch(
 
 def kept_inputs(entity: Entity, inputs: LiteralMap, run: LocalRun) -> dict[str, Kept]:
     """The inputs of an attempt as local runs keep them; what is absent takes its default. Raises ConversionError."""
-    declared = entity.interface.inputs
-    present = {name: one.converter for name, one in declared.items() if name in inputs.literals}
-    missing = [name for name, one in declared.items() if name not in present and one.required]
-    if missing:
+    literals, kept = inputs.literals, dict[str, Kept]()
+    copied: dict[str, Converter] = {}
+    absent: list[str] = []
+    for name, one in entity.interface.inputs.items():
+        if name not in literals:
+            absent.append(name)
+        elif one.converter.copy is None:
+            kept[name] = literals[name]
+        else:
+            copied[name] = one.converter
+    if absent:
+        kept |= _defaults(entity, absent, inputs, run)
+    if any(c.awaits for c in copied.values()):
+        kept |= bridge.run(maps.to_python(inputs, copied, run.place))
+    else:  # without the way to a loop and back, which costs more than most of these tasks
+        kept |= maps.to_python_at_once(inputs, copied, run.place)
+    return kept
+
+
+def _defaults(entity: Entity, absent: list[str], inputs: LiteralMap, run: LocalRun) -> dict[str, Kept]:
+    """What inputs that are absent are instead. Raises ConversionError."""
+    declared = {name: entity.interface.inputs[name] for name in absent}
+    if missing := [name for name, one in declared.items() if one.required]:
         raise ConversionError(
             f"'{entity.short_name}' gets no value for {', '.join(map(repr, missing))}",
             where=f"its inputs are {', '.join(inputs.literals) or 'empty'}",
             fix="register the task again: its interface has changed since",
         )
-    kept: dict[str, Kept] = {name: inputs.literals[name] for name, c in present.items() if c.copy is None}
-    copied = {name: c for name, c in present.items() if c.copy is not None}
-    if any(c.awaits for c in copied.values()):
-        kept |= bridge.run(maps.to_python(inputs, copied, run.place))
-    else:  # without the way to a loop and back, which costs more than most of these tasks
-        kept |= maps.to_python_at_once(inputs, copied, run.place)
+    kept: dict[str, Kept] = {}
     for name, one in declared.items():
-        if name not in kept:
-            kept[name] = (
-                one.converter.copy(one.default)
-                if one.converter.copy
-                else maps.literal(one.default, one.converter, run.place)
-            )
+        copy = one.converter.copy
+        kept[name] = copy(one.default) if copy else maps.literal(one.default, one.converter, run.place)
     return kept
 
 

@@ -83,7 +83,9 @@ class PythonTask(Entity, Generic[P, R]):
         self.__wrapped__ = fn
         self._inputs = tuple((k, one.converter) for k, one in self.interface.inputs.items())
         self._copies = tuple((k, c.copy) for k, c in self._inputs if c.copy is not None)
-        self._simple = self._is_simple()
+        self._plain = self._is_plain()
+        """An attempt needs nothing around the call, so that the shortest path may be taken."""
+        self._simple = self._plain and not (options.retries or options.seconds or self.cache)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = super().__call__(*args, **kwargs)
@@ -129,7 +131,11 @@ class PythonTask(Entity, Generic[P, R]):
 
     def perform(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         if self._simple and run.plain and not (node is not None and node.overridden):
-            return self._perform_simply(inputs, run)
+            try:
+                return self._attempt_plainly(inputs, run)
+            except Exception as exc:
+                self._note(exc)
+                raise
         cache = self.cache_settings(node)
         return memo.through_cache(self, cache, inputs, run, lambda: self._perform_fully(inputs, run, node))
 
@@ -152,23 +158,24 @@ class PythonTask(Entity, Generic[P, R]):
                 result = wait_for(result)
         return keep_outputs(self.function, self.where, self.interface, result, run.place)
 
+    def _attempt_plainly(
+        self, inputs: dict[str, Kept], run: LocalRun, context: current.Context | None = None
+    ) -> tuple[Kept, ...]:
+        """`attempt`, of a task without settings whose values need no I/O: a copy in, the call, a copy out."""
+        token = current.enter(context or current.Context(run.execution, self.name))
+        try:
+            result = self.fn(**{key: copy(inputs[key]) for key, copy in self._copies})  # type: ignore[call-arg]
+            if hasattr(result, "__await__"):  # a tenth of what `isawaitable` costs
+                result = wait_for(result)
+            return keep_outputs(self.function, self.where, self.interface, result, run.place)
+        finally:
+            current.leave(token)
+
     def around(self) -> AbstractContextManager[object]:
         """What the task plugin puts around the function; its names are added to the current context."""
         if self.plugin is None:
             return nullcontext()
         return _dressed(self.plugin, self.options.task_config)
-
-    def _perform_simply(self, inputs: dict[str, Kept], run: LocalRun) -> tuple[Kept, ...]:
-        """The path of a task without settings whose values need no I/O: a copy in, the call, a copy out."""
-        token = current.enter(current.Context(run.execution, self.name))
-        try:
-            result = self.fn(**{key: copy(inputs[key]) for key, copy in self._copies})  # type: ignore[call-arg]
-            return keep_outputs(self.function, self.where, self.interface, result, run.place)
-        except Exception as exc:
-            self._note(exc)
-            raise
-        finally:
-            current.leave(token)
 
     def _perform_fully(self, inputs: dict[str, Kept], run: LocalRun, node: Node | None) -> tuple[Kept, ...]:
         if self.awaits and type(self).invoke is PythonTask.invoke:
@@ -196,6 +203,8 @@ class PythonTask(Entity, Generic[P, R]):
         context: current.Context | None = None,
     ) -> tuple[Kept, ...]:
         """Run the function once, with its context, its report and a time limit. Raises what it raises."""
+        if self._plain and not seconds:
+            return self._attempt_plainly(inputs, run, context)
         context = context or self.context(run)
         token = current.enter(context)
         try:
@@ -288,11 +297,10 @@ class PythonTask(Entity, Generic[P, R]):
         """A new context for one attempt."""
         return current.Context(run.execution, self.name, enable_deck=self.options.deck)
 
-    def _is_simple(self) -> bool:
-        o = self.options
+    def _is_plain(self) -> bool:
         outputs = self.interface.outputs.values()
         copied = len(self._copies) == len(self._inputs) and all(one.converter.copy is not None for one in outputs)
-        wanted = self.awaits or o.retries or o.seconds or o.deck or self.cache or self.plugin
+        wanted = self.awaits or self.options.deck or self.plugin
         return copied and not wanted and type(self).invoke is PythonTask.invoke
 
     def _find_plugin(self) -> TaskPlugin[Any] | None:
