@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,17 +90,21 @@ class Arena:
                 before = self.known.setdefault((execution, node.path), node.outputs)
                 assert before == node.outputs, f"the result of {node.path} of {execution} has changed"
 
-    async def ended(self, client: AsyncClient, executions: Mapping[int, int]) -> None:
-        """Wait until nothing is left to do for any of these.
+    async def ended(
+        self, client: AsyncClient, executions: Mapping[int, int], engines: Sequence[subprocess.Popen[bytes]]
+    ) -> None:
+        """Wait until these engines have nothing left to do for any of these executions.
 
         Raises:
-            AssertionError: For some there is after a long time; it says what, and what the engines have said.
+            AssertionError: They have after a long time, or have ended; it says what, and what they have said.
         """
         store = client.house.store
         try:
             async with asyncio.timeout(_PATIENCE):
                 for id in executions:
                     while (await store.execution_by_id(id)).open:
+                        if any(engine.poll() is not None for engine in engines):
+                            raise TimeoutError
                         await asyncio.sleep(0.1)
         except TimeoutError:
             lines = [line for id in executions for line in await self._open(client, await store.execution_by_id(id))]

@@ -43,7 +43,7 @@ async def storm(arena: Arena, cycles: int, replicas: int, rng: random.Random) ->
                 for id in list(executions)[-_AT_ONCE:]:
                     await arena.remember(client, id)
                 engines[nth] = arena.engine()
-            await arena.ended(client, executions)
+            await arena.ended(client, executions, engines)
             faults += [fault for engine in engines for fault in stop(engine)]
         finally:
             for engine in engines:
@@ -82,7 +82,7 @@ async def labels(arena: Arena, wanted: tuple[str, ...] = WORKERS) -> list[str]:
                 faults.append(f"no engine came to {label}")
             kill(engine)
         engine = arena.engine()
-        await arena.ended(client, executions)
+        await arena.ended(client, executions, [engine])
         faults += stop(engine)
         return faults + await arena.check(client, executions, phases) + await arena.left()
 

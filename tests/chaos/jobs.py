@@ -96,7 +96,7 @@ async def aborts(arena: Arena, wanted: Sequence[str] = ABORTED) -> list[str]:
                     faults.append(f"no engine came to {label}")
                 kill(engine)
                 last = arena.engine(**variables)
-                await arena.ended(client, {record.id: nth})
+                await arena.ended(client, {record.id: nth}, [last])
                 faults += stop(last)
                 ended = await client.house.store.execution_by_id(record.id)
                 if ended.phase != "aborted":

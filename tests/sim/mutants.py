@@ -121,8 +121,8 @@ MUTANTS = [
     Mutant(
         "back-offs are forgotten in a crash",
         "engine/redrive.py",
-        "    if row.wake_at is not None and row.then is not NodePhase.BACKOFF:\n        turn.emit(",
-        "    if row.wake_at is not None and row.then is NodePhase.BACKOFF:\n        turn.emit(",
+        "    if row.wake_at is not None and row.then is not NodePhase.BACKOFF:\n        if row.phase",
+        "    if row.wake_at is not None and row.then is NodePhase.BACKOFF:\n        if row.phase",
     ),
     Mutant(
         "reservations are not given back",

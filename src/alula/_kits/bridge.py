@@ -95,7 +95,7 @@ class _Call(Generic[T]):
         try:
             while True:
                 at = _free_loop()
-                at.loop.call_soon_threadsafe(self._begin, at.loop, context, context=context)
+                at.loop.call_soon_threadsafe(self._begin, at.loop, context)
                 if self._done.acquire(timeout=_STALL_SECONDS):
                     return
                 if self._task is not None:

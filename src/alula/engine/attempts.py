@@ -146,10 +146,15 @@ class Attempts:
     # --- listening ---
 
     def told(self, flight: Flight, report: Report) -> None:
-        """What a runner says about an attempt."""
+        """What a runner says about an attempt. Raises nothing: runners say the end once."""
         if flight.over:
             return
-        id = flight.id
+        try:
+            self._take(flight, report)
+        except Exception as exc:  # noqa: BLE001 - it is logged, and the attempt fails
+            self._broke(flight, exc, closed=isinstance(report, Succeeded | Failed) and report.closed)
+
+    def _take(self, flight: Flight, report: Report) -> None:
         match report:
             case Started():
                 flight.waits = ""
@@ -158,18 +163,14 @@ class Attempts:
             case Succeeded():
                 self._outcomes.take(flight, report)
             case Failed():
-                self._failed(flight, report)
+                self.fail(flight, _failure(report.failure), checkpoint=report.checkpoint, closed=report.closed)
             case Progressed():
-                if report.done is not None:
-                    flight.done = report.done
-                if report.message is not None:
-                    flight.message = report.message
-                self._reported(id, report)
+                flight.note(report)
+                self._reported(flight.id, report)
             case Waits():
                 self._says(flight, report.reason)
-            case Shows():
-                if self.kept.show(flight.key, report.info):
-                    self._reported(id, report)
+            case Shows() if self.kept.show(flight.key, report.info):
+                self._reported(flight.id, report)
             case Keeps():
                 self.kept.keep(flight.key, report.state, report.version, report.saved)
             case Asks():
@@ -201,9 +202,6 @@ class Attempts:
         since = flight.started_at
         self._push(AttemptSucceeded(id.path, id.number, outputs, futures, report.closed, since), outcome=True)
 
-    def _failed(self, flight: Flight, report: Failed) -> None:
-        self.fail(flight, _failure(report.failure), checkpoint=report.checkpoint, closed=report.closed)
-
     def fail(self, flight: Flight, failure: Failure, *, checkpoint: str = "", closed: bool = True) -> None:
         """End an attempt badly, for a reason of its own or of ours."""
         if flight.over:
@@ -221,10 +219,12 @@ class Attempts:
         """What nobody thought of must not leave an attempt that never ends."""
         try:
             await work
-        except Exception as exc:
-            log.exception("attempt.effect_failed", extra={"attempt": flight.id.name, "path": flight.id.path})
-            what = f"the engine failed: {type(exc).__name__}: {exc}"
-            self.fail(flight, Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True), closed=False)
+        except Exception as exc:  # noqa: BLE001 - it is logged, and the attempt fails
+            self._broke(flight, exc)
+
+    def _broke(self, flight: Flight, exc: Exception, *, closed: bool = False) -> None:
+        log.exception("attempt.effect_failed", extra={"attempt": flight.id.name, "path": flight.id.path})
+        self.fail(flight, _fault(exc), closed=closed)
 
     def _over(self, flight: Flight, closed: bool) -> None:
         key = flight.key
@@ -374,6 +374,11 @@ def _cut(failure: Failure) -> Failure:
         return failure
     half = _MESSAGE_LIMIT // 2
     return replace(failure, message=f"{text[:half]}\n... {len(text) - 2 * half} characters ...\n{text[-half:]}")
+
+
+def _fault(exc: Exception) -> Failure:
+    what = f"the engine failed: {type(exc).__name__}: {exc}"
+    return Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True)
 
 
 def _broken(exc: Exception) -> Failure:

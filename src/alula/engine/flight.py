@@ -9,7 +9,7 @@ from typing import Protocol
 
 from alula.engine.events import AttemptStarted, Event
 from alula.engine.plan import NodePlan
-from alula.plugin.runner import AttemptId, Report, Runner
+from alula.plugin.runner import AttemptId, Progressed, Report, Runner
 
 Key = tuple[str, int]
 """A node's path, and the number of its attempt."""
@@ -52,6 +52,13 @@ class Flight:
 
     def tell(self, report: Report) -> None:
         self.listener(self, report)
+
+    def note(self, said: Progressed) -> None:
+        """Remember how far it is."""
+        if said.done is not None:
+            self.done = said.done
+        if said.message is not None:
+            self.message = said.message
 
 
 class Begun:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-from google.protobuf.message import DecodeError
 
 from alula._kits.aio import to_thread
 from alula._kits.clock import Clock
@@ -35,17 +34,15 @@ from alula.engine.events import (
     StoreInCache,
 )
 from alula.engine.plan import NodePlan
-from alula.engine.reservations import Reservations
+from alula.engine.reservations import BROKEN, Reservations
 from alula.engine.state import CacheStatus, Values
-from alula.errors import AlulaError, StoreDamaged
+from alula.errors import StoreDamaged
 from alula.idl import LiteralMap, TaskTemplate
 from alula.store.records import CacheRecord, ExecutionKey
 from alula.store.store import CacheStore
 
 log = logging.getLogger(__name__)
 
-_BROKEN = (AlulaError, OSError, DecodeError, ValueError)
-"""What a cache that does not work may raise; ValueError is what reads msgpack and protobuf."""
 _FORMAT = 1
 _SOON = timedelta(milliseconds=100)
 _LARGE = 256 * 1024
@@ -123,7 +120,7 @@ class Memo:
             key = await self._key(asker, ask.path, ask.node, ask.inputs)
             self._reservations.wait_no_more(key, node)
             found = await self._good(key)
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return CacheMiss(ask.path, ask.generation, failed=True)
         if found is None:
@@ -145,7 +142,7 @@ class Memo:
             until = await self._reservations.take(
                 (asker.id, ask.path), key, asker.text(ask.path), lambda: freed(ReservationFreed(ask.path))
             )
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return Reserved(ask.path, ask.generation)
         if until is None:
@@ -172,7 +169,7 @@ class Memo:
             return None
         try:
             return await self._new_key(asker, ask.node, ask.inputs)
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return None
 
@@ -195,7 +192,7 @@ class Memo:
                 )
                 await self._cache.put(record, overwrite=True)
                 await self._shrink()
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return CacheStored(ask.path, CacheStatus.PUT_FAILURE)
         finally:
@@ -219,7 +216,7 @@ class Memo:
     async def _there(self, key: str) -> bool:
         try:
             return await self._good(key) is not None
-        except _BROKEN as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return False
 

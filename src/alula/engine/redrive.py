@@ -41,7 +41,10 @@ def owed(turn: Turn, row: NodeState) -> None:
     if row.deadline is not None:
         turn.emit(SetTimer(TimerKind.NODE, row.path, 0, row.deadline))
     if row.wake_at is not None and row.then is not NodePhase.BACKOFF:
-        turn.emit(SetTimer(TimerKind.WAKE, row.path, row.generation, row.wake_at))
+        if row.phase is NodePhase.RESERVING:  # nobody here is told when it is free: ask again
+            turn.put(turn.wake(row, turn.now))
+        else:
+            turn.emit(SetTimer(TimerKind.WAKE, row.path, row.generation, row.wake_at))
     elif row.phase in _ASKS:
         turn.later(Act.RESUME, row.path)
     scope = turn.x.scopes.get(row.path)

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alula._kits.aio import gather
-from alula.errors import AlulaError
 from alula.store.store import CacheStore
 
 log = logging.getLogger(__name__)
@@ -24,6 +23,8 @@ log = logging.getLogger(__name__)
 _LOOK_AGAIN = timedelta(milliseconds=500)
 """How often at most it is looked after keys that nodes of other engines may have let go."""
 _AT_A_TIME = 16
+BROKEN = Exception
+"""A cache that does not work may raise anything; whoever asks it must not wait for ever, nor its engine end."""
 
 Node = tuple[int, str]
 """A node that asks: id of its execution, path."""
@@ -201,7 +202,7 @@ class Reservations:
             return
         try:
             until = await self._cache.reserve(held[0], held[1], lease=self._lease)
-        except (AlulaError, OSError) as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return
         if self._held.get(node) == held:
@@ -214,7 +215,7 @@ class Reservations:
     async def _give_back(self, key: str, holder: str) -> None:
         try:
             await self._cache.free(key, holder)
-        except (AlulaError, OSError) as exc:
+        except BROKEN as exc:
             self._warn(exc)
 
     async def _look(self) -> None:
@@ -241,6 +242,6 @@ class Reservations:
     async def _taken(self, key: str) -> bool:
         try:
             return await self._cache.reserved(key)
-        except (AlulaError, OSError) as exc:
+        except BROKEN as exc:
             self._warn(exc)
             return True

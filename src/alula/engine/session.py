@@ -231,7 +231,11 @@ class Session:
                 self.inbox.items.extend(waiting[at:])
                 self.inbox.awake.set()
                 break
-            self._decide(batch, item)
+            try:
+                self._decide(batch, item)
+            except Again:
+                self.inbox.items.extend(waiting[at + 1 :])
+                raise
         if not fresh:
             batch.add(redrive(x, self._now))
         owed, self._owed = self._owed, []

@@ -93,15 +93,10 @@ class Printed:
             self.out.flush()
             self.err.flush()
         except (OSError, ValueError):
-            self._flush_each(self.err)
+            _flush(self.err)
         if sys.stdout is not self.out or sys.stderr is not self.err:
-            self._flush_each(sys.stdout, sys.stderr)
+            _flush(sys.stdout, sys.stderr)
         flush_c()
-
-    def _flush_each(self, *streams: IO[str]) -> None:
-        for stream in streams:
-            with suppress(OSError, ValueError, AttributeError):
-                stream.flush()
 
     def _restore(self) -> None:
         """Undo what the task has done to stdout and stderr."""
@@ -111,6 +106,12 @@ class Printed:
         if self.out.closed or self.err.closed:
             self.out, self.err = _text(1), _text(2)
         sys.stdout, sys.stderr = self.out, self.err
+
+
+def _flush(*streams: IO[str]) -> None:
+    for stream in streams:
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
 
 
 def above(fd: int) -> int:

@@ -236,12 +236,15 @@ def errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise failure(exc, path) from exc
+    except MemoryError as exc:  # what sqlite3 makes of SQLITE_NOMEM
+        what = f"the database {path.name} could not be read or written: there is no memory"
+        raise StoreUnavailable(what, where=str(path), fix="make room; what was stored before stays") from exc
 
 
 def failure(exc: sqlite3.Error, path: Path) -> StoreError:
     where = str(path)
     match primary(exc):
-        case "SQLITE_BUSY" | "SQLITE_LOCKED":
+        case "SQLITE_BUSY" | "SQLITE_LOCKED" | "SQLITE_PROTOCOL":
             return StoreUnavailable(
                 f"the database {path.name} stayed locked by another process",
                 where=where,
@@ -257,7 +260,7 @@ def failure(exc: sqlite3.Error, path: Path) -> StoreError:
                 where=where,
                 fix="let this user write to the file and its directory",
             )
-        case "SQLITE_IOERR" | "SQLITE_NOMEM":
+        case "SQLITE_IOERR" | "SQLITE_INTERRUPT":
             return StoreUnavailable(
                 f"the database {path.name} could not be read or written: {exc} ({exc.sqlite_errorname})",
                 where=where,

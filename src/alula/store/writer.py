@@ -220,8 +220,8 @@ class Writer:
     def _attempt(self, group: _Group) -> bool:
         try:
             return self._database.attempt(group.perform)
-        except (AlulaError, OverflowError, TypeError, ValueError):
-            return False  # the thread meets it again, and knows what to do
+        except Exception:  # noqa: BLE001 - the thread meets it again, and tells those who wait
+            return False
 
     def _serve(self) -> None:
         queue = self._queue

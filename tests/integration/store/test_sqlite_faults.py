@@ -7,6 +7,7 @@ import resource
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -18,6 +19,7 @@ import pytest
 
 from alula.config import Durability
 from alula.errors import ConfigError, StoreDamaged, StoreError, StoreUnavailable
+from alula.store import writer
 from alula.store.opening import open_store
 from alula.store.records import Claim
 from alula.store.store import Store
@@ -323,6 +325,27 @@ async def test_news_of_others_is_heard_right_after_a_commit_of_ones_own(
             await heard.wait()
     await ours.aclose()
     await other.aclose()
+
+
+async def test_no_memory_in_the_middle_of_a_commit_loses_no_answer(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(file), durability=Durability.RELAXED)
+    claim = await claimed(store)
+    for n in range(30):  # so that it is seen to be quick, and written to on the loop
+        await store.commit(claim, step(n))
+    real, left = writer.write, 1
+
+    def short(*given: Any, **more: Any) -> Any:
+        nonlocal left
+        if left and threading.current_thread() is threading.main_thread():
+            left = 0
+            raise MemoryError  # what sqlite3 makes of SQLITE_NOMEM
+        return real(*given, **more)
+
+    monkeypatch.setattr(writer, "write", short)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(store.commit(claim, step(n)) for n in range(3)))
+    assert len(await paths(store, claim.execution)) == 30
+    await store.aclose()
 
 
 # The log beside the file

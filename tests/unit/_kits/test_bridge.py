@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from alula._kits import bridge
 from alula._kits.bridge import run
 
 pytestmark = pytest.mark.timeout(30)
@@ -161,6 +164,7 @@ def script(body: str, *, expect: int = 0) -> str:
 def test_ctrl_c_in_the_caller_cancels_the_coroutine_and_waits_for_its_cleanup() -> None:
     printed = script("""
 import asyncio, os, signal
+from alula._kits import bridge
 from alula._kits.bridge import run
 async def work():
     try:
@@ -206,6 +210,7 @@ def test_a_timeout_raised_by_a_signal_handler_cancels_the_coroutine() -> None:
 
 FORK = """
 import os, threading
+from alula._kits import bridge
 from alula._kits.bridge import run
 async def name(): return os.getpid()
 async def fork_here():
@@ -235,6 +240,7 @@ def test_both_processes_can_call_after_a_fork(fork: str) -> None:
 def test_the_process_ends_quietly_with_a_loop_still_alive() -> None:
     assert (
         script("""
+from alula._kits import bridge
 from alula._kits.bridge import run
 async def one():
     return 1
@@ -261,3 +267,24 @@ def test_a_call_goes_round_a_loop_that_someone_blocks() -> None:
         assert run(double(8)) == 16
         release.set()
         assert blocked.result() is True
+
+
+def test_a_call_that_is_late_on_one_loop_is_not_disturbed_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(double(1))
+    [first, *_] = bridge._loops
+    begin = bridge._Call._begin
+
+    def slow(call: Any, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
+        begin(call, loop, context)
+        if loop is first.loop:
+            time.sleep(0.02)  # stands for a switch of threads
+
+    async def long() -> int:
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+        return 7
+
+    monkeypatch.setattr(bridge._Call, "_begin", slow)
+    first.loop.call_soon_threadsafe(time.sleep, 3 * bridge._STALL_SECONDS)  # so a second loop takes the call
+    with ThreadPoolExecutor() as threads:
+        assert threads.submit(run, long()).result(10) == 7

@@ -82,12 +82,36 @@ class Zygote:
     """0 until it has spoken."""
     prepared: bool = False
     """It has its code, and forks."""
+    preparing: int = 0
+    """So often it was told what to import, and has not said that it is done."""
+    late: Callable[[Zygote], asyncio.TimerHandle] | None = None
+    """Begins to wait for the end of its imports, not for ever."""
     patience: asyncio.TimerHandle | None = None
     idle: list[Worker] = field(default_factory=list)
     """Those who have nothing to do; the last one did something most recently."""
     workers: dict[int, Worker] = field(default_factory=dict)
     preloaded: set[str] = field(default_factory=set)
     problem: str = ""
+
+    def prepare(self, message: wire.Prepare) -> None:
+        """Have it import something: until then it forks nobody."""
+        assert self.line is not None
+        self.line.say(message)
+        self.preparing += 1
+        self._wait()
+
+    def ready(self, pid: int, *, prepared: bool) -> None:
+        """It has spoken; maybe it has what it was to import."""
+        self.pid, self.prepared = pid, self.prepared or prepared
+        if prepared:
+            self.preparing -= 1
+            self._wait()
+
+    def _wait(self) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
+        if self.preparing and self.late is not None:
+            self.patience = self.late(self)
 
     def hang_up(self) -> None:
         """Speak with it no more, nor with its workers: they end."""
@@ -121,6 +145,11 @@ class Worker:
     def spool(self) -> str:
         """The file that its output goes to."""
         return str(self.directory / "log")
+
+    def leave(self) -> None:
+        """Be given no job any more."""
+        if self in self.zygote.idle:
+            self.zygote.idle.remove(self)
 
     def hang_up(self) -> None:
         """Speak with it no more: it ends when it has nothing to do."""
@@ -271,11 +300,10 @@ class Crew:
     def forget(self, worker: Worker) -> None:
         """A worker is dead, and its files are of no use any more."""
         worker.zygote.workers.pop(worker.number, None)
-        if worker in worker.zygote.idle:
-            worker.zygote.idle.remove(worker)
+        worker.leave()
         worker.hang_up()
         self._gone.set()
-        self._loop.run_in_executor(None, shutil.rmtree, worker.directory, True)
+        _remove(worker.directory, self._loop)
 
     def _fork(self, zygote: Zygote) -> Worker:
         self._numbers += 1
@@ -293,8 +321,7 @@ class Crew:
 
     def _quiet(self, worker: Worker) -> None:
         """Its stream has ended: it is dying, which the zygote says in a moment; or its task has broken it."""
-        if worker in worker.zygote.idle:
-            worker.zygote.idle.remove(worker)
+        worker.leave()
         if worker.busy:
             self._loop.call_later(_HEAR_SECONDS, self._dead, worker, deaths.stream_lost)
         else:
@@ -304,12 +331,14 @@ class Crew:
         """A worker has died. Whoever waits for that is told once its descendants are gone too."""
         if worker.number not in worker.zygote.workers:
             return
+        worker.leave()  # if something else holds its stream open, nobody has heard the end of that
         if worker.leaving and not worker.busy:
             self.forget(worker)
         elif not worker.leaving:
             self.died += 1
             said = failure()  # now: what the kernel says changes
-            self.end(worker, 0, lambda: self._owner.died(worker, said))
+            gone = partial(self._owner.died, worker, said) if worker.busy else partial(self.forget, worker)
+            self.end(worker, 0, gone)
 
     # zygotes
 
@@ -320,7 +349,7 @@ class Crew:
             zygote = self._begin(code, module)
         elif module and module not in zygote.preloaded and zygote.line is not None and self._imports(code):
             zygote.preloaded.add(module)
-            zygote.line.say(wire.Prepare(modules=(module,)))
+            zygote.prepare(wire.Prepare(modules=(module,)))
         return zygote
 
     def _imports(self, code: Code) -> bool:
@@ -351,17 +380,15 @@ class Crew:
         zygote.preloaded.update(modules)
         directory = "" if here else str(self._spool / "code" / sha256(code.bundle.encode()).hexdigest()[:16])
         paths = self._start.paths if here else ()
-        zygote.line.say(wire.Prepare(paths, modules, code.bundle, directory, dict(code.variables)))
+        zygote.late = lambda late: self._loop.call_later(self._start.prepare_seconds, self._hangs, late)
+        zygote.prepare(wire.Prepare(paths, modules, code.bundle, directory, dict(code.variables)))
         self._zygotes[code] = self._by_number[zygote.number] = zygote
-        zygote.patience = self._loop.call_later(self._start.prepare_seconds, self._hangs, zygote)
         return zygote
 
     def _heard(self, zygote: Zygote, message: wire.Message) -> None:
         match message:
             case wire.Ready(version, pid, problem, prepared):
-                zygote.pid, zygote.prepared = pid, prepared
-                if prepared and zygote.patience is not None:
-                    zygote.patience.cancel()
+                zygote.ready(pid, prepared=prepared)
                 if problem or version != wire.VERSION:
                     zygote.problem = problem or (
                         f"its interpreter has another version of Alula: it speaks version {version} of the messages of "
@@ -387,6 +414,7 @@ class Crew:
 
     def _hangs(self, zygote: Zygote) -> None:
         """It still imports."""
+        zygote.prepared = False
         seconds = self._start.prepare_seconds
         zygote.problem = f"the process that workers are forked from imported for longer than {seconds:g} s"
         if zygote.pid:
@@ -452,9 +480,16 @@ class Crew:
             zygote.line.close()
 
 
+def _remove(directory: Path, loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_in_executor(None, shutil.rmtree, directory, True)
+    except RuntimeError as exc:  # there can be no thread; it goes with the pool
+        log.warning("workers.directory_left", extra={"directory": str(directory), "error": str(exc)})
+
+
 def _ending(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    return f"exit code {code}" if code >= 0 else deaths.signal_name(-code)
 
 
 def _printed(zygote: Zygote) -> str:

@@ -27,7 +27,7 @@ def of(status: int, *, out_of_memory: bool) -> AttemptFailure:
     """
     if not os.WIFSIGNALED(status):
         return _exited(os.waitstatus_to_exitcode(status))
-    name = signal.Signals(os.WTERMSIG(status)).name
+    name = signal_name(os.WTERMSIG(status))
     if name == "SIGKILL" and out_of_memory:
         return AttemptFailure(
             "OutOfMemory",
@@ -51,6 +51,14 @@ def of(status: int, *, out_of_memory: bool) -> AttemptFailure:
         FailureKind.USER,
         True,
     )
+
+
+def signal_name(number: int) -> str:
+    """Its name, as `kill -l` shows it."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN{number - signal.SIGRTMIN:+}"
 
 
 def _exited(code: int) -> AttemptFailure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections import deque
@@ -16,6 +17,9 @@ log = logging.getLogger(__name__)
 
 _PIECE = 1 << 18
 """Bytes that are written at one wake-up: no message keeps the loop for longer."""
+_SHORT = frozenset({errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM})
+"""The kernel lacks something at the moment: it is asked again."""
+_AGAIN_SECONDS = 0.05
 _READ = 1 << 16
 """Bytes that are read. Beyond 128 KiB every read maps and unmaps memory."""
 
@@ -88,7 +92,11 @@ class Line:
             data = b""
         try:
             for payload in self._frames.feed(data):
-                self._heard(wire.decode(payload))
+                message = wire.decode(payload)
+                try:
+                    self._heard(message)
+                except Exception:
+                    log.exception("workers.unheard", extra={"said": type(message).__name__})
                 if self.closed:
                     return False
         except (DataError, ValueError) as exc:
@@ -100,6 +108,8 @@ class Line:
         return bool(data)
 
     def _write(self) -> None:
+        if self.closed:
+            return
         try:
             while self._out:
                 data, passed = self._out[0]
@@ -117,7 +127,12 @@ class Line:
                 self._loop.add_writer(self._channel.fileno(), self._write)
                 self._waits = True
             return
-        except OSError:
+        except OSError as exc:
+            if exc.errno in _SHORT:
+                self._loop.remove_writer(self._channel.fileno())
+                self._waits = True
+                self._loop.call_later(_AGAIN_SECONDS, self._write)
+                return
             self._out.clear()  # whoever reads hears that the other end is gone
         if self._waits:
             self._loop.remove_writer(self._channel.fileno())

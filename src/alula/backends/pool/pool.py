@@ -332,7 +332,10 @@ class Pool:
         chore.add_done_callback(self._chores.discard)
 
     async def _bury_log(self, entry: Entry, report: Failed | None) -> None:
-        await _publish_log(entry)
+        try:
+            await _publish_log(entry)
+        except Exception:
+            log.exception("workers.log_lost", extra={"attempt": entry.label})
         self._left(entry, report)
 
     def _finish(self, entry: Entry) -> None:
