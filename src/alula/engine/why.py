@@ -11,7 +11,7 @@ from alula.compiler.graph import waits_for
 from alula.engine.execution import Execution, Scope
 from alula.engine.nodes.gate import expected
 from alula.engine.plan import Kind, NodePlan
-from alula.engine.state import ROOT, NodePhase, NodeState, child, last_id, parent
+from alula.engine.state import ROOT, NodePhase, NodeState, child, index_of, last_id, parent
 from alula.idl.types import type_text
 
 _SHOWN = 5
@@ -122,6 +122,8 @@ def _not_begun(x: Execution, path: str) -> Waiting:
     if outer is None:
         deeper = waiting(x, around)
         return Waiting(deeper.reason, f"{_name(around)} has not begun: {deeper.text}", deeper.on, deeper.until)
+    if path.endswith("]") and outer.size and index_of(path) >= outer.size:
+        raise KeyError(path)
     if outer.phase.terminal or outer.phase in (NodePhase.FAILING, NodePhase.STOPPING):
         return Waiting(Reason.ENDED, f"it will not run: {_name(around)} is {outer.phase}")
     scope = x.scopes.get(around)

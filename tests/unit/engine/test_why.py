@@ -124,3 +124,5 @@ def test_nothing_runs_after_a_failure() -> None:
 def test_a_node_that_is_not_there_is_an_error() -> None:
     with pytest.raises(KeyError):
         waiting(Stage(made([step("n0")]), values(a=1)).x, "n7")
+    with pytest.raises(KeyError):
+        waiting(Stage(made(mapped(3)), default=hang).run(until=5).x, "n0[3]")
