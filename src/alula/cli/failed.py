@@ -12,7 +12,7 @@ import click
 from alula._kits.records import replace
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
 from alula.cli.width import clean
-from alula.client.ending import TIMEOUTS
+from alula.client.ending import late
 from alula.engine.state import Failure, NodePhase
 from alula.runtime.frames import is_users
 
@@ -85,8 +85,7 @@ def exit_code(phase: str, failure: Failure | None) -> int:
         return OK
     if phase == NodePhase.ABORTED:
         return ABORTED
-    late = phase == NodePhase.TIMED_OUT or (failure is not None and failure.code in TIMEOUTS)
-    return TIMEOUT if late else FAILED
+    return TIMEOUT if late(phase, failure) else FAILED
 
 
 def _named(name: str) -> str:

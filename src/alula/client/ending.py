@@ -19,7 +19,7 @@ from alula.types import maps
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
 
-TIMEOUTS = frozenset({"Timeout", "TimeoutExpired", "QueuedTimeout"})
+_TIMEOUTS = frozenset({"Timeout", "TimeoutExpired", "QueuedTimeout"})
 """Codes of failures for which the time was over."""
 _LATEST = 1.0
 """Seconds after which it is looked again, whatever is heard."""
@@ -66,6 +66,12 @@ async def failure_of(store: Store, record: ExecutionRecord) -> Failure:
     return found or Failure(str(record.phase), record.error or f"it ended as {record.phase}")
 
 
+def late(phase: str, failure: Failure | None) -> bool:
+    """Whether an execution ended because its time was over, or that of a node of it, retried or not."""
+    code = failure.code.rpartition("|")[2] if failure is not None else ""
+    return phase == NodePhase.TIMED_OUT or code in _TIMEOUTS
+
+
 def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
     """The end of an execution as an exception."""
     name = record.key.name
@@ -74,7 +80,7 @@ def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
     what = f"execution {name} failed: {failure.message}"
     where = f"node {failure.path}" if failure.path else ""
     fix = f"alula logs {name} {failure.path}".rstrip() + f"; alula recover {name} goes on from what succeeded"
-    if record.phase == NodePhase.TIMED_OUT or failure.code in TIMEOUTS:
+    if late(record.phase, failure):
         return TaskTimeout(what, where=where, fix=fix)
     return TaskFailure(what, where=where, fix=fix, code=failure.code, origin=failure.kind)
 

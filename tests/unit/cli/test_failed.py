@@ -92,6 +92,8 @@ CODES = [
     ("aborted", "Aborted", 3),
     ("timed_out", "Timeout", 4),
     ("failed", "TimeoutExpired", 4),
+    ("failed", "RetriesExhausted|TimeoutExpired", 4),
+    ("failed", "RetriesExhausted|USER:TimeoutError", 1),
 ]
 
 
