@@ -139,10 +139,6 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
         return OK
     else:
         stage.watch = watch = await watch_of(client.house.store, run, show)
-        if watch.view is View.LINES:
-            done = watch.board.counts.good
-            so_far = f" goes on: {done:,} done already" if not run.new else ""
-            click.echo(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}{so_far}", err=True)
         if not await drive(client, run, watch):
             return ABORTED
         if watch.view is View.TREE and not show.solo:
@@ -165,20 +161,12 @@ async def watch_of(store: Store, run: AsyncRun, show: Show) -> Watch:
 
 async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     """Drive an execution to its end, or follow it where another engine has it; whether it came to its end."""
-    engine = await client.engine()
-    engine.observers.add(watch)
-    engine.drive(run.id)
     me = asyncio.current_task()
     assert me is not None
-    restore = keep_log(client.config.home / "logs" / "engine.log", watch.say)
-    beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch, engine.owner))]
     try:
-        with _interrupts(client, run, watch, me):
-            await run.wait()
-            with suppress(TimeoutError):  # the store may tell of the end before it was shown
-                async with asyncio.timeout(_PATIENCE):
-                    await watch.over.wait()
-            await _cleaned_up(run, engine)
+        with _interrupts(client, run, watch, me):  # from the moment that its name is said
+            _announce(run, watch)
+            await _driven(client, run, watch)
     except asyncio.CancelledError:
         watch.end()
         if watch.note:
@@ -186,6 +174,29 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
         else:
             click.echo(f"execution {run.name} goes on with: alula run --name {run.name} ...", err=True)
         return False
+    watch.end()
+    return True
+
+
+def _announce(run: AsyncRun, watch: Watch) -> None:
+    if watch.view is View.LINES:
+        so_far = f" goes on: {watch.board.counts.good:,} done already" if not run.new else ""
+        watch.say(f"{click.style('·', dim=True)} execution {click.style(run.name, fg='cyan')}{so_far}")
+
+
+async def _driven(client: AsyncClient, run: AsyncRun, watch: Watch) -> None:
+    """Have the engine drive an execution, or another one, and show it until it has ended."""
+    engine = await client.engine()
+    engine.observers.add(watch)
+    engine.drive(run.id)
+    restore = keep_log(client.config.home / "logs" / "engine.log", watch.say)
+    beside = [asyncio.create_task(watch.show()), asyncio.create_task(_follow(client, run, watch, engine.owner))]
+    try:
+        await run.wait()
+        with suppress(TimeoutError):  # the store may tell of the end before it was shown
+            async with asyncio.timeout(_PATIENCE):
+                await watch.over.wait()
+        await _cleaned_up(run, engine)
     finally:
         for task in beside:
             task.cancel()
@@ -194,8 +205,6 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
                 log.warning("watch.failed: %s", problem, exc_info=problem)
         engine.observers.remove(watch)
         restore()
-    watch.end()
-    return True
 
 
 async def _cleaned_up(run: AsyncRun, engine: Engine) -> None:
@@ -281,20 +290,30 @@ def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Ta
     loop = asyncio.get_running_loop()
     count = 0
 
-    def pressed() -> None:
-        nonlocal count
-        count += 1
-        if count > 1 or watch.elsewhere:
-            loop.remove_signal_handler(signal.SIGINT)  # the third one ends the process at once
+    def leave() -> None:
+        if handled:  # else it has come to its end meanwhile
+            loop.remove_signal_handler(signal.SIGINT)  # the next one ends the process at once
             me.cancel()
+
+    async def stop() -> None:
+        if not watch.here.is_set() and await _elsewhere(client, run):  # it may not have been shown yet
+            leave()
             return
         watch.note = "stopping; press Ctrl-C again to leave"
         if watch.view is View.LINES:
             watch.say(f"{click.style('⊘', fg='yellow')} {watch.note}")
-        aborting.append(loop.create_task(_abort(client, run)))
+        await _abort(client, run)
 
-    aborting: list[asyncio.Task[None]] = []
-    handled = []
+    def pressed() -> None:
+        nonlocal count
+        count += 1
+        if count > 1 or watch.elsewhere:
+            leave()
+        else:
+            stopping.append(loop.create_task(stop()))
+
+    stopping: list[asyncio.Task[None]] = []
+    handled: list[signal.Signals] = []
     for signum, handler in ((signal.SIGINT, pressed), (signal.SIGTERM, me.cancel)):
         with suppress(ValueError, RuntimeError, NotImplementedError):  # not in the main thread
             loop.add_signal_handler(signum, handler)
@@ -304,6 +323,14 @@ def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Ta
     finally:
         for signum in handled:
             loop.remove_signal_handler(signum)
+        handled.clear()
+
+
+async def _elsewhere(client: AsyncClient, run: AsyncRun) -> bool:
+    """Whether the store says that another engine, which lives, has the execution."""
+    store, ours = client.house.store, (await client.engine()).owner
+    owner = (await store.execution_by_id(run.id)).owner
+    return owner not in ("", ours) and owner in {name for name, _, lives in await store.owners() if lives}
 
 
 async def _abort(client: AsyncClient, run: AsyncRun) -> None:

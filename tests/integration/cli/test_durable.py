@@ -147,6 +147,32 @@ def test_a_process_in_the_background_drives_it_while_others_watch(program: Shell
     assert "✓ waits" in stderr
 
 
+@pytest.mark.parametrize("said", ["execution nightly goes on", "another process drives nightly"])
+def test_who_only_watches_leaves_with_ctrl_c_from_the_first_line_on(program: Shell, said: str) -> None:
+    words = ["shop_flows.py", "chain", "--x", "1"]
+    assert program.process("run", "--detach", "--name", "nightly", *words).returncode == 0
+    watcher = start(program, "run", "--name", "nightly", *words)
+    until(watcher, said)
+    watcher.send_signal(signal.SIGINT)
+    _, stderr = watcher.communicate(timeout=60)
+    assert watcher.returncode == 3
+    assert "nightly goes on with: alula run --name nightly" in stderr
+    assert "stopping" not in stderr
+    program.add("go", "")
+    done = program.process("run", "--name", "nightly", *words)
+    assert (done.returncode, done.stdout) == (0, "3\n"), done.stderr
+
+
+def test_who_drives_it_stops_it_with_ctrl_c_from_the_first_line_on(program: Shell) -> None:
+    driver = start(program, "run", "--name", "nightly", "shop_flows.py", "chain", "--x", "1")
+    until(driver, "execution nightly")
+    driver.send_signal(signal.SIGINT)
+    _, stderr = driver.communicate(timeout=60)
+    assert driver.returncode == 3
+    assert "workflow chain aborted  nightly: interrupted with Ctrl-C" in stderr
+    assert program.process("get", "executions", "-o", "name", "--phase", "aborted").stdout == "nightly\n"
+
+
 def test_recovery_takes_over_what_succeeded_and_runs_the_code_as_it_is_now(program: Shell) -> None:
     failed = program.process("run", "--name", "nightly", "shop_flows.py", "breaks", "--x", "1")
     assert failed.returncode == 1
