@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 
+from alula.cli.aside import aside
 from alula.client.asynchronous import AsyncClient
 from alula.client.run import AsyncRun
 from alula.config import ENVIRONMENT, Config
@@ -92,6 +93,4 @@ def _environment(config: Config) -> dict[str, str]:
 def told(name: str, path: Path) -> None:
     """Say what runs in the background, and how to look at it: the name alone goes to standard output."""
     click.echo(name)
-    click.echo(
-        f"  {click.style(f'alula logs -f {name}', fg='cyan')}  follows it; the engine writes to {path}", err=True
-    )
+    aside(f"  {click.style(f'alula logs -f {name}', fg='cyan')}  follows it; the engine writes to {path}")

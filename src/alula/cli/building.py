@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from alula.cli.aside import aside
 from alula.sdk.image_builder import DockerBuilder
 from alula.sdk.image_spec import DOCKER, ImageBuildEngine
 
@@ -21,7 +22,7 @@ def say_builds(*, quiet: bool = False, verbose: bool = False) -> list[str]:
         said.append(line)
         if not quiet and (verbose or line.startswith("Step ")):
             shown = line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
-            click.echo(click.style(shown, dim=True), err=True)
+            aside(click.style(shown, dim=True))
 
     if DOCKER not in ImageBuildEngine.builders:
         ImageBuildEngine.register(DOCKER, DockerBuilder(say), priority=1)

@@ -15,6 +15,7 @@ import click
 from alula.admin import executions, values
 from alula.admin.options import Options as Wanted
 from alula.cli import background, failed, results
+from alula.cli.aside import aside
 from alula.cli.board import Board
 from alula.cli.card import ABORTED, OK
 from alula.cli.noted import keep_log
@@ -126,7 +127,7 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
     """Have an execution driven, as the command line asks for it; the exit code."""
     if run.ended:
         if not show.quiet:
-            click.echo(f"execution {run.name} is over: this is how it ended", err=True)
+            aside(f"execution {run.name} is over: this is how it ended")
         if run.record.open and wait and not detach:  # whoever ran it was killed before all was cleaned up
             engine = await client.engine()
             engine.drive(run.id)
@@ -170,9 +171,9 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
     except asyncio.CancelledError:
         watch.end()
         if watch.note:
-            click.echo(f"execution {run.name} is stopped by whoever takes it next: alula abort {run.name}", err=True)
+            aside(f"execution {run.name} is stopped by whoever takes it next: alula abort {run.name}")
         else:
-            click.echo(f"execution {run.name} goes on with: alula run --name {run.name} ...", err=True)
+            aside(f"execution {run.name} goes on with: alula run --name {run.name} ...")
         return False
     watch.end()
     return True
@@ -214,7 +215,7 @@ async def _cleaned_up(run: AsyncRun, engine: Engine) -> None:
             await engine.until_idle()
     except TimeoutError:
         what = f"execution {run.name} has ended, but something of it is not cleaned up yet"
-        click.echo(f"{what}: `alula leaks` shows it, and the next engine goes on", err=True)
+        aside(f"{what}: `alula leaks` shows it, and the next engine goes on")
 
 
 async def tell_end(client: AsyncClient, run: AsyncRun, show: Show) -> int:
@@ -229,11 +230,11 @@ async def tell_end(client: AsyncClient, run: AsyncRun, show: Show) -> int:
             shown = click.style(f"  {took:.1f} s" if took >= 0.1 else "", dim=True)
             name = click.style(f"  {run.name}", fg="cyan")
             if not show.told:
-                click.echo(f"{click.style('✓', fg='green')} {show.title} succeeded{shown}{name}", err=True)
+                aside(f"{click.style('✓', fg='green')} {show.title} succeeded{shown}{name}")
             await _say_reports(client, run)
         return OK
     failure = await failure_of(client.house.store, record)
-    click.echo(failed.card(run.name, show.title, record.phase, failure, verbose=show.verbose), err=True)
+    aside(failed.card(run.name, show.title, record.phase, failure, verbose=show.verbose))
     await _say_reports(client, run)
     return failed.exit_code(record.phase, failure)
 
@@ -254,7 +255,7 @@ async def _say_reports(client: AsyncClient, run: AsyncRun) -> None:
     for attempt in await run.attempts():
         path = client.house.objects.local_path(attempt.deck)
         if path is not None and path.exists():
-            click.echo(f"  report: {path}", err=True)
+            aside(f"  report: {path}")
 
 
 async def _follow(client: AsyncClient, run: AsyncRun, watch: Watch, owner: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alula._kits import lazy
+from alula.cli.aside import aside
 from alula.cli.program import Program, load
 from alula.errors import ConfigError
 
@@ -26,7 +27,7 @@ def loaded(target: str, ctx: click.Context) -> Program:
         if ctx.resilient_parsing:
             raise click.exceptions.Exit(1) from None
         if isinstance(exc, KeyboardInterrupt):
-            click.echo(f"{click.style('✗', fg='red')} loading {target} aborted", err=True)
+            aside(f"{click.style('✗', fg='red')} loading {target} aborted")
         else:
-            click.echo(card.card(exc, f"loading {target}", verbose=bool(ctx.params.get("verbose"))), err=True)
+            aside(card.card(exc, f"loading {target}", verbose=bool(ctx.params.get("verbose"))))
         raise click.exceptions.Exit(card.exit_code(exc)) from None

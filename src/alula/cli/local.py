@@ -9,6 +9,7 @@ import click
 
 from alula._kits import lazy
 from alula.cli import results
+from alula.cli.aside import aside
 from alula.cli.execution import Outcome, Run, Settings, run_entity
 from alula.cli.options import Options
 from alula.cli.program import kind_of
@@ -41,9 +42,9 @@ def run(entity: Entity, literals: LiteralMap, run: Run, options: Options) -> int
         raise click.UsageError(str(exc)) from None
     except BaseException as exc:  # noqa: BLE001 - the boundary to the user's code, which may raise anything
         if isinstance(exc, KeyboardInterrupt):
-            click.echo(f"{click.style('✗', fg='red')} {title} aborted", err=True)
+            aside(f"{click.style('✗', fg='red')} {title} aborted")
         else:
-            click.echo(card.card(exc, title, verbose=options.verbose), err=True)
+            aside(card.card(exc, title, verbose=options.verbose))
             _say_reports(run)
         return card.exit_code(exc)
     text = results.shown(outcome.outputs, entity.interface, run.place, options.output)
@@ -56,11 +57,11 @@ def run(entity: Entity, literals: LiteralMap, run: Run, options: Options) -> int
 
 def _farewell(title: str, outcome: Outcome, run: Run) -> None:
     took = click.style(f"  {outcome.seconds:.1f} s", dim=True) if outcome.seconds >= 0.1 else ""
-    click.echo(f"{click.style('✓', fg='green')} {title} succeeded{took}", err=True)
+    aside(f"{click.style('✓', fg='green')} {title} succeeded{took}")
     _say_reports(run)
 
 
 def _say_reports(run: Run) -> None:
     if run.reports.is_dir():
         for path in sorted(run.reports.iterdir()):
-            click.echo(f"  report: {path}", err=True)
+            aside(f"  report: {path}")

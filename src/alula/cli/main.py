@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from alula._kits import lazy
+from alula.cli.aside import aside, give_up
 from alula.cli.groups import LazyGroup
 from alula.errors import AlulaError
 
@@ -88,8 +89,10 @@ class Commands(LazyGroup):
             if exc.filename is not None or exc.errno not in _FULL:
                 raise
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered would fail once more at the exit
-            click.echo(f"Error: what was to be printed has no place: {exc.strerror}. {_STAYS}", err=True)
+            aside(f"Error: what was to be printed has no place: {exc.strerror}. {_STAYS}")
             sys.exit(1)
+        finally:
+            give_up()
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import click
 
+from alula.cli.aside import aside
+
 _MARKS = {"succeeded": ("✓", "green"), "cached": ("✓", "cyan"), "failed": ("✗", "red"), "retrying": ("↻", "yellow")}
 
 
@@ -78,4 +80,4 @@ class Progress:
 
 
 def _to_stderr(line: str) -> None:
-    click.echo(line, err=True)
+    aside(line)

@@ -11,6 +11,7 @@ import click
 from alula._kits import scratch
 from alula.cli import results
 from alula.cli.answers import typed
+from alula.cli.aside import aside
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT
 from alula.cli.options import Options
 from alula.cli.program import Program
@@ -71,7 +72,7 @@ def run(entity: Entity, program: Program, options: Options, literals: Callable[[
             request.inputs.CopyFrom(inputs)
             made = remote.call("CreateExecution", request).id
             if not options.quiet:
-                click.echo(f"execution {made.name} in {made.project}/{made.domain} at {where.endpoint}", err=True)
+                aside(f"execution {made.name} in {made.project}/{made.domain} at {where.endpoint}")
             if options.detach or not options.wait:
                 click.echo(made.name)
                 return OK
@@ -97,14 +98,14 @@ def _awaited(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) 
     try:
         found = _ended(remote, id, options)
     except KeyboardInterrupt:
-        click.echo(f"\nexecution {id.name} goes on without this command", err=True)
+        aside(f"\nexecution {id.name} goes on without this command")
         raise click.exceptions.Exit(ABORTED) from None
     if found.closure.phase == Phases.SUCCEEDED:
         data = remote.call("GetExecutionData", WorkflowExecutionGetDataRequest(id=id))
         if text := results.untyped(data.full_outputs, options.output):
             click.echo(text)
     else:
-        click.echo(_why(found), err=True)
+        aside(_why(found))
     code: int = _ENDS[found.closure.phase]
     return code
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from alula.cli.aside import aside
 from alula.cli.card import FAILED, SERVER, USAGE, card
 from alula.errors import AlulaError, AuthoringError, Busy, ConfigError, DataError, RequestError, StoreError
 
@@ -18,7 +19,7 @@ def reported(what: str, *, verbose: bool = False) -> Iterator[None]:
     try:
         yield
     except AlulaError as exc:
-        click.echo(card(exc, what, verbose=verbose), err=True)
+        aside(card(exc, what, verbose=verbose))
         raise click.exceptions.Exit(code_of(exc)) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -41,19 +42,22 @@ class Screen:
         shown = [line if self._color else click.unstyle(line) for line in lines]
         if shown == self._painted:
             return
-        self._stream.write(_HIDE + self._back() + "".join(f"{line}\n" for line in shown) + _SHOW)
-        self._stream.flush()
+        self._write(_HIDE + self._back() + "".join(f"{line}\n" for line in shown) + _SHOW)
         self._painted = shown
 
     def erase(self) -> None:
         """Take away what was painted."""
-        self._stream.write(self._back())
-        self._stream.flush()
+        self._write(self._back())
         self._painted = []
 
     def keep(self) -> None:
         """Leave what was painted where it is; what comes next goes below."""
         self._painted = []
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # a terminal that is gone stops nobody's work
+            self._stream.write(text)
+            self._stream.flush()
 
     def _back(self) -> str:
         return (_UP.format(len(self._painted)) + "\r" + _CLEAR_BELOW) if self._painted else ""

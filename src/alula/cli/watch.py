@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import click
 
+from alula.cli.aside import aside
 from alula.cli.board import Board
 from alula.cli.lines import Lines
 from alula.cli.said import Frame
@@ -146,7 +146,7 @@ class Watch(Silent):
         if self.view is View.TREE:
             self._screen.erase()
         if self.view is not View.QUIET:
-            click.echo(line, err=True)
+            aside(line)
 
     async def show(self) -> None:
         """Paint until it is cancelled."""
@@ -181,5 +181,4 @@ class Watch(Silent):
         for id, rest in list(self._rests.items()):
             self.output(id.path, [rest])
         self._rests.clear()
-        with suppress(BrokenPipeError):
-            self.paint(last=True)
+        self.paint(last=True)

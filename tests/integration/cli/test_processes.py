@@ -192,6 +192,35 @@ def test_a_file_with_an_error_completes_to_nothing(shell: Shell) -> None:
     assert not Path(shell.home / "x").exists()
 
 
+WAYS = [["--name", "nightly"], ["--local"]]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a file that is always full")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("words", "code", "result"), [(["flow", "--a", "1"], 0, "5\n"), (["slow"], 4, "")])
+def test_work_goes_on_where_its_progress_has_no_place(
+    shell: Shell, way: list[str], words: list[str], code: int, result: str
+) -> None:
+    with open("/dev/full", "w") as full:
+        command = [console_script(), "run", *way, shell.file, *words]
+        done = subprocess.run(
+            command, cwd=shell.home, stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stdout) == (code, result)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_work_goes_on_after_the_reader_of_its_progress_has_left(shell: Shell, way: list[str]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as left:
+        command = [console_script(), "run", *way, shell.file, "flow", "--a", "1"]
+        done = subprocess.run(
+            command, cwd=shell.home, stdout=subprocess.PIPE, stderr=left, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stdout) == (0, "5\n")
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a file that is always full")
 def test_what_has_no_place_to_be_printed_is_one_line(shell: Shell) -> None:
     with open("/dev/full", "w") as full:
