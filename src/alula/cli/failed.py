@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from traceback import FrameSummary
 
 import click
 
 from alula._kits.records import replace
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
+from alula.cli.traces import read
 from alula.cli.width import clean
 from alula.client.ending import late
 from alula.engine.state import Failure, NodePhase
-from alula.runtime.frames import is_users
 
-_FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)')
-_TRACEBACK = "Traceback (most recent call last):"
 _LONGEST = 40
 """Lines of an error's own text that are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traceback:
-    """The last traceback of a message."""
-
-    before: str
-    """What was said before any traceback: `2 attempts failed, the last one with:`."""
-    frames: tuple[tuple[FrameSummary, str], ...]
-    """Each with its line of code."""
-    error: tuple[str, ...]
-    """The error, and what was noted about it."""
-    left_out: int
-    """Frames that are not the user's."""
-
-
-def read(message: str) -> Traceback:
-    """A failure's message in parts. One without a traceback is all error."""
-    before, found, rest = message.rpartition(_TRACEBACK)
-    if not found:
-        return Traceback("", (), tuple(message.strip().splitlines()), 0)
-    frames: list[tuple[FrameSummary, str]] = []
-    lines = rest.strip("\n").splitlines()
-    at = 0
-    while at < len(lines) and (not lines[at] or lines[at].startswith("  ")):
-        if frame := _FRAME.match(lines[at]):
-            source = lines[at + 1].strip() if at + 1 < len(lines) and lines[at + 1].startswith("    ") else ""
-            frames.append((FrameSummary(frame["file"], int(frame["line"]), frame["name"], lookup_line=False), source))
-        at += 1
-    mine = tuple(one for one in frames if is_users(one[0]))
-    shown = mine or tuple(frames[-1:])
-    first = before.partition(_TRACEBACK)[0].strip()
-    return Traceback(first, shown, tuple(lines[at:]), len(frames) - len(shown))
 
 
 def card(name: str, title: str, phase: str, failure: Failure, *, verbose: bool = False) -> str:

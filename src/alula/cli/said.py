@@ -7,12 +7,12 @@ from datetime import datetime
 
 from alula._kits.units import shown_duration
 from alula.cli.board import Board, Scope, cached
+from alula.cli.traces import read
 from alula.cli.width import Part, clean
 from alula.engine.plan import Kind
 from alula.engine.state import ROOT, NodePhase, NodeState
 from alula.idl.types import type_text
 
-_TRACEBACK = "Traceback (most recent call last)"
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MARKS = {
     NodePhase.SUCCEEDED: Part("✓", "green"),
@@ -107,7 +107,7 @@ def gate_hint(board: Board, path: str) -> str:
 
 
 def reason(row: NodeState) -> str:
-    """The last line of why a node failed: `ValueError: no 4 today`."""
+    """Why a node failed, in a line: `ValueError: no 4 today`."""
     return last_line(row.failure.message) if row.failure is not None else ""
 
 
@@ -117,14 +117,8 @@ def _after(board: Board, row: NodeState) -> str:
 
 
 def last_line(message: str) -> str:
-    """What a traceback ends with, or the only line of a message."""
-    lines = [line for line in message.splitlines() if line.strip()]
-    if not lines:
-        return ""
-    if _TRACEBACK not in message:
-        return clean(lines[0])
-    ends = (line for line in reversed(lines) if not line.startswith((" ", "in task", "During", "The above")))
-    return clean(next(ends, ""))
+    """The error that a traceback ends with, in a line, or the first line of a message without one."""
+    return clean(next((line for line in read(message).error if line.strip()), ""))
 
 
 def counts(scope: Scope) -> list[Part]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+
 import click
 import pytest
 
-from alula.cli.failed import card, exit_code, read
+from alula.cli.failed import card, exit_code
 from alula.engine.state import Failure
 
 MESSAGE = """2 attempts failed, the last one with: Traceback (most recent call last):
@@ -35,27 +37,6 @@ def shown(phase: str, failure: Failure, *, verbose: bool = False) -> list[str]:
     return click.unstyle(card("calm-otter", "workflow flow", phase, failure, verbose=verbose)).splitlines()
 
 
-def test_a_traceback_is_taken_apart() -> None:
-    found = read(MESSAGE)
-    assert found.before == "2 attempts failed, the last one with:"
-    assert [(frame.lineno, frame.name, source) for frame, source in found.frames] == [
-        (41, "fails", "return broken(a)"),
-        (44, "broken", 'raise ValueError(f"no {a} today")'),
-    ]
-    assert found.error == ("ValueError: no 4 today", "in task 'shop.fails' (shop.py:40)")
-
-
-def test_of_a_chain_the_last_error_counts() -> None:
-    found = read(CHAINED)
-    assert found.error == ("RuntimeError: cannot go on",)
-    assert [frame.name for frame, _ in found.frames] == ["h"]
-
-
-def test_a_message_without_a_traceback_is_all_error() -> None:
-    assert read("out of memory\nfor good") == read("out of memory\nfor good\n")
-    assert read("out of memory").error == ("out of memory",)
-
-
 def test_a_card_names_the_node_and_what_comes_next() -> None:
     lines = shown("failed", Failure("USER:ValueError", MESSAGE, path="n1"))
     assert lines[0] == "✗ workflow flow failed in node n1  calm-otter"
@@ -71,6 +52,17 @@ def test_a_message_does_nothing_to_a_terminal(verbose: bool) -> None:
     lines = shown("failed", failure, verbose=verbose)
     assert {"  ValueError: cleared", "  and more"} <= {line.rstrip() for line in lines}
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_card_of_a_group_shows_all_its_errors() -> None:
+    try:
+        raise ExceptionGroup("many", [ValueError("no 4 today"), KeyError("x")])
+    except ExceptionGroup as exc:
+        message = "".join(traceback.format_exception(exc))
+    lines = shown("failed", Failure("USER:ExceptionGroup", message))
+    at = lines.index("  ExceptionGroup: many (2 sub-exceptions)")
+    assert lines[at + 1 : at + 3] == ["    1: ValueError: no 4 today", "    2: KeyError: 'x'"]
+    assert "in test_a_card_of_a_group_shows_all_its_errors" in lines[2]
 
 
 def test_a_verbose_card_shows_the_message_as_it_is() -> None:
