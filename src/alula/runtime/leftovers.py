@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
 from _signal import getsignal as _handler  # type: ignore[import-not-found] # without the search for names in an enum
 from _signal import pthread_sigmask as _mask
 from collections.abc import Mapping
+from resource import getrlimit as _limit
 from typing import Any
 
 from alula.runtime.processes import has_children
@@ -20,6 +22,11 @@ _SIGNALS = tuple(
 )
 _GROWTH_BYTES = 512 * 1024 * 1024
 """A process that holds so much more than at its start is replaced."""
+_LIMITS = {
+    getattr(resource, name): name
+    for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_STACK")
+}
+"""What may end or fail an attempt that has not set it. To look at one takes 0.3 µs, so others are left out."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -41,6 +48,9 @@ class Leftovers:
         self._applied: Mapping[str, str] | None = None
         self._expected: dict[Any, Any] = {}
         self._threads = threading.active_count()
+        self._recursion = sys.getrecursionlimit()
+        self._limits = [(kind, _limit(kind)) for kind in _LIMITS]
+        self._priority = os.getpriority(os.PRIO_PROCESS, 0)
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if sys.platform == "linux" else -1
         self._resident = self._resident_bytes()
 
@@ -62,6 +72,11 @@ class Leftovers:
         self._applied, self._expected = added, dict(_raw())
         return True
 
+    def deepen(self) -> None:
+        """Let calls be nested as deep as before, also those that end the attempt."""
+        if sys.getrecursionlimit() != self._recursion:
+            sys.setrecursionlimit(self._recursion)
+
     def clear(self) -> str:
         """Put back what can be put back; why no other attempt may run in this process, if that is not all."""
         if has_children():
@@ -73,6 +88,11 @@ class Leftovers:
         for signum, handler in self._handlers.items():
             if _handler(signum) is not handler:
                 return f"the task left a handler for {signal.Signals(signum).name}"
+        for kind, limit in self._limits:
+            if _limit(kind) != limit:
+                return f"the task left another {_LIMITS[kind]}"
+        if os.getpriority(os.PRIO_PROCESS, 0) != self._priority:
+            return "the task left another priority"
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.umask(self._umask)
         if sys.path != self._path:

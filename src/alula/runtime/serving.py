@@ -106,6 +106,7 @@ class Serving(ABC):
         kind, payload = contextvars.copy_context().run(self._run, job)
         if os.getpid() != self._pid:
             os._exit(0)  # the task forked, and this is the child: the parent answers
+        self._leftovers.deepen()
         try:
             lost = self._printed.finish(job.prefix, self._files, job.log_limit_bytes)
         except FileLost:

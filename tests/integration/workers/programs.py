@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import ctypes
+import inspect
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -189,6 +191,9 @@ def fails(how: str) -> int:
             return "text"  # type: ignore[return-value]
         case "recursion":
             return fails.fn(how) + 1
+        case "shallow":
+            print("something")
+            sys.setrecursionlimit(len(inspect.stack(0)) + 5)
     return 0
 
 
@@ -266,6 +271,8 @@ def huge(size: int) -> str:
 
 # leftovers
 
+LIMITS = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_STACK")
+
 
 @task
 def messes(how: str) -> int:
@@ -293,6 +300,16 @@ def messes(how: str) -> int:
             threading.Thread(target=time.sleep, args=(60,)).start()
         case "process":
             subprocess.Popen(["sleep", "60"])
+        case "recursion":
+            sys.setrecursionlimit(sys.getrecursionlimit() // 2)
+            print("something")
+        case "nice":
+            os.nice(1)
+        case _:
+            kind = getattr(resource, how)
+            soft, hard = resource.getrlimit(kind)
+            resource.setrlimit(kind, ((1 << 40 if soft == resource.RLIM_INFINITY else soft - 1), hard))
+            print("something")
     return os.getpid()
 
 
@@ -310,6 +327,9 @@ def state() -> list[str]:
         str(signal.getsignal(signal.SIGINT)),
         str(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))),
         str(signal.getitimer(signal.ITIMER_REAL)),
+        str(sys.getrecursionlimit()),
+        str(os.nice(0)),
+        *(str(resource.getrlimit(getattr(resource, limit))) for limit in LIMITS),
     ]
 
 

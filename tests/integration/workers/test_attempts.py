@@ -122,6 +122,7 @@ async def test_progress_arrives_throttled_and_the_last_word_too(tmp_path: Path) 
         ("interrupt", "USER:KeyboardInterrupt", "KeyboardInterrupt"),
         ("type", "USER:ConversionError", "expected int"),
         ("recursion", "USER:RecursionError", "recursion"),
+        ("shallow", "USER:RecursionError", "RecursionError"),
     ],
 )
 async def test_what_a_task_raises_is_told(tmp_path: Path, how: str, code: str, message: str) -> None:

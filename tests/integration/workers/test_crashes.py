@@ -88,7 +88,7 @@ async def test_a_worker_that_grew_is_replaced(tmp_path: Path) -> None:
         assert await here.run(programs.grows, mebibytes=10).value() != first
 
 
-@pytest.mark.parametrize("how", ["handler", "mask", "thread", "process", "gone cwd"])
+@pytest.mark.parametrize("how", ["handler", "mask", "thread", "process", "gone cwd", "nice", *programs.LIMITS])
 async def test_what_cannot_be_put_back_costs_the_worker_and_not_the_result(tmp_path: Path, how: str) -> None:
     async with bench(tmp_path, cpus=1) as here:
         before = await here.run(programs.state).value()
@@ -98,7 +98,7 @@ async def test_what_cannot_be_put_back_costs_the_worker_and_not_the_result(tmp_p
         assert after[1:] == before[1:]
 
 
-@pytest.mark.parametrize("how", ["environ", "cwd", "umask", "path", "alarm"])
+@pytest.mark.parametrize("how", ["environ", "cwd", "umask", "path", "alarm", "recursion"])
 async def test_what_can_be_put_back_is_put_back(tmp_path: Path, how: str) -> None:
     async with bench(tmp_path, cpus=1) as here:
         before = await here.run(programs.state).value()
