@@ -51,6 +51,7 @@ class Leftovers:
         self._recursion = sys.getrecursionlimit()
         self._limits = [(kind, _limit(kind)) for kind in _LIMITS]
         self._priority = os.getpriority(os.PRIO_PROCESS, 0)
+        # It stays where programs close: who closes it has closed what pools and loops of this process hold, too.
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC) if sys.platform == "linux" else -1
         self._resident = self._resident_bytes()
 
@@ -113,7 +114,10 @@ class Leftovers:
         return ""
 
     def _grown(self) -> str:
-        grown = self._resident_bytes() - self._resident
+        try:
+            grown = self._resident_bytes() - self._resident
+        except (OSError, ValueError, IndexError):  # it leads nowhere, or to a file of the task's
+            return "the task closed file descriptors that are not its own"
         return f"it grew by {grown >> 20} MiB" if grown > _GROWTH_BYTES else ""
 
     def _resident_bytes(self) -> int:

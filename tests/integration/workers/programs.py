@@ -305,6 +305,11 @@ def messes(how: str) -> int:
             print("something")
         case "nice":
             os.nice(1)
+        case "descriptors":
+            os.closerange(3, 100)
+        case "reused":
+            os.closerange(3, 100)
+            KEPT.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(40))
         case _:
             kind = getattr(resource, how)
             soft, hard = resource.getrlimit(kind)
@@ -404,9 +409,6 @@ def allocates(mebibytes: int, in_child: bool) -> int:
 def grows(mebibytes: int) -> int:
     KEPT.append(b"x" * (mebibytes << 20))
     return os.getpid()
-
-
-KEPT: list[bytes] = []
 
 
 @task(requests=Resources(cpu="64"))

@@ -88,7 +88,9 @@ async def test_a_worker_that_grew_is_replaced(tmp_path: Path) -> None:
         assert await here.run(programs.grows, mebibytes=10).value() != first
 
 
-@pytest.mark.parametrize("how", ["handler", "mask", "thread", "process", "gone cwd", "nice", *programs.LIMITS])
+@pytest.mark.parametrize(
+    "how", ["handler", "mask", "thread", "process", "gone cwd", "nice", "descriptors", "reused", *programs.LIMITS]
+)
 async def test_what_cannot_be_put_back_costs_the_worker_and_not_the_result(tmp_path: Path, how: str) -> None:
     async with bench(tmp_path, cpus=1) as here:
         before = await here.run(programs.state).value()
