@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from alula._kits import lazy
+from alula._kits import lazy, standard
 from alula.cli.aside import aside, give_up
 from alula.cli.groups import LazyGroup
 from alula.errors import AlulaError
@@ -114,6 +114,7 @@ def app() -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script. Exit codes: 0 ok, 1 failed, 2 usage, 3 aborted, 4 timeout, 5 server."""
+    standard.fill()
     app.main(args=None if argv is None else list(argv), prog_name="alula")
     raise AssertionError("unreachable: click exits")
 

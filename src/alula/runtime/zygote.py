@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import NoReturn
 
+from alula._kits import standard
 from alula.errors import ConfigError
 from alula.idl import worker as wire
 from alula.runtime.bundles import fetch_apart
@@ -35,6 +36,7 @@ def fork() -> wire.Root:
             f"workers cannot be forked from a process that has other threads: {', '.join(others)}",
             fix="start no threads when a module is imported; or let the pool start fresh interpreters",
         )
+    standard.fill()
     sys.stdout.flush()
     sys.stderr.flush()
     ours, theirs = socket.socketpair()

@@ -231,3 +231,27 @@ def test_what_has_no_place_to_be_printed_is_one_line(shell: Shell) -> None:
     assert done.returncode == 1
     assert "has no place" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_standard_descriptors_may_be_closed(shell: Shell, closed: str) -> None:
+    shell.add(
+        "other.py",
+        "from pathlib import Path\nfrom alula import task\n"
+        "@task\ndef says(to: str) -> int:\n"
+        "    print('said')\n    input_is = open(0).read()\n    Path(to).write_text(repr(input_is))\n    return 5\n",
+    )
+    command = f"{console_script()} run -q --name silent other.py says --to {shell.home}/made {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=shell.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if " >&-" in f" {closed}" else "5\n")
+    assert Path(shell.home / "made").read_text() == "''"
+    assert shell.process("logs", "silent", "n0").stdout == "said\n"
