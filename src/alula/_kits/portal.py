@@ -28,11 +28,24 @@ class Portal:
 
     def __init__(self, name: str) -> None:
         self._loop = loops.Loop()
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Nothing runs here any more."""
+        return self._closed
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine, waited for. What interrupts the wait cancels it, and leaves once it has ended."""
+        """The result of a coroutine, waited for. What interrupts the wait cancels it, and leaves once it has ended.
+
+        Raises:
+            RuntimeError: It is closed, or this is its thread.
+        """
+        if self._closed:
+            work.close()
+            raise RuntimeError("this loop is closed")
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("this thread runs the loop that would be waited for; await the coroutine instead")
@@ -55,12 +68,14 @@ class Portal:
                     return
                 yield item
         finally:
-            self.run(_closed(items))
+            if not self._closed:
+                self.run(_closed(items))
 
     def close(self) -> None:
         """Stop the loop and its thread. What still runs on it is cancelled."""
-        if self._loop.is_closed():
+        if self._closed:
             return
+        self._closed = True
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from alula._kits.portal import Portal
 from alula.admin.leaks import Leaks
@@ -21,9 +21,12 @@ from alula.client.run import AsyncRun
 from alula.client.submission import as_main, module_of
 from alula.config import Config
 from alula.engine.state import ROOT
+from alula.errors import ConfigError
 from alula.sdk.graph import Entity
 from alula.serve.code import Code
 from alula.serve.crews import fork, programs
+
+T = TypeVar("T")
 
 
 class Client:
@@ -58,9 +61,11 @@ class Client:
         self._async = AsyncClient(
             store, durability=durability, memory=memory, project=project, domain=domain, config=config
         )
-        self._portal: Portal | None = None
+        self._portal: _Portal | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
+        self._closed = False
         return self
 
     def __exit__(
@@ -69,7 +74,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the engine, if there is one, and let go of the store. May be called again."""
+        """End the engine, if there is one, and let go of the store. May be called again; `with` opens it anew."""
+        self._closed = True
         portal, self._portal = self._portal, None
         if portal is not None:
             try:
@@ -97,7 +103,7 @@ class Client:
         **more: Any,
     ) -> Run:
         """Run a task, workflow or launch plan: see `AsyncClient.run`."""
-        if self._portal is None and isinstance(what, Entity):
+        if self._portal is None and not self._closed and isinstance(what, Entity):
             self._fork(what)
         made = self._open().run(
             self._async.run(
@@ -143,9 +149,11 @@ class Client:
         """What is there of an execution, then what changes, until it has ended. Raises Unknown."""
         yield from self._open().each(self._async.watch(name))
 
-    def _open(self) -> Portal:
+    def _open(self) -> _Portal:
+        if self._closed:
+            raise _not_open()
         if self._portal is None:
-            portal = Portal("alula-client")
+            portal = _Portal("alula-client")
             try:
                 portal.run(self._async.open())
             except BaseException:
@@ -163,10 +171,25 @@ class Client:
             self._async.employ(programs(self._async.config, forked=forked))
 
 
+class _Portal(Portal):
+    """The loop of a client."""
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Raises ConfigError if the client was closed."""
+        if self.closed:
+            work.close()
+            raise _not_open()
+        return super().run(work)
+
+
+def _not_open() -> ConfigError:
+    return ConfigError("the client is not open", fix="write `with Client() as client: ...`, and use it in there")
+
+
 class Run:
     """One execution. What it says of itself is as of the last look (`refresh`, `wait`)."""
 
-    def __init__(self, run: AsyncRun, portal: Portal) -> None:
+    def __init__(self, run: AsyncRun, portal: _Portal) -> None:
         self._async, self._portal = run, portal
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -206,6 +207,36 @@ def test_a_client_that_was_closed_can_be_used_again(tmp_path: Path) -> None:
             assert run.result() == 2 * nth
     with client:
         assert client.get("run-1").phase == "succeeded"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_closed_client_and_its_runs_say_so_and_start_nothing(tmp_path: Path) -> None:
+    client = Client(str(tmp_path / "runs.db"))
+    run = client.run(double, x=1)  # it opens by itself
+    follows = run.logs(follow=True)
+    client.close()
+    client.close()
+    before = set(threading.enumerate())
+    for use in (
+        run.result,
+        run.refresh,
+        run.nodes,
+        run.recover,
+        lambda: run.outputs,
+        lambda: list(run.logs()),
+        lambda: list(follows),
+        client.list,
+        lambda: client.run(double, x=2),
+        lambda: client.get(run.name),
+        lambda: list(client.watch(run.name)),
+    ):
+        with pytest.raises(ConfigError, match="the client is not open"):
+            use()
+    gc.collect()
+    assert set(threading.enumerate()) == before
+    assert run.phase == "succeeded"
+    with client:
+        assert client.get(run.name).result() == 2
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:

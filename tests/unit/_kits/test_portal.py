@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncGenerator, Iterator
 
@@ -102,3 +103,17 @@ def test_the_loop_cannot_wait_for_itself(portal: Portal) -> None:
 
     with pytest.raises(RuntimeError, match="await the coroutine"):
         portal.run(ask())
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_that_is_closed_says_so_and_leaves_no_coroutine_behind() -> None:
+    made = Portal("test-portal")
+    items = made.each(numbers([]))
+    assert next(items) == 0
+    made.close()
+    assert made.closed
+    with pytest.raises(RuntimeError, match="closed"):
+        made.run(asyncio.sleep(0))
+    with pytest.raises(RuntimeError, match="closed"):
+        next(items)
+    gc.collect()
