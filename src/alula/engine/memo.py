@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+from google.protobuf.message import DecodeError
 
 from alula._kits.aio import to_thread
 from alula._kits.clock import Clock
@@ -36,13 +37,15 @@ from alula.engine.events import (
 from alula.engine.plan import NodePlan
 from alula.engine.reservations import BROKEN, Reservations
 from alula.engine.state import CacheStatus, Values
-from alula.errors import StoreDamaged
+from alula.errors import AlulaError, StoreDamaged
 from alula.idl import LiteralMap, TaskTemplate
 from alula.store.records import CacheRecord, ExecutionKey
 from alula.store.store import CacheStore
 
 log = logging.getLogger(__name__)
 
+_FORESEEN = (AlulaError, OSError, DecodeError, ValueError)
+"""What a cache that does not work raises; ValueError is what reads msgpack and protobuf."""
 _FORMAT = 1
 _SOON = timedelta(milliseconds=100)
 _LARGE = 256 * 1024
@@ -296,6 +299,8 @@ class Memo:
             self._keys.pop(execution, None)
 
     def _warn(self, exc: Exception) -> None:
+        if not isinstance(exc, _FORESEEN):
+            log.error("memo.failed", exc_info=exc)
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
         log.log(

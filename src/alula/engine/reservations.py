@@ -24,7 +24,8 @@ _LOOK_AGAIN = timedelta(milliseconds=500)
 """How often at most it is looked after keys that nodes of other engines may have let go."""
 _AT_A_TIME = 16
 BROKEN = Exception
-"""A cache that does not work may raise anything; whoever asks it must not wait for ever, nor its engine end."""
+"""A cache that does not work may raise anything; whoever asks it must not wait for ever, nor its engine end. What is
+no fault of a store or of what it keeps is logged whole (`Memo._warn`)."""
 
 Node = tuple[int, str]
 """A node that asks: id of its execution, path."""

@@ -57,19 +57,14 @@ async def test_a_task_that_dies_of_a_signal_without_a_name_dies_alone(tmp_path: 
         await asyncio.wait_for(busy.values(), SOON)
 
 
-async def test_a_death_is_told_when_its_log_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_log(patched: pytest.MonkeyPatch) -> None:
     async def broken(*_: object) -> str:
         raise RuntimeError("can't start new thread")
 
-    async with bench(tmp_path) as here:
-        victim, pid = await waiting(here, tmp_path / "go")
-        monkeypatch.setattr(pools, "publish", broken)
-        os.kill(pid, signal.SIGKILL)
-        assert (await asyncio.wait_for(victim.failure(), SOON)).code == "Killed"
-        monkeypatch.undo()
+    patched.setattr(pools, "publish", broken)
 
 
-async def test_a_death_is_told_when_no_thread_can_remove_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_removal(patched: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     real = loop.run_in_executor
 
@@ -78,9 +73,16 @@ async def test_a_death_is_told_when_no_thread_can_remove_files(tmp_path: Path, m
             raise RuntimeError("can't start new thread")
         return real(pool, call, *given)
 
+    patched.setattr(loop, "run_in_executor", broken)
+
+
+@pytest.mark.parametrize("fault", [no_log, no_removal])
+async def test_a_death_is_told_when_what_comes_with_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch], None]
+) -> None:
     async with bench(tmp_path) as here:
         victim, pid = await waiting(here, tmp_path / "go")
-        monkeypatch.setattr(loop, "run_in_executor", broken)
+        fault(monkeypatch)
         os.kill(pid, signal.SIGKILL)
         assert (await asyncio.wait_for(victim.failure(), SOON)).code == "Killed"
         monkeypatch.undo()

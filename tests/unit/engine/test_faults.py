@@ -77,7 +77,7 @@ async def test_a_report_that_cannot_be_taken_in_fails_its_attempt() -> None:
 
 
 @virtual
-async def test_a_cache_that_raises_anything_is_a_miss() -> None:
+async def test_a_cache_that_raises_anything_is_a_miss_and_logged_whole(caplog: pytest.LogCaptureFixture) -> None:
     store, runner = MemoryStore(clock()), FakeRunner()
 
     async def broken(key: str) -> None:
@@ -88,6 +88,8 @@ async def test_a_cache_that_raises_anything_is_a_miss() -> None:
         record = await create(store, made([task_node("n0", "slow", x=const(3))]))
         async with running(engine(store, runner)):
             assert (await ended(store, record.id)).phase == "succeeded"
+    assert "can't start new thread" in caplog.text
+    assert "memo.failed" in caplog.text
 
 
 @virtual

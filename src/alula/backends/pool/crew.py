@@ -146,7 +146,7 @@ class Worker:
         """The file that its output goes to."""
         return str(self.directory / "log")
 
-    def leave(self) -> None:
+    def withdraw(self) -> None:
         """Be given no job any more."""
         if self in self.zygote.idle:
             self.zygote.idle.remove(self)
@@ -300,7 +300,7 @@ class Crew:
     def forget(self, worker: Worker) -> None:
         """A worker is dead, and its files are of no use any more."""
         worker.zygote.workers.pop(worker.number, None)
-        worker.leave()
+        worker.withdraw()
         worker.hang_up()
         self._gone.set()
         _remove(worker.directory, self._loop)
@@ -321,7 +321,7 @@ class Crew:
 
     def _quiet(self, worker: Worker) -> None:
         """Its stream has ended: it is dying, which the zygote says in a moment; or its task has broken it."""
-        worker.leave()
+        worker.withdraw()
         if worker.busy:
             self._loop.call_later(_HEAR_SECONDS, self._dead, worker, deaths.stream_lost)
         else:
@@ -331,7 +331,7 @@ class Crew:
         """A worker has died. Whoever waits for that is told once its descendants are gone too."""
         if worker.number not in worker.zygote.workers:
             return
-        worker.leave()  # if something else holds its stream open, nobody has heard the end of that
+        worker.withdraw()  # if something else holds its stream open, nobody has heard the end of that
         if worker.leaving and not worker.busy:
             self.forget(worker)
         elif not worker.leaving:

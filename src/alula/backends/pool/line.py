@@ -107,9 +107,12 @@ class Line:
             self._lost()
         return bool(data)
 
+    def _write_again(self) -> None:
+        self._waits = False
+        if not self.closed:
+            self._write()
+
     def _write(self) -> None:
-        if self.closed:
-            return
         try:
             while self._out:
                 data, passed = self._out[0]
@@ -131,7 +134,7 @@ class Line:
             if exc.errno in _SHORT:
                 self._loop.remove_writer(self._channel.fileno())
                 self._waits = True
-                self._loop.call_later(_AGAIN_SECONDS, self._write)
+                self._loop.call_later(_AGAIN_SECONDS, self._write_again)
                 return
             self._out.clear()  # whoever reads hears that the other end is gone
         if self._waits:
