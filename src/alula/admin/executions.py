@@ -15,7 +15,7 @@ from alula.admin.options import Options
 from alula.admin.retention import leftover_of
 from alula.compiler.launching import complete
 from alula.compiler.shape import differences
-from alula.data import fingerprint
+from alula.data import fingerprint, uris
 from alula.engine.codec import pack_settings, read_closure, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
@@ -89,6 +89,8 @@ class Renewed:
 async def create(desk: Desk, what: Launchable, order: Order) -> Created:
     """Create an execution, or find the one that has the name and the same inputs. An engine takes it from there.
 
+    One that was begun by `recover`, `rerun` or `relaunch` is found as well, if it runs the same with the same inputs.
+
     Raises:
         RequestError: With every fault of names, inputs, options and answers at once.
         NameTaken: The name stands for something else; says what differs.
@@ -113,7 +115,12 @@ async def create(desk: Desk, what: Launchable, order: Order) -> Created:
         signals={id: lit.SerializeToString(deterministic=True) for id, lit in order.signals.items()},
         workflow=id_text(what.closure.primary.template.id),
     )
-    return await _create(desk, _as_asked(new, order.asked))
+    asked = _as_asked(new, order.asked)
+    try:
+        return await _create(desk, asked)
+    except NameTaken as exc:
+        there = await _begun_again(desk, asked, exc)
+        return Created(there, new=False)
 
 
 async def recover(
@@ -265,6 +272,30 @@ async def _see_room(desk: Desk, key: ExecutionKey) -> None:
     )
 
 
+async def _begun_again(desk: Desk, new: NewExecution, taken: NameTaken) -> ExecutionRecord:
+    """The execution that has the name, if it runs the same with the same inputs, and only began in another way.
+
+    Raises:
+        NameTaken: As it was given; or it may be another one, for it names files that are not ours.
+    """
+    try:
+        there = await desk.store.execution(new.key)
+    except Unknown:
+        raise taken from None
+    before, now = LiteralMap.FromString(there.inputs), LiteralMap.FromString(new.inputs)
+    same = there.entity == new.entity and there.closure == hashlib.sha256(new.closure).hexdigest()
+    if not same or await _digest(before, desk.data) != await _digest(now, desk.data):
+        raise taken
+    named = fingerprint.uris_in(before.literals.values(), below=desk.data)
+    if any(fingerprint.local_path(uri) and not uri.startswith(uris.base(desk.data)) for uri in named):
+        raise NameTaken(
+            f"there is an execution named {new.key.name} already: it names files that may have changed since",
+            where=taken.where,
+            fix="go on with it by the command that began it; or choose another name",
+        )
+    return there
+
+
 async def _taken(desk: Desk, new: NewExecution) -> NameTaken:
     """What stands in the way of a name, and in what it differs."""
     there = await desk.store.execution(new.key)
@@ -278,10 +309,12 @@ async def _taken(desk: Desk, new: NewExecution) -> NameTaken:
     if names:
         shown = (f"{name} ({_shown(before.get(name))} there, {_shown(now.get(name))} here)" for name in names)
         differs.append(f"its inputs are other ones: {', '.join(shown)}")
+    if there.entity == new.entity and there.closure != hashlib.sha256(new.closure).hexdigest():
+        differs.append("what it runs was declared differently then")
     if there.reference != new.reference:
         differs.append("it recovers another execution" if there.reference else "it recovers none")
     if not differs:
-        differs.append("what it runs was declared differently then")
+        differs.append("it was begun in another way")
     return NameTaken(
         f"there is an execution named {new.key.name} already: {'; '.join(differs)}",
         where=f"project {new.key.project}, domain {new.key.domain}; it is {there.phase.replace('_', ' ')}",

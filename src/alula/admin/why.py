@@ -102,7 +102,7 @@ async def _engine(desk: Desk, record: ExecutionRecord) -> list[Why]:
     if living:
         text += f"; one of those that live will take it: {', '.join(living[:5])}"
     else:
-        text += f"; none is running: start one with alula serve, or go on with alula run --name {name}"
+        text += f"; none is running: start one with alula serve, or go on with alula run --name {name} ..."
     return [Why(name, ROOT, name, NO_ENGINE, text)]
 
 

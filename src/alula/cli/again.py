@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def recover(execution: str, name: str | None, max_parallelism: int | None, **how
         key = client.key(execution)
         return await executions.recover(client.desk, key, name=name or "", options=options, renewed=renewed)
 
-    _again(execution, again, **how)
+    _again(execution, again, f"alula recover {execution}", **how)
 
 
 @click.command()
@@ -109,7 +110,8 @@ def rerun(execution: str, nodes: tuple[str, ...], name: str | None, max_parallel
             client.desk, key, nodes=nodes, name=name or "", options=options, renewed=renewed if nodes else None
         )
 
-    _again(execution, again, **how)
+    command = shlex.join(["alula", "rerun", execution, *(word for path in nodes for word in ("--node", path))])
+    _again(execution, again, command, **how)
 
 
 Again = Callable[[AsyncClient, Renewed | None], Any]
@@ -123,7 +125,7 @@ class _Found:
     code: Code
 
 
-def _again(execution: str, again: Again, *, quiet: bool, wait: bool, detach: bool, store: str) -> None:
+def _again(execution: str, again: Again, command: str, *, quiet: bool, wait: bool, detach: bool, store: str) -> None:
     what = f"going on with {execution}"
     found: list[ExecutionRecord] = []
 
@@ -149,7 +151,7 @@ def _again(execution: str, again: Again, *, quiet: bool, wait: bool, detach: boo
         entity = loaded.entity if loaded is not None else None
         run = AsyncRun(client, made.record, entity, new=made.new)
         title = f"{kind_of(entity)} {entity.short_name}" if entity is not None else record.entity.split(":")[3]
-        show = Show(title, entity, quiet=quiet, solo=entity is not None and solo(entity))
+        show = Show(title, entity, quiet=quiet, solo=entity is not None and solo(entity), command=command)
         return await go(client, run, show, stage, wait=wait, detach=detach)
 
     def workers(config: Config) -> Programs:

@@ -63,6 +63,12 @@ class Show:
     """It is made of one node."""
     told: bool = False
     """A tree that stays tells how it ended, and what it is called."""
+    command: str = ""
+    """What goes on with it, but for `--name`; empty: `alula run`, with what it was given."""
+
+    def again(self, name: str) -> str:
+        """The command that goes on with an execution."""
+        return f"{self.command} --name {name}" if self.command else f"alula run --name {name} ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ async def go(client: AsyncClient, run: AsyncRun, show: Show, stage: Stage, *, wa
         return OK
     else:
         stage.watch = watch = await watch_of(client.house.store, run, show)
-        if not await drive(client, run, watch):
+        if not await drive(client, run, watch, show.again(run.name)):
             return ABORTED
         if watch.view is View.TREE and not show.solo:
             show = replace(show, told=True)
@@ -160,8 +166,12 @@ async def watch_of(store: Store, run: AsyncRun, show: Show) -> Watch:
     return watch
 
 
-async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
-    """Drive an execution to its end, or follow it where another engine has it; whether it came to its end."""
+async def drive(client: AsyncClient, run: AsyncRun, watch: Watch, again: str) -> bool:
+    """Drive an execution to its end, or follow it where another engine has it; whether it came to its end.
+
+    Args:
+        again: The command that goes on with it, for people.
+    """
     me = asyncio.current_task()
     assert me is not None
     try:
@@ -173,7 +183,7 @@ async def drive(client: AsyncClient, run: AsyncRun, watch: Watch) -> bool:
         if watch.note:
             aside(f"execution {run.name} is stopped by whoever takes it next: alula abort {run.name}")
         else:
-            aside(f"execution {run.name} goes on with: alula run --name {run.name} ...")
+            aside(f"execution {run.name} goes on with: {again}")
         return False
     watch.end()
     return True

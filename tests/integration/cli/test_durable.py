@@ -50,6 +50,10 @@ def breaks(x: int) -> int:
     return mended(x=first(x=x))
 
 @workflow
+def late(x: int) -> int:
+    return waits(x=mended(x=first(x=x)))
+
+@workflow
 def gated(x: int) -> int:
     more = wait_for_input("how-many", timeout=timedelta(hours=1), expected_type=int)
     return first(x=approve(first(x=more), "ship-it", timeout=timedelta(hours=1)))
@@ -185,6 +189,27 @@ def test_recovery_takes_over_what_succeeded_and_runs_the_code_as_it_is_now(progr
     third = program.process("rerun", "again", "--node", "n0")
     assert (third.returncode, third.stdout) == (0, "20\n"), third.stderr
     assert ran(program) == 2
+
+
+def test_what_recovery_began_goes_on_by_either_command(program: Shell) -> None:
+    words = ["shop_flows.py", "late", "--x", "1"]
+    assert program.process("run", "--name", "nightly", *words).returncode == 1
+    program.add("shop_flows.py", PROGRAM.replace('raise ValueError(f"{x} is broken")', "return x * 10"))
+    recovering = start(program, "recover", "nightly", "--name", "again")
+    until(recovering, "waits begins")
+    recovering.send_signal(signal.SIGTERM)
+    _, stderr = recovering.communicate(timeout=60)
+    assert "again goes on with: alula recover nightly --name again" in stderr
+    running = start(program, "run", "--name", "again", *words)
+    until(running, "waits begins")
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    program.add("go", "")
+    done = program.process("recover", "nightly", "--name", "again")
+    assert (done.returncode, done.stdout) == (0, "21\n"), done.stderr
+    over = program.process("run", "--name", "again", *words)
+    assert (over.returncode, over.stdout) == (0, "21\n"), over.stderr
+    assert ran(program) == 1
 
 
 def test_recovery_refuses_code_whose_nodes_are_others(program: Shell) -> None:

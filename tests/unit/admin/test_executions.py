@@ -242,3 +242,38 @@ async def test_a_relaunch_is_new_and_runs_everything() -> None:
     await office.run(at, made, runner)
     assert runner.paths() == ["n0", "n1"]
     assert (await rerun(at, key("ex"))).new
+
+
+async def test_a_name_stands_for_its_program_and_inputs_whatever_began_it() -> None:
+    at = desk()
+    await office.run(at, await start(at), FakeRunner(scripts={"n1": says(BOOM)}))
+    recovered = (await recover(at, key("ex"), name="recovered")).record
+    again = (await relaunch(at, key("ex"), name="again")).record
+    for record in (recovered, again):
+        found = await start(at, name=record.key.name)
+        assert (found.record.id, found.new) == (record.id, False)
+        with pytest.raises(NameTaken, match="its inputs are other ones: a"):
+            await start(at, name=record.key.name, inputs=integers(a=2))
+        with pytest.raises(NameTaken, match="declared differently"):
+            await start(at, chain(3), name=record.key.name)
+
+
+async def test_files_that_others_may_change_are_not_taken_for_the_same_inputs(tmp_path: Path) -> None:
+    at, what = desk(str(tmp_path / "data")), launchable()
+    interface = type(what.intake.interface)()
+    interface.CopyFrom(what.intake.interface)
+    interface.inputs.variables["a"].type.blob.SetInParent()
+    what = replace(what, intake=Intake(interface))
+    (tmp_path / "data").mkdir()
+    for name in ("data/ours", "theirs"):  # nobody but us writes below the data prefix
+        (tmp_path / name).write_text("as it was")
+        order = Order("p", "d", {"a": literals.blob(str(tmp_path / name))}, name="ex")
+        there = (await create(at, what, order)).record
+        again = replace(order, name="again")
+        await relaunch(at, there.key, name=again.name)
+        if name == "data/ours":
+            assert not (await create(at, what, again)).new
+            at = replace(at, store=MemoryStore())
+        else:
+            with pytest.raises(NameTaken, match="it names files that may have changed since"):
+                await create(at, what, again)
