@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from alula._kits import lazy
 from alula.admin.desk import Desk
-from alula.admin.views import loaded, plan_of
+from alula.admin.views import loaded, no_attempt, plan_of
 from alula.engine.codec import read_attempt
 from alula.errors import PluginError, Unknown
 from alula.plugin import showing
@@ -71,8 +71,10 @@ async def facts(desk: Desk, key: ExecutionKey, path: str, number: int | None = N
     rows = [read_attempt(row) for row in await desk.store.attempts(record.id, path)]
     row = next((one for one in reversed(rows) if number is None or one.number == number), None)
     if row is None:
-        what = "has not begun" if number is None else f"has no attempt {number}"
-        raise Unknown(f"node {path!r} of {key.name} {what}", fix=f"alula why {key.name} {path} says what it waits for")
+        if rows and number is not None:
+            raise no_attempt(f"node {path} of {key.name}", number, [one.number for one in rows])
+        fix = f"alula why {key.name} {path} says what it waits for"
+        raise Unknown(f"node {path!r} of {key.name} has not begun", fix=fix)
     kept = next((job for job in await desk.store.jobs(record.id, path) if job.number == row.number), None)
     shown = showing.read(kept.info) if kept is not None else showing.NOTHING_SHOWN
     said = {(one.path, one.number): one for one in await desk.store.progress(record.id)}.get((path, row.number))

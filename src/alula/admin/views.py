@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -220,6 +220,13 @@ async def attempts(desk: Desk, key: ExecutionKey, path: str | None = None) -> li
     if not found and path:
         plan_of(await loaded(desk, record), path)
     return sorted(found, key=lambda view: (view.path, view.number))
+
+
+def no_attempt(where: str, number: int, there: Collection[int]) -> Unknown:
+    """The error for an attempt that is not there, with those that are: people count from 1."""
+    last = max(there, default=-1) + 1
+    fix = f"the attempts are 1 to {last}" if last > 1 else "there is attempt 1 only" if last else "it has none"
+    return Unknown(f"{where} has no attempt {number + 1}", fix=fix)
 
 
 def files_of(desk: Desk, key: ExecutionKey, path: str, attempt: int) -> Attempt:

@@ -30,11 +30,16 @@ def attempts(execution: str, node: str, output: str, store: str) -> None:
         rows = await (await client.get(execution)).attempts(node or None)
         form = Form(output)
         head = ("PATH", "ATTEMPT", "PHASE", "TOOK", "")
-        print_rows(rows, form, head, _cells, lambda row: f"{row.path}#{row.number}")
+        print_rows(rows, form, head, _cells, lambda row: numbered(row.path, row.number))
         for row in rows if form is Form.TABLE else ():
             _tell(row)
 
     at_desk(f"looking at {execution}", work, store=store)
+
+
+def numbered(path: str, number: int) -> str:
+    """An attempt in a word: people count from 1, flyteidl from 0."""
+    return f"{path}#{number + 1}"
 
 
 def _cells(row: AttemptView) -> Sequence[str]:
@@ -43,12 +48,12 @@ def _cells(row: AttemptView) -> Sequence[str]:
     note = row.stuck or (last_line(row.failure.message) if row.failure is not None else "")
     note = note or row.waiting or row.message or row.reason
     done = f"{row.done:.0%} " if row.done is not None and row.ended_at is None else ""
-    return row.path, str(row.number), phase, took, cut(done + note, _LONGEST)
+    return row.path, str(row.number + 1), phase, took, cut(done + note, _LONGEST)
 
 
 def _tell(row: AttemptView) -> None:
     """What has no place in a table."""
-    about = click.style(f"{row.path}#{row.number}", dim=True)
+    about = click.style(numbered(row.path, row.number), dim=True)
     for link in row.links:
         click.echo(f"{about} {link.name or 'link'}: {link.uri}")
     for name, value in row.custom.items():

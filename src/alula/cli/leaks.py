@@ -15,6 +15,7 @@ from alula._kits.units import shown_duration
 from alula.admin.executions import ended
 from alula.admin.leaks import Leak, LeakKind, Leaks
 from alula.admin.views import plain
+from alula.cli.attempts import numbered
 from alula.cli.desk import Form, at_desk, print_table, store_option
 from alula.client.asynchronous import AsyncClient
 from alula.store.records import ExecutionKey
@@ -86,7 +87,7 @@ def _cells(leak: Leak) -> Sequence[str]:
     return (
         str(leak.kind),
         leak.execution,
-        f"{leak.path}#{leak.number}" if leak.path else "",
+        numbered(leak.path, leak.number) if leak.path else "",
         since,
         who + leak.what + done,
     )

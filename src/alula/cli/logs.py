@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from alula.admin.views import no_attempt
 from alula.cli.desk import at_desk, store_option
 from alula.cli.width import Part, tame
 from alula.client.asynchronous import AsyncClient
@@ -32,6 +33,11 @@ def logs(execution: str, node: str, follow: bool, attempt: int | None, store: st
             click.echo(f"{_label(line.path, line.attempt, titles)}{tame(line.text)}")
         if not count:
             where = f"node {node} of {execution}" if node else execution
+            if wanted is not None:
+                there = {one.number for one in await run.attempts(node or None)}
+                if wanted not in there:
+                    raise no_attempt(where, wanted, there)
+                where = f"attempt {attempt} of {where}"
             click.echo(f"{where} has printed nothing", err=True)
 
     at_desk(f"reading logs of {execution}", work, store=store)

@@ -20,7 +20,7 @@ _WIDE, _BAR = 60, 24
 @click.argument("execution")
 @click.argument("node")
 @click.option(
-    "--attempt", type=click.IntRange(min=0), default=None, help="Which one, from 0; the last one if not given."
+    "--attempt", type=click.IntRange(min=1), default=None, metavar="N", help="Which one, 1 is first; else the last."
 )
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it.")
 @store_option
@@ -28,7 +28,7 @@ def panels(execution: str, node: str, attempt: int | None, output: str, store: s
     """What the plugin that runs a task shows of it: progress, links, facts, and the panels made for its type."""
 
     async def work(client: AsyncClient) -> None:
-        found = await shown.panels(client.desk, client.key(execution), node, attempt)
+        found = await shown.panels(client.desk, client.key(execution), node, attempt - 1 if attempt else None)
         if output == Form.JSON:
             click.echo(json.dumps(shown.as_json(found), indent=2, ensure_ascii=False, default=str))
             return

@@ -120,5 +120,5 @@ def _pool_cells(pool: PoolView) -> Sequence[str]:
 def _lease_cells(lease: LeaseView) -> Sequence[str]:
     since = shown_duration(datetime.now(UTC) - lease.since)
     place = f"{lease.place}." if lease.place else "has it"
-    about = lease.execution, lease.path, str(lease.number), lease.project, str(lease.units), str(lease.priority)
+    about = lease.execution, lease.path, str(lease.number + 1), lease.project, str(lease.units), str(lease.priority)
     return place, *about, f"{since} ago"
