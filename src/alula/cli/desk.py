@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,9 @@ from alula.cli.reports import reported
 from alula.cli.width import columns
 from alula.client.asynchronous import AsyncClient
 from alula.config import Config, load
+from alula.errors import ConfigError
 from alula.serve.programs import Programs
+from alula.store.opening import file_of
 
 if TYPE_CHECKING:
     import yaml
@@ -46,24 +50,60 @@ def store_option(command: Command) -> Command:
     return click.option("--store", default="", metavar="URL", help="A path or postgresql://...; else as set.")(command)
 
 
-def at_desk(what: str, work: Work, *, store: str = "", workers: Callable[[Config], Programs] | None = None) -> None:
+def at_desk(
+    what: str,
+    work: Work,
+    *,
+    store: str = "",
+    workers: Callable[[Config], Programs] | None = None,
+    makes: bool = False,
+) -> None:
     """Do something with a client; ends the command with its exit code.
 
     Args:
         what: What is done, for a card: `aborting calm-otter-k3d9`.
         work: Gives an exit code; None is 0.
+        makes: Whether it makes the store, if there is none; else it finds nothing there.
     """
 
     async def do() -> int:
         made = workers(config) if workers is not None else None
-        async with AsyncClient(store, config=config, workers=made) as client:
+        async with AsyncClient(store, config=config, workers=made, memory=nothing) as client:
             return await work(client) or 0
 
     with reported(what):
         config = load()
+        nothing = not makes and not there(config, store)
         code = loops.run(do())
     if code:
         raise click.exceptions.Exit(code)
+
+
+def there(config: Config, store: str = "") -> bool:
+    """Whether there is a store to look into: a newcomer has none in the usual place, until something runs.
+
+    Args:
+        store: As the command line names it; empty: the settings do.
+
+    Raises:
+        ConfigError: There is none in a place that somebody has named.
+    """
+    file = file_of(store or config.store_url)
+    if not file:
+        return True  # a server, or what is no URL: who opens it says so
+    try:
+        os.stat(file)
+    except FileNotFoundError:
+        if not store and not config.store.url:
+            return False
+        raise ConfigError(
+            f"there is no store at {Path(file).absolute()}",
+            where="--store" if store else "store.url",
+            fix="mend the path; or alula run makes the store, where store.url names it (alula.toml, ALULA__STORE__URL)",
+        ) from None
+    except OSError:  # who opens it says more
+        return True
+    return True
 
 
 def print_rows(

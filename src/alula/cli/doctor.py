@@ -21,6 +21,7 @@ import click
 from alula._kits import lazy
 from alula.cli import doctor_places, doctor_storage
 from alula.cli.card import FAILED, SERVER
+from alula.cli.desk import there
 from alula.cli.doctor_storage import StorageState
 from alula.cli.plugin_list import plugins
 from alula.cli.width import without_password
@@ -164,6 +165,8 @@ class StoreState:
     """Those that live."""
     open: int = 0
     """Executions that have not ended; at most 1000."""
+    there: bool = True
+    """False: it is a file that nobody has made yet."""
     trouble: str = ""
 
 
@@ -181,6 +184,8 @@ def looked_at() -> StoreState:
         settings=str(path) if path is not None else "",
     )
     try:
+        if not there(config):
+            return replace(found, there=False)
         return asyncio.run(_looked_at(config, found))
     except AlulaError as exc:
         return replace(found, trouble=exc.what)
@@ -220,7 +225,7 @@ def _print(
     _section("versions", [(name, version, "") for name, version in versions.items()])
     engines = f"{len(store.engines)} alive" if store.engines else "none alive"
     rows = [
-        ("url", store.url, ""),
+        ("url", store.url, "" if store.there else "not there yet: alula run makes it"),
         ("durability", store.durability, ""),
         ("data", store.data, ""),
         ("settings", store.settings or "defaults: there is no alula.toml", ""),

@@ -48,7 +48,10 @@ def executions(output: str, phases: Sequence[str], entity: str, name: str, limit
         rows = await client.list(phases=phases, entity=entity, name=name, limit=limit)
         head = ("NAME", "WHAT", "PHASE", "STARTED", "TOOK", "")
         if not rows and Form(output) is Form.TABLE:
-            click.echo("no executions" + (" like that" if phases or entity or name else " yet"), err=True)
+            asked = phases or entity or name
+            click.echo(
+                "no executions" + (" like that" if asked else " yet: alula run FILE ENTITY begins one"), err=True
+            )
             return
         print_rows(rows, Form(output), head, _execution_cells, lambda row: str(row.name))
 

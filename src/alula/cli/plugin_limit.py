@@ -39,4 +39,4 @@ def limit(plugin: str, limit: str, value: str, output: str, store: str) -> None:
         else:
             click.echo(f"nothing was changed; there are {', '.join(NAMES)}", err=True)
 
-    at_desk("looking at limits", work, store=store)
+    at_desk("looking at limits", work, store=store, makes=bool(limit))

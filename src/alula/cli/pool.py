@@ -96,7 +96,7 @@ def set_(
     async def work(client: AsyncClient) -> None:
         click.echo(_said(await client.set_pool(name, PoolChange(units, per_project, weights, priority))))
 
-    at_desk(f"setting pool {name}", work, store=store)
+    at_desk(f"setting pool {name}", work, store=store, makes=True)
 
 
 def _said(pool: PoolView) -> str:

@@ -46,13 +46,19 @@ def open_store(
     return SqlStore(_database(url, durability, busy_timeout, clock or SystemClock()))
 
 
-def _database(url: str, durability: Durability, busy_timeout: timedelta, clock: Clock) -> Database:
+def file_of(url: str) -> str | None:
+    """The path of the file that a URL names; None: it names no file."""
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return open_file(url, durability=durability, busy_timeout=busy_timeout, clock=clock)
-    if scheme == "sqlite" and rest.startswith("/") and not urlsplit(url).query:
-        path = unquote(rest[1:])
+        return url
+    return unquote(rest[1:]) if scheme == "sqlite" and rest.startswith("/") and not urlsplit(url).query else None
+
+
+def _database(url: str, durability: Durability, busy_timeout: timedelta, clock: Clock) -> Database:
+    path = file_of(url)
+    if path is not None:
         return open_file(path, durability=durability, busy_timeout=busy_timeout, clock=clock)
+    scheme, _, rest = url.partition("://")
     if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
         try:
             return servers.open_server(f"postgresql://{rest}", durability=durability, busy_timeout=busy_timeout)

@@ -51,6 +51,5 @@ def test_an_attempt_that_is_not_there_is_told_with_those_that_are(shell: Shell) 
 
 
 def test_what_leaks_is_named_by_the_same_number(shell: Shell) -> None:
-    shell.alula("get", "executions")
     quarantine(load().store_url)
     assert "n0#1" in shell.alula("leaks").stdout
