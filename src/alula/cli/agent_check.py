@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
 import click
@@ -11,6 +10,7 @@ import click
 from alula.backends.agent.channels import Channels, Peer
 from alula.backends.agent.checking import Check, check_agent
 from alula.backends.agent.settings import Endpoint
+from alula.cli.documents import as_json
 from alula.cli.reports import reported
 from alula.plugin.announcing import is_loopback
 
@@ -52,7 +52,7 @@ def check(
         )
         checks = asyncio.run(_check(Peer("checked", address, endpoint)))
     if output == "json":
-        click.echo(json.dumps([{"name": one.name, "ok": one.ok, "said": one.said} for one in checks], indent=2))
+        click.echo(as_json([{"name": one.name, "ok": one.ok, "said": one.said} for one in checks]))
     else:
         for one in checks:
             mark = {True: "ok  ", False: "FAIL", None: "note"}[one.ok]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ import click
 from alula._kits.units import shown_duration
 from alula.admin.views import AttemptView
 from alula.cli.desk import Form, at_desk, form_option, print_rows, store_option
+from alula.cli.documents import as_json
 from alula.cli.said import last_line
 from alula.cli.width import cut
 from alula.client.asynchronous import AsyncClient
@@ -57,4 +57,4 @@ def _tell(row: AttemptView) -> None:
     for link in row.links:
         click.echo(f"{about} {link.name or 'link'}: {link.uri}")
     for name, value in row.custom.items():
-        click.echo(f"{about} {name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+        click.echo(f"{about} {name}: {value if isinstance(value, str) else as_json(value, indent=None)}")

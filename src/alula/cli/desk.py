@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -13,6 +12,7 @@ import click
 
 from alula._kits import lazy, loops
 from alula.admin.views import plain
+from alula.cli.documents import as_json
 from alula.cli.reports import reported
 from alula.cli.width import columns
 from alula.client.asynchronous import AsyncClient
@@ -116,7 +116,7 @@ def print_rows(
     """Views as a table, a document, or names alone."""
     match form:
         case Form.JSON:
-            click.echo(json.dumps([plain(row) for row in rows], indent=2, ensure_ascii=False))
+            click.echo(as_json([plain(row) for row in rows]))
         case Form.YAML:
             click.echo(yaml.safe_dump([plain(row) for row in rows], allow_unicode=True, sort_keys=False).rstrip("\n"))
         case Form.NAME:
@@ -141,4 +141,4 @@ def document(data: Mapping[str, Any], form: Form) -> str:
     if form is Form.YAML:
         text: str = yaml.safe_dump(dict(data), allow_unicode=True, sort_keys=False)
         return text.rstrip("\n")
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    return as_json(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import re
@@ -23,6 +22,7 @@ from alula.cli import doctor_places, doctor_storage
 from alula.cli.card import FAILED, SERVER
 from alula.cli.desk import there
 from alula.cli.doctor_storage import StorageState
+from alula.cli.documents import as_json
 from alula.cli.plugin_list import plugins
 from alula.cli.width import without_password
 from alula.client.asynchronous import AsyncClient
@@ -142,7 +142,7 @@ def doctor(output: str) -> None:
             "places": [asdict(place) for place in places],
             "plugins": [asdict(plugin) for plugin in found],
         }
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(as_json(facts))
     else:
         sections = {"object store": doctor_storage.rows(storage), "can run here": doctor_places.rows(places)}
         _print(versions, variables, found, store, sections)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from alula.admin.leaks import Leak, LeakKind, Leaks
 from alula.admin.views import plain
 from alula.cli.attempts import numbered
 from alula.cli.desk import Form, at_desk, print_table, store_option
+from alula.cli.documents import as_json
 from alula.client.asynchronous import AsyncClient
 from alula.store.records import ExecutionKey
 
@@ -39,7 +39,7 @@ def leaks(reclaim: bool, output: str, store: str) -> None:
         if reclaim:
             found = await _cleaned(client, found)
         if output == Form.JSON:
-            click.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
+            click.echo(as_json(plain(found)))
         else:
             _tell(found)
         return 1 if found.faults or any(not leak.reclaimed for leak in found.leaks) else 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from alula.admin import panels as shown
 from alula.cli.desk import Form, at_desk, store_option
+from alula.cli.documents import as_json
 from alula.cli.said import bar
 from alula.client.asynchronous import AsyncClient
 from alula.plugin.panel import Html, Image, Links, Progress, Series, Table, Text, Widget
@@ -30,7 +29,7 @@ def panels(execution: str, node: str, attempt: int | None, output: str, store: s
     async def work(client: AsyncClient) -> None:
         found = await shown.panels(client.desk, client.key(execution), node, attempt - 1 if attempt else None)
         if output == Form.JSON:
-            click.echo(json.dumps(shown.as_json(found), indent=2, ensure_ascii=False, default=str))
+            click.echo(as_json(shown.as_json(found)))
             return
         if not found:
             click.echo(f"{node} shows nothing", err=True)
@@ -70,7 +69,7 @@ def lines(widget: Widget) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else as_json(value, indent=None)
 
 
 def _table(rows: list[tuple[str, ...] | list[str]]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from alula.admin.limits import NAMES, limits, set_limit
 from alula.admin.views import plain
 from alula.cli.desk import Form, at_desk, print_table, store_option
+from alula.cli.documents import as_json
 from alula.client.asynchronous import AsyncClient
 
 _DEFAULT = "default"
@@ -33,7 +32,7 @@ def limit(plugin: str, limit: str, value: str, output: str, store: str) -> None:
             await set_limit(client.desk, plugin, limit, "" if value == _DEFAULT else value)
         found = await limits(client.desk, plugin)
         if output == Form.JSON:
-            click.echo(json.dumps(plain(found), indent=2))
+            click.echo(as_json(plain(found)))
         elif found:
             print_table(("PLUGIN", "LIMIT", "VALUE"), [(one.plugin, one.limit, one.value) for one in found])
         else:

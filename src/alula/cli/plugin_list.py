@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict, dataclass, replace
 
 import click
 
 from alula.cli.card import FAILED
+from alula.cli.documents import as_json
 from alula.cli.reports import reported
 from alula.config import load
 from alula.errors import AlulaError, ConfigError
@@ -45,7 +45,7 @@ def list_(opened: bool, output: str) -> None:
         if opened:
             states = asyncio.run(_opened(backends, states))
     if output == "json":
-        click.echo(json.dumps([asdict(one) for one in states], indent=2, ensure_ascii=False))
+        click.echo(as_json([asdict(one) for one in states]))
     else:
         _print(states)
     if any(one.state == "disabled" for one in states):

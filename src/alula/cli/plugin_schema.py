@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from alula.cli.documents import as_json
 from alula.config import load
 from alula.errors import AlulaError
 from alula.hosting.registry import Backends
@@ -31,4 +30,4 @@ def schema(name: str) -> None:
         document = contract.published(found.info)
     except AlulaError as exc:
         raise click.ClickException(str(exc)) from exc
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(as_json(document))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 import click
 
+from alula.cli.documents import as_json
 from alula.errors import AlulaError
 from alula.testing.kit import verify as verified
 from alula.testing.kit.found import harnesses_of
@@ -35,7 +35,7 @@ def verify(package: str, seed: int, pairs: int, seconds: float | None, only: str
         raise click.ClickException(f"{package} has no harness {only!r}")
     reports = [verified(harness, seed=seed, pairs=pairs, seconds=seconds) for harness in harnesses]
     if output == "json":
-        click.echo(json.dumps([report.plain() for report in reports], indent=2))
+        click.echo(as_json([report.plain() for report in reports]))
     else:
         click.echo("\n".join(report.text() for report in reports))
     sys.exit(not all(report.ok for report in reports))

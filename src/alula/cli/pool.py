@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from alula._kits.units import shown_duration
 from alula.admin.pools import LeaseView, PoolChange, PoolView
 from alula.admin.views import plain
 from alula.cli.desk import Form, at_desk, form_option, print_rows, print_table, store_option
+from alula.cli.documents import as_json
 from alula.client.asynchronous import AsyncClient
 
 
@@ -49,7 +49,7 @@ def show(name: str, limit: int, output: str, store: str) -> None:
     async def work(client: AsyncClient) -> None:
         found, leases = await client.pool(name, limit=limit)
         if output == Form.JSON:
-            click.echo(json.dumps({**plain(found), "leases": plain(leases)}, indent=2, ensure_ascii=False))
+            click.echo(as_json({**plain(found), "leases": plain(leases)}))
             return
         click.echo(_said(found))
         if leases:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from alula._kits import bridge, lazy
+from alula.cli.documents import as_json, odd
 from alula.errors import AlulaError, ConversionError
 from alula.idl import Literal, LiteralMap, literals, packing
 from alula.sdk.signature import Interface, Output
@@ -104,20 +105,15 @@ def _named(parts: dict[str, str]) -> str:
 
 
 def _pretty(value: Any) -> str:
-    one_line = json.dumps(value, ensure_ascii=False, default=_odd)
-    return one_line if len(one_line) <= 100 else json.dumps(value, ensure_ascii=False, default=_odd, indent=2)
+    one_line = as_json(value, indent=None)
+    return one_line if len(one_line) <= 100 else as_json(value)
 
 
 def _document(data: Any, form: Format) -> str:
     if form is Format.JSON:
-        return json.dumps(data, ensure_ascii=False, default=_odd, indent=2)
-    text: str = yaml.safe_dump(json.loads(json.dumps(data, default=_odd)), allow_unicode=True, sort_keys=False)
+        return as_json(data)
+    text: str = yaml.safe_dump(json.loads(json.dumps(data, default=odd)), allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _odd(value: Any) -> str:
-    """What JSON has no form for: bytes inside packed data."""
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _table(lit: Literal, one: Output, place: Place) -> str:

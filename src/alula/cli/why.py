@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from alula.admin.views import plain
 from alula.cli.desk import Form, at_desk, store_option
+from alula.cli.documents import as_json
 from alula.client.asynchronous import AsyncClient
 
 
@@ -22,7 +21,7 @@ def why(execution: str, node: str, output: str, store: str) -> None:
     async def work(client: AsyncClient) -> None:
         links = await (await client.get(execution)).why(node)
         if output == Form.JSON:
-            click.echo(json.dumps([plain(link) for link in links], indent=2, ensure_ascii=False))
+            click.echo(as_json([plain(link) for link in links]))
             return
         for link in links:
             about = f"{link.path} {link.title}" if link.path and link.title != link.path else link.path or execution

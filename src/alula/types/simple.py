@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _INT64 = (-(2**63), 2**63)
 _PACKED_INT = (-(2**63), 2**64)
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+"""What stands in JSON for a float that it has no number for. Source: https://protobuf.dev/programming-guides/json."""
 
 
 class _Simple(TypeTransformer[T]):
@@ -199,6 +201,8 @@ class _Float(_Simple[float]):
         if type(plain) is float:
             return plain
         if type(plain) is int:
+            return float(plain)
+        if type(plain) is str and plain in _NO_NUMBERS:
             return float(plain)
         raise self._refuse(plain)
 

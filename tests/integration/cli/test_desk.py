@@ -8,6 +8,13 @@ import pytest
 
 from tests.integration.cli.programs import Shell
 
+ODD = """
+import math
+from alula import task
+@task
+def odd() -> dict:
+    return {"bytes": b"\\x01", "none": math.nan}
+"""
 LOOKING = [
     ["get", "executions"],
     ["get", "nodes", "nightly"],
@@ -75,3 +82,12 @@ def test_what_is_said_of_a_pool_makes_the_store_that_keeps_it(shell: Shell) -> N
     assert "pg" in shell.alula("pool", "list", "--store", "new.db").stdout
     assert shell.alula("plugin", "limit", "sql", "concurrent", "8", "--store", "newer.db").exit_code == 0
     assert "concurrent" in shell.alula("plugin", "limit", "--store", "newer.db").stdout
+
+
+def test_what_json_has_no_form_for_is_printed_as_text(shell: Shell) -> None:
+    shell.add("shop_odd.py", ODD)
+    assert shell.alula("run", "--name", "nightly", "shop_odd.py", "odd").exit_code == 0
+    for words in (["get", "outputs", "nightly"], ["run", "-q", "--name", "nightly", "shop_odd.py", "odd"]):
+        said = shell.alula(*words, "-o", "json")
+        found = json.loads(said.stdout, parse_constant=pytest.fail)
+        assert found.get("o0", found) == {"bytes": "01", "none": "NaN"}

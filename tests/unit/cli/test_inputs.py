@@ -118,6 +118,16 @@ def test_keys_that_are_no_text_are_read_from_json(tmp_path: Path) -> None:
     assert found.literals["f"].scalar.blob.uri == str(tmp_path / "f.txt")  # where it is, not a copy
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_floats_that_json_has_no_numbers_for_are_words(tmp_path: Path, word: str) -> None:
+    document = tmp_path / "inputs.json"
+    document.write_text(f'{{"learning_rate": "{word}", "config": {{"rounds": 1, "rate": "{word}"}}}}')
+    found = values(train, made({}, inputs.read_document(str(document))))
+    assert str(found["learning_rate"]) == str(found["config"].rate) == str(float(word))
+    with pytest.raises(inputs.InputFaults, match="'rate': 'nan'"):
+        made({}, {"learning_rate": 1.0, "config": {"rounds": 1, "rate": "nan"}})
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(inputs.InputFaults) as caught:
         made({"rounds": "many", "config": '{"rate": 1}'}, {"speed": 1})

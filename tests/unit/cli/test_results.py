@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,22 @@ DOCUMENTS = [
 def test_programs_get_json_or_yaml(run: Run, t: Any, value: Any, data: Any) -> None:
     assert json.loads(text_of(gives(t, value), run, Format.JSON)) == data
     assert yaml.safe_load(text_of(gives(t, value), run, Format.YAML)) == data
+
+
+def test_floats_that_json_has_no_numbers_for_are_words(run: Run) -> None:
+    def never(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    for value, word in ((math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity")):
+        for t, given, data in (
+            (float, value, word),
+            (list[float], [1.5, value], [1.5, word]),
+            (dict[str, float], {"a": value}, {"a": word}),
+            (dict, {"deep": [{"a": value}]}, {"deep": [{"a": word}]}),
+        ):
+            assert json.loads(text_of(gives(t, given), run, Format.JSON), parse_constant=never) == data
+        assert json.loads(text_of(gives(list[float], [value]), run), parse_constant=never) == [word]
+        assert str(yaml.safe_load(text_of(gives(float, value), run, Format.YAML))) == str(value)  # which has them
 
 
 def test_no_outputs_are_no_text(run: Run) -> None:

@@ -114,6 +114,16 @@ def test_a_float_field_takes_an_int_and_reads_it_as_a_float() -> None:
     assert type(packed_round_trip(float, 1)) is type(form.copy(1)) is float
 
 
+def test_a_float_field_takes_the_words_that_json_has_for_what_is_no_number() -> None:
+    unpack = TYPES.packing(float).unpack
+    for word in ("NaN", "Infinity", "-Infinity"):
+        assert str(unpack(word, None)) == str(float(word))  # type: ignore[arg-type]
+    with pytest.raises(ConversionError, match=r"expected float, got str: '1\.5'"):
+        unpack("1.5", None)  # type: ignore[arg-type]
+    either = TYPES.packing(float | str)
+    assert either.unpack("NaN", None) == "NaN"  # type: ignore[arg-type]
+
+
 def test_numbers_of_a_struct_are_floats_that_ints_accept() -> None:
     struct = Struct()
     struct.update({"a": 3, "b": 2.5})
