@@ -310,10 +310,13 @@ def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Ta
         if not watch.here.is_set() and await _elsewhere(client, run):  # it may not have been shown yet
             leave()
             return
-        watch.note = "stopping; press Ctrl-C again to leave"
+        if not await _abort(client, run):
+            return
+        watch.note = (
+            "stopping; press Ctrl-C again to leave"  # said once it is written down: who leaves now, leaves that
+        )
         if watch.view is View.LINES:
             watch.say(f"{click.style('⊘', fg='yellow')} {watch.note}")
-        await _abort(client, run)
 
     def pressed() -> None:
         nonlocal count
@@ -344,6 +347,10 @@ async def _elsewhere(client: AsyncClient, run: AsyncRun) -> bool:
     return owner not in ("", ours) and owner in {name for name, _, lives in await store.owners() if lives}
 
 
-async def _abort(client: AsyncClient, run: AsyncRun) -> None:
-    with suppress(RequestError):  # it has just ended by itself
+async def _abort(client: AsyncClient, run: AsyncRun) -> bool:
+    """Write down that it is to be stopped; False: it has just ended by itself."""
+    try:
         await executions.abort(client.desk, run.record.key, reason="interrupted with Ctrl-C")
+    except RequestError:
+        return False
+    return True

@@ -16,7 +16,7 @@ import pytest
 from tests.integration.cli.programs import Shell, console_script
 
 PROGRAM = '''
-import os, sys, threading, time
+import os, signal, sys, threading, time
 from datetime import timedelta
 from alula import Cache, approve, map_task, task, wait_for_input, workflow
 
@@ -40,6 +40,13 @@ def waits(x: int) -> int:
 @task
 def mended(x: int) -> int:
     raise ValueError(f"{x} is broken")
+
+@task
+def stubborn() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("stubborn begins", flush=True)
+    while not os.path.exists(os.path.join(HERE, "go")):
+        time.sleep(0.01)
 
 @workflow
 def chain(x: int) -> int:
@@ -175,6 +182,23 @@ def test_who_drives_it_stops_it_with_ctrl_c_from_the_first_line_on(program: Shel
     assert driver.returncode == 3
     assert "workflow chain aborted  nightly: interrupted with Ctrl-C" in stderr
     assert program.process("get", "executions", "-o", "name", "--phase", "aborted").stdout == "nightly\n"
+
+
+def test_a_second_ctrl_c_leaves_what_is_being_stopped_to_whoever_takes_it_next(program: Shell) -> None:
+    program.add("alula.toml", '[workers]\nstop_grace = "3s"\n')
+    words = ["run", "--name", "nightly", "shop_flows.py", "stubborn"]
+    driver = start(program, *words)
+    until(driver, "stubborn begins")
+    driver.send_signal(signal.SIGINT)
+    until(driver, "press Ctrl-C again to leave")
+    driver.send_signal(signal.SIGINT)
+    _, stderr = driver.communicate(timeout=60)
+    assert driver.returncode == 3
+    assert "nightly is stopped by whoever takes it next: alula abort nightly" in stderr
+    program.add("go", "")
+    again = program.process(*words)
+    assert again.returncode == 3, again.stderr
+    assert "nightly: interrupted with Ctrl-C" in again.stderr
 
 
 def test_recovery_takes_over_what_succeeded_and_runs_the_code_as_it_is_now(program: Shell) -> None:
