@@ -8,6 +8,7 @@ from alula.admin.views import no_attempt
 from alula.cli.desk import at_desk, store_option
 from alula.cli.width import Part, tame
 from alula.client.asynchronous import AsyncClient
+from alula.engine.state import parent
 
 _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
 
@@ -47,7 +48,7 @@ def _label(path: str, attempt: int, titles: dict[str, str]) -> str:
     """Who printed a line, where several may."""
     if not titles:
         return ""
-    title = titles.get(path, "")
+    title = titles.get(parent(path) if path.endswith("]") else path, "")  # that of an element is its index again
     shown = f"{path} {title}" if title and title != path else path
     number = f" #{attempt + 1}" if attempt else ""
     return str(Part(f"{shown}{number} │ ", _COLORS[sum(path.encode()) % len(_COLORS)]))

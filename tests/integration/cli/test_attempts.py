@@ -9,12 +9,21 @@ from tests.integration.cli.programs import Shell
 from tests.integration.cli.test_pools import quarantine
 
 FLOW = """
-from alula import task, workflow
+from alula import map_task, task, workflow
 
 @task(retries=1)
 def unsteady(a: int) -> int:
     print(f"try with {a}")
     raise ValueError("no")
+
+@task
+def double(a: int) -> int:
+    print(f"doubling {a}")
+    return 2 * a
+
+@workflow
+def mapped(xs: list[int]) -> list[int]:
+    return map_task(double)(a=xs)
 
 @workflow
 def flow(a: int) -> int:
@@ -48,6 +57,15 @@ def test_an_attempt_that_is_not_there_is_told_with_those_that_are(shell: Shell) 
     done = shell.alula("logs", "nightly", "--attempt", "9")
     assert done.exit_code == 2
     assert "nightly has no attempt 9" in done.stderr
+
+
+def test_a_line_of_an_element_is_labelled_with_its_map(shell: Shell) -> None:
+    shell.add("shop_flow.py", FLOW)
+    shell.alula("run", "--name", "nightly", "shop_flow.py", "mapped", "--xs", "[1, 2]")
+    said = shell.alula("logs", "nightly").stdout.splitlines()
+    assert sorted(said) == ["n0[0] map_task(double) │ doubling 1", "n0[1] map_task(double) │ doubling 2"]
+    assert "n0[1] map_task(double): " in shell.alula("why", "nightly", "n0[1]").stdout
+    assert shell.alula("logs", "nightly", "n0[1]").stdout == "doubling 2\n"
 
 
 def test_what_leaks_is_named_by_the_same_number(shell: Shell) -> None:
