@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from alula._kits import bridge
+from alula._kits import bridge, standard
 from alula.data.layout import Outputs
 from alula.data.objects import ObjectStore
 from alula.data.stores import Objects
@@ -52,6 +52,7 @@ def main_for_maps(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(argv: Sequence[str]) -> int:
+    standard.fill()
     try:
         arguments = parse(argv)
     except ConfigError as exc:

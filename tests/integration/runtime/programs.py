@@ -12,6 +12,7 @@ from alula.idl import DynamicJobSpec, ErrorDocument, Literal, LiteralMap, litera
 
 PROGRAM = '''
 import os
+import sys
 from dataclasses import dataclass
 from alula import Deck, File, Recoverable, current_context, dynamic, task
 from alula.errors import IgnoreOutputs
@@ -103,6 +104,12 @@ def one_of_many(rank: int) -> int:
 @task
 def leaves() -> int:
     raise SystemExit(3)
+
+@task
+def standard() -> str:
+    print("said")
+    print("said", file=sys.stderr)
+    return repr(open(0, closefd=False).read())
 '''
 
 
@@ -154,13 +161,19 @@ class Container:
         assert self.left == {"error.pb"}, self.left
         return ErrorDocument.FromString((self.attempt / "error.pb").read_bytes())
 
-    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a console script of this installation, as a platform would."""
+    def run(self, *command: str, closed: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a console script of this installation, as a platform would.
+
+        Args:
+            closed: What a shell is told to close: `>&-`.
+        """
         program, *words = command
-        script = str(Path(sys.executable).parent / program)
+        whole = [str(Path(sys.executable).parent / program), *words]
+        if closed:
+            whole = ["sh", "-c", f'exec "$0" "$@" {closed}', *whole]
         surroundings = {**os.environ, **self.env, **env}
         return subprocess.run(
-            [script, *words], cwd=self.home, env=surroundings, capture_output=True, text=True, check=False, timeout=60
+            whole, cwd=self.home, env=surroundings, capture_output=True, text=True, check=False, timeout=60
         )
 
 

@@ -66,6 +66,16 @@ def test_a_place_that_cannot_be_written_is_exit_code_1(container: Container) -> 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_descriptors_may_be_closed(container: Container, closed: str) -> None:
+    done = container.run("alula-execute", *container.places({}), *by_name("standard"), closed=f"</dev/null {closed}")
+    assert done.returncode == 0, done.stderr
+    assert container.outputs() == {"o0": literals.string("''")}
+    failed = container.run("alula-execute", *container.places(integers(a=0)), *by_name("fails"), closed=closed)
+    assert failed.returncode == 0
+    assert "ZeroDivisionError" in container.error().error.message
+
+
 @pytest.mark.parametrize("index", [0, 2])
 def test_one_item_of_a_map_runs(container: Container, index: int) -> None:
     items = literals.collection([literals.integer(v) for v in (10, 20, 30)])

@@ -20,7 +20,7 @@ from typing import NoReturn, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from alula._kits import bridge
+from alula._kits import bridge, standard
 from alula.containers.files.inputs import CODE as DOWNLOAD
 from alula.containers.files.inputs import lay_in
 from alula.containers.files.outputs import CODE as UPLOAD
@@ -105,6 +105,7 @@ async def run(errand: Errand, objects: ObjectStore) -> TaskFailure | None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The command `alula-copilot`. The exit code is 1 if the errand failed."""
+    standard.fill()
     errand = read(sys.argv[1:] if argv is None else argv)
     try:
         failure = bridge.run(run(errand, Objects()))
