@@ -85,7 +85,10 @@ def waiting(x: Execution, path: str, reports: Reports | None = None, quotas: Rep
         case NodePhase.LOOKUP:
             return Waiting(Reason.CACHE, "the cache is asked whether it has the outputs")
         case NodePhase.RESERVING:
-            text = "another node makes the same outputs right now, and it takes no slot meanwhile"
+            text = (
+                "another node makes the same outputs right now, and it takes no slot meanwhile: it asks again at "
+                f"{_time(row.wake_at)}, should the engine of that one be gone"
+            )
             if row.wake_at is None:
                 text = "it has a slot, and asks whether another node makes the same outputs right now"
             return Waiting(Reason.RESERVATION, text, until=row.wake_at)

@@ -85,6 +85,7 @@ def test_a_reservation_of_somebody_else_is_waited_for() -> None:
     why = waiting(stage.run(until=1).x, "n0")
     assert why.reason is Reason.RESERVATION
     assert why.until is not None
+    assert f"asks again at {why.until:%Y-%m-%d %H:%M:%S} UTC, should the engine of that one be gone" in why.text
 
 
 def test_a_cache_that_does_not_answer_is_waited_for() -> None:
