@@ -13,10 +13,11 @@ from alula.admin.entities import Launchable
 from alula.admin.names import name_fault, new_name, place_faults
 from alula.admin.options import Options
 from alula.admin.retention import leftover_of
+from alula.admin.views import loaded, plan_of
 from alula.compiler.launching import complete
 from alula.compiler.shape import differences
 from alula.data import fingerprint, uris
-from alula.engine.codec import pack_settings, read_closure, read_settings
+from alula.engine.codec import pack_settings, read_settings
 from alula.engine.execution import Execution
 from alula.engine.plan import compile_plan
 from alula.engine.state import NodePhase, Settings
@@ -396,10 +397,7 @@ async def _ended(desk: Desk, key: ExecutionKey) -> ExecutionRecord:
 
 
 async def _check_nodes(desk: Desk, record: ExecutionRecord, nodes: Iterable[str]) -> None:
-    closure = read_closure(await desk.store.closure(record.closure))
-    x = Execution(record.key.name, closure)
-    for expansion in await desk.store.expansions(record.id):
-        x.expansions[expansion.path] = compile_plan(CompiledWorkflowClosure.FromString(expansion.closure))
+    x = await loaded(desk, record)
     unknown = [path for path in nodes if not path or not _has(x, path)]
     if unknown:
         there = ", ".join(row.path for row in await desk.store.nodes(record.id, limit=21) if row.path)
@@ -411,8 +409,8 @@ async def _check_nodes(desk: Desk, record: ExecutionRecord, nodes: Iterable[str]
 
 def _has(x: Execution, path: str) -> bool:
     try:
-        x.plan_of(path)
-    except (KeyError, ValueError):
+        plan_of(x, path)
+    except Unknown:
         return False
     return True
 

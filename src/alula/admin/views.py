@@ -18,7 +18,7 @@ from alula.engine.codec import read_attempt
 from alula.engine.execution import Execution
 from alula.engine.loading import Loader
 from alula.engine.plan import LEAVES, Kind, NodePlan
-from alula.engine.state import ROOT, CacheStatus, Failure, NodePhase, NodeState, child, element, index_of
+from alula.engine.state import ROOT, CacheStatus, Failure, NodePhase, NodeState, child, element, index_of, parent
 from alula.engine.why import Reason, waiting
 from alula.errors import Unknown
 from alula.idl.ids import id_text
@@ -269,7 +269,11 @@ async def loaded(desk: Desk, record: ExecutionRecord) -> Execution:
 def plan_of(x: Execution, path: str) -> NodePlan:
     """The plan of a node. Raises Unknown, with nodes that there are."""
     try:
-        return x.plan_of(path)
+        plan = x.plan_of(path)
+        outer = x.nodes.get(parent(path)) if path.endswith("]") else None
+        if outer is not None and outer.size and index_of(path) >= outer.size:
+            raise KeyError(path)
+        return plan
     except (KeyError, ValueError) as exc:
         near = difflib.get_close_matches(path, x.nodes, n=5, cutoff=0.4) or [one for one in x.nodes if one][:20]
         raise Unknown(

@@ -68,6 +68,23 @@ def test_a_line_of_an_element_is_labelled_with_its_map(shell: Shell) -> None:
     assert shell.alula("logs", "nightly", "n0[1]").stdout == "doubling 2\n"
 
 
+def test_an_element_beyond_the_end_of_a_map_is_not_there(shell: Shell) -> None:
+    shell.add("shop_flow.py", FLOW)
+    shell.alula("run", "--name", "nightly", "shop_flow.py", "mapped", "--xs", "[1, 2]")
+    for command in (
+        ["why"],
+        ["logs"],
+        *(["get", what] for what in ("nodes", "attempts", "inputs", "outputs", "panels")),
+    ):
+        assert shell.alula(*command, "nightly", "n0[1]").exit_code == 0
+        done = shell.alula(*command, "nightly", "n0[2]")
+        assert done.exit_code == 2, command
+        assert "execution nightly has no node 'n0[2]'" in done.stderr
+    done = shell.alula("rerun", "nightly", "--node", "n0[2]")
+    assert done.exit_code == 2
+    assert "execution nightly has no node n0[2]" in done.stderr
+
+
 def test_what_leaks_is_named_by_the_same_number(shell: Shell) -> None:
     quarantine(load().store_url)
     assert "n0#1" in shell.alula("leaks").stdout
