@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -102,17 +103,24 @@ def settings_of(
     """
     code = Code.loaded(program.module, target=program.shown)
     which = Copy(copy or Copy.AUTO)
-    images = image_config({**config.images, **dict(map(named_image, image))})
+    images = {**config.images, **dict(map(named_image, image))}
     if not version and not code.files:
         raise ConfigError(f"{program.shown} is no file, so its version is not known", fix="say --version")
     uri = send(code, which) if which is not Copy.NONE else ""
     return SerializationSettings(
         project=project,
         domain=domain,
-        version=version or code.digest,
-        image_config=images,
+        version=version or _version(code, uri, images),
+        image_config=image_config(images),
         bundle=(lambda: uri) if uri else None,
     )
+
+
+def _version(code: Code, uri: str, images: Mapping[str, str]) -> str:
+    """Changes with all that the registration says. It is no version of `alula run`, which says other things for the
+    same code: its tasks need no container."""
+    parts = ["registered", code.digest, uri, *(f"{name}={full}" for name, full in sorted(images.items()))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[: len(code.digest)]
 
 
 def sender(remote: Remote, project: str, domain: str) -> Send:
