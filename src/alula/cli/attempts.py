@@ -18,7 +18,7 @@ from alula.client.asynchronous import AsyncClient
 _LONGEST = 100
 
 
-@click.command()
+@click.command(short_help="The tries at a node, or at all of them.")
 @click.argument("execution")
 @click.argument("node", default="")
 @form_option

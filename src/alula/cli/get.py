@@ -40,7 +40,7 @@ def get() -> None:
 @store_option
 def executions(output: str, phases: Sequence[str], entity: str, name: str, limit: int, store: str) -> None:
     """Executions, newest first."""
-    known = ["queued", *(str(phase) for phase in NodePhase)]
+    known = [str(phase) for phase in NodePhase]
     if unknown := [phase for phase in phases if phase not in known]:
         raise click.UsageError(f"{unknown[0]!r} is no phase; there are {', '.join(known)}")
 

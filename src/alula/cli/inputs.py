@@ -51,7 +51,8 @@ def read_document(path: str) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConversionError(f"the inputs cannot be read: {exc}", where=where) from None
+        why = exc.strerror if isinstance(exc, OSError) else ""
+        raise ConversionError(f"the inputs cannot be read: {why or exc}", where=where) from None
     data = texts.document(text, path)
     if not isinstance(data, dict):
         raise ConversionError(

@@ -13,7 +13,7 @@ from alula.engine.state import parent
 _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
 
 
-@click.command()
+@click.command(short_help="What tasks printed; -f follows them.")
 @click.argument("execution")
 @click.argument("node", default="")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the execution has ended.")

@@ -42,7 +42,7 @@ COMMANDS = {
     "register": ("alula.cli.register:register", "Register a program, here or at a control plane."),
     "export": ("alula.cli.export:export", "Write a package that registers at a stock Flyte."),
     "compile": ("alula.cli.compile:compile", "Check workflows, and write the specs that register them."),
-    "cache": ("alula.cli.cache:cache", "Look after the cache of local runs."),
+    "cache": ("alula.cli.cache:cache", "Forget cached results."),
     "image": ("alula.cli.image:image", "Build the images of tasks that run in containers."),
     "plugin": ("alula.cli.plugin:plugin", "Look after backend plugins: verify and grade them."),
     "agent": ("alula.cli.agent:agent", "Serve plugins as agents, and check agents."),

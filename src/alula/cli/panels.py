@@ -15,7 +15,7 @@ _TICKS = "▁▂▃▄▅▆▇█"
 _WIDE, _BAR = 60, 24
 
 
-@click.command()
+@click.command(short_help="What a plugin shows of a task that it runs.")
 @click.argument("execution")
 @click.argument("node")
 @click.option(

@@ -140,11 +140,11 @@ def _load_module(name: str) -> ModuleType:
     except ModuleNotFoundError as exc:
         if exc.name is None or not (name == exc.name or name.startswith(f"{exc.name}.")):
             raise  # one that it imports
-        raise ConfigError(
-            f"there is no module {name!r}",
-            where=f"from {os.getcwd()}",
-            fix=f"name a file, such as {name.replace('.', os.sep)}.py, or run from the directory that holds it",
-        ) from None
+        fix = f"name a file, such as {name.replace('.', os.sep)}.py, or run from the directory that holds it"
+        if ":" in name:
+            file, _, entity = name.partition(":")
+            fix = f"write them as two words: alula run {file} {entity.lstrip(':')}"
+        raise ConfigError(f"there is no module {name!r}", where=f"from {os.getcwd()}", fix=fix) from None
 
 
 def _load_file(target: str) -> ModuleType:

@@ -104,7 +104,7 @@ class EntityCommand(click.Command):
         self.flags = inputs.options(entity)
         taken = {spelling for flag in self.flags for spelling in [*flag.opts, *flag.secondary_opts]}
         self.settings = [one for one in run_options() if not taken & set(one.opts)]
-        stdin = click.Argument(["stdin"], type=click.Choice(["-"]), required=False)
+        stdin = click.Argument(["stdin"], type=_Dash(entity), required=False, metavar="[-]")
         super().__init__(name, params=[*self.flags, *self.settings, stdin], options_metavar="[INPUTS] [OPTIONS]")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -157,6 +157,23 @@ class EntityCommand(click.Command):
         except inputs.InputFaults as exc:
             exc.ctx = ctx
             raise
+
+
+class _Dash(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """The lone dash for standard input: the one word that no flag is before."""
+
+    name = "dash"
+
+    def __init__(self, entity: Entity) -> None:
+        self._entity = entity
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "-":
+            return value
+        names = list(self._entity.interface.inputs)
+        flag = f"inputs are flags, such as {inputs.flags(names[0])[0]} {value}" if names else ""
+        said = flag or f"{self._entity.short_name} has no inputs"
+        raise click.UsageError(f"{value!r} is not understood: {said}", ctx)
 
 
 @click.command(cls=RunCommand, params=run_options(), subcommand_metavar="FILE|MODULE [ENTITY] [INPUTS]...")

@@ -52,7 +52,7 @@ def new(name: str, expires: timedelta | None, path: Path | None) -> None:
         _make(where, _lines(where), name, expires)
 
 
-@token.command()
+@token.command(short_help="Make another token for NAME, and let the old one end.")
 @click.argument("name")
 @click.option("--expires", callback=_span, metavar="AGE", help="The new one ends after that.  [default: never]")
 @click.option(
@@ -73,6 +73,8 @@ def list_(path: Path | None) -> None:
     """Name all who have a token, and when it ends."""
     with reported("listing tokens"):
         now = datetime.now(UTC)
+        if not _known(_where(path)):
+            click.echo("no tokens yet: alula token new NAME makes one", err=True)
         for one in sorted(_known(_where(path)), key=lambda one: (one.name, one.until or _NEVER)):
             end = (
                 ""

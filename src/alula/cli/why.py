@@ -25,6 +25,6 @@ def why(execution: str, node: str, output: str, store: str) -> None:
             return
         for link in links:
             about = f"{link.path} {link.title}" if link.path and link.title != link.path else link.path or execution
-            click.echo(f"{click.style(about, bold=True)}: {link.text}")
+            click.echo(f"{click.style(about, bold=True)}: {link.text.rstrip()}")
 
     at_desk(f"looking at {execution}", work, store=store)

@@ -199,6 +199,19 @@ def test_help_lists_every_command_and_the_exit_code_is_0(shell: Shell) -> None:
         assert shell.alula(command, "--help").exit_code == 0
 
 
+def test_help_says_what_each_command_of_a_group_does_in_a_whole_line(shell: Shell) -> None:
+    for group in ("get", "pool", "token", "cache", "plugin", "agent", "image", "container"):
+        text = shell.alula(group, "--help").stdout
+        assert "..." not in text.partition("Commands:")[2], text
+
+
+def test_each_phase_is_named_once_and_no_tokens_are_told(shell: Shell) -> None:
+    text = shell.alula("get", "executions", "--phase", "gone").stderr
+    named = text.partition("there are ")[2].strip().split(", ")
+    assert len(named) == len(set(named)) > 5
+    assert "no tokens yet: alula token new NAME makes one" in shell.alula("token", "list").stderr
+
+
 def test_the_version_is_that_of_the_distribution(shell: Shell) -> None:
     from importlib.metadata import version
 

@@ -53,6 +53,27 @@ def test_every_kind_of_input_has_a_flag(shell: Shell) -> None:
     assert json.loads(done.stdout) == RESULT
 
 
+def test_an_input_without_its_flag_is_told_how_inputs_are_given(shell: Shell) -> None:
+    done = shell.run("add", "3")
+    assert done.exit_code == 2
+    assert "'3' is not understood: inputs are flags, such as --a 3" in done.stderr
+    bare = shell.run("leaves", "3")
+    assert "'3' is not understood: leaves has no inputs" in bare.stderr
+
+
+def test_a_file_of_inputs_that_is_not_there_is_named(shell: Shell) -> None:
+    done = shell.run("add", "--inputs-file", "gone.json")
+    assert done.exit_code == 2
+    assert "Error: the inputs cannot be read: No such file or directory\n  where: gone.json" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["shop.py::add", "shop.py:add", "shop:add"])
+def test_an_entity_that_is_joined_to_its_file_is_told_apart(shell: Shell, target: str) -> None:
+    done = shell.alula("run", target)
+    assert done.exit_code == 2
+    assert f"alula run {target.partition(':')[0]} add" in done.stderr
+
+
 def test_flags_with_defaults_may_be_given_too(shell: Shell) -> None:
     done = shell.run("all-kinds", *EVERYTHING, "--maybe", "4", "--either", "5", "--no-dry_run", "-o", "json")
     assert json.loads(done.stdout) == {**RESULT, "maybe": 4, "either": 5, "dry_run": False}
