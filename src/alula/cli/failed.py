@@ -10,7 +10,7 @@ from alula._kits.records import replace
 from alula.cli.card import ABORTED, FAILED, OK, TIMEOUT, short_path
 from alula.cli.traces import read
 from alula.cli.width import clean
-from alula.client.ending import late
+from alula.client.ending import late, logs_of
 from alula.engine.state import Failure, NodePhase
 
 _LONGEST = 40
@@ -73,8 +73,7 @@ def _body(failure: Failure) -> list[str]:
 
 
 def _hints(name: str, failure: Failure) -> list[str]:
-    node = f" {failure.path}" if failure.path else ""
-    rows = [(f"alula logs {name}{node}", "what it printed"), (f"alula recover {name}", "goes on from what succeeded")]
+    rows = [(logs_of(name, failure), "what it printed"), (f"alula recover {name}", "goes on from what succeeded")]
     width = max(len(command) for command, _ in rows)
     return [f"  {command:<{width}}  {click.style(what, dim=True)}" for command, what in rows]
 

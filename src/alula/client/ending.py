@@ -72,6 +72,12 @@ def late(phase: str, failure: Failure | None) -> bool:
     return phase == NodePhase.TIMED_OUT or code in _TIMEOUTS
 
 
+def logs_of(name: str, failure: Failure) -> str:
+    """The command that shows what the node printed that failed. Some shells take `n1[2]` for names of files."""
+    path = f"'{failure.path}'" if "[" in failure.path else failure.path
+    return f"alula logs {name} {path}".rstrip()
+
+
 def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
     """The end of an execution as an exception."""
     name = record.key.name
@@ -79,7 +85,7 @@ def as_error(record: ExecutionRecord, failure: Failure) -> TaskFailure:
         return TaskFailure(f"execution {name} was aborted: {failure.message}", code="Aborted")
     what = f"execution {name} failed: {failure.message}"
     where = f"node {failure.path}" if failure.path else ""
-    fix = f"alula logs {name} {failure.path}".rstrip() + f"; alula recover {name} goes on from what succeeded"
+    fix = f"{logs_of(name, failure)}; alula recover {name} goes on from what succeeded"
     if late(record.phase, failure):
         return TaskTimeout(what, where=where, fix=fix)
     return TaskFailure(what, where=where, fix=fix, code=failure.code, origin=failure.kind)

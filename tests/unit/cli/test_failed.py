@@ -25,6 +25,12 @@ def test_a_card_names_the_node_and_what_comes_next() -> None:
     assert lines[-1].startswith("  alula recover calm-otter ")
 
 
+def test_a_path_that_a_shell_would_expand_is_quoted() -> None:
+    lines = shown("failed", Failure("USER:ValueError", MESSAGE, path="n1[2]"))
+    assert lines[0].endswith("failed in node n1[2]  calm-otter")
+    assert lines[-2].startswith("  alula logs calm-otter 'n1[2]'  ")
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_a_message_does_nothing_to_a_terminal(verbose: bool) -> None:
     failure = Failure("USER:ValueError", "ValueError: \x1b[2Jcleared \x1b]0;title\x07\nand more")
