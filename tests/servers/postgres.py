@@ -80,11 +80,11 @@ class Postgres:
             self._process.wait(_START_SECONDS)
             self._process = None
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
+    def database(self, *options: str) -> str:
+        """The URL of a new, empty database; options as `CREATE DATABASE` takes them."""
         name = f"t{uuid4().hex}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            connection.execute(" ".join(("CREATE DATABASE", name, *options)).encode())
         return self.url(name)
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:

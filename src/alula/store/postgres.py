@@ -30,6 +30,8 @@ _PAUSE_SECONDS = (0.05, 1.0)
 _LISTEN_SECONDS = 0.2
 _MOST_IDS = 500
 """In one notification, which may have 8,000 bytes."""
+_ALWAYS = {"client_encoding": "UTF8"}
+"""Of each connection, whatever the URL and the environment say."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _INDEXED = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
@@ -208,7 +210,7 @@ def connect(url: str, *, busy_timeout: timedelta) -> Session:
         "keepalives_interval": 5,
         "tcp_user_timeout": seconds * 1000,
     }
-    session: Session = psycopg.connect(make_conninfo("", **(defaults | given)), autocommit=True)
+    session: Session = psycopg.connect(make_conninfo("", **(defaults | given | _ALWAYS)), autocommit=True)
     session.adapters.register_dumper(int, Int8Dumper)  # else each size of numbers is a statement of its own
     session.prepare_threshold, session.prepared_max = 2, 500
     return session

@@ -50,6 +50,13 @@ def _prepare(session: Session, url: str) -> None:
             where=place(url),
             fix=f"upgrade the server to Postgres {OLDEST} or newer",
         )
+    encoding = session.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database has the encoding {encoding}, which does not hold every text",
+            where=place(url),
+            fix="make one that does: CREATE DATABASE alula ENCODING 'UTF8' TEMPLATE template0; pg_dump moves rows",
+        )
     if not _behind(session, url):
         return
     session.autocommit = False

@@ -21,10 +21,10 @@ from alula.store import commits
 from alula.store.connection import Connection
 from alula.store.opening import open_store
 from alula.store.postgres import Postgres as Database
-from alula.store.records import Condition, EntityRecord, ExecutionFilter, ExecutionKey, Page
+from alula.store.records import Changes, Condition, Ending, EntityRecord, ExecutionFilter, ExecutionKey, Page
 from alula.store.store import Store
 from tests.conftest import needs
-from tests.integration.store.rows import CLOSING, LONG, claimed, new, paths, step
+from tests.integration.store.rows import CLOSING, LONG, NOW, claimed, new, paths, step
 from tests.servers.cutting import Cutting, cutting
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 
@@ -86,6 +86,26 @@ def test_tables_of_somebody_else_are_left_alone(url: str) -> None:
         other.execute("CREATE TABLE executions (id integer)")
     with pytest.raises(StoreDamaged, match="executions"):
         open_store(url)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_does_not_hold_every_text_is_refused(server: Postgres, encoding: str) -> None:
+    """An error of a task with another letter could never be written down, and its execution never end."""
+    url = server.database(f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    for _ in range(2):
+        with pytest.raises(StoreError, match=f"encoding {encoding}"):
+            open_store(url)
+
+
+async def test_a_store_is_spoken_to_in_utf8_whatever_the_environment_says(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    store = open_store(f"{url}?client_encoding=LATIN1")
+    claim = await claimed(store)
+    await store.commit(claim, Changes(execution=Ending("failed", NOW, NOW, error="日本 🎉"), closed=True))
+    assert (await store.execution_by_id(claim.execution)).error == "日本 🎉"
+    await store.aclose()
 
 
 async def test_several_may_make_the_same_store_at_once(url: str) -> None:
