@@ -32,6 +32,8 @@ _MOST_IDS = 500
 """In one notification, which may have 8,000 bytes."""
 _ALWAYS = {"client_encoding": "UTF8"}
 """Of each connection, whatever the URL and the environment say."""
+_ISOLATION = "SET default_transaction_isolation = 'read committed'"
+"""Whatever the database or the user has: whoever got a lock reads what its former holder wrote."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _INDEXED = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
@@ -213,6 +215,7 @@ def connect(url: str, *, busy_timeout: timedelta) -> Session:
     session: Session = psycopg.connect(make_conninfo("", **(defaults | given | _ALWAYS)), autocommit=True)
     session.adapters.register_dumper(int, Int8Dumper)  # else each size of numbers is a statement of its own
     session.prepare_threshold, session.prepared_max = 2, 500
+    session.execute(_ISOLATION, prepare=False)
     return session
 
 

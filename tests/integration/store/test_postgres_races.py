@@ -1,0 +1,95 @@
+"""Transactions of several replicas that meet at the worst moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+
+from alula.store.opening import open_store
+from alula.store.records import Changes, Claim, PoolRecord
+from alula.store.store import Store
+from alula.testing.suites.stores import attempt
+from tests.conftest import needs
+from tests.integration.store.rows import claimed
+from tests.servers.postgres import NoPostgres, Postgres, postgres_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    try:
+        with postgres_server() as running:
+            yield running
+    except NoPostgres as exc:
+        needs("Postgres", str(exc))
+
+
+@pytest.fixture
+def url(server: Postgres) -> str:
+    return server.database()
+
+
+Session = psycopg.AsyncConnection[tuple[object, ...]]
+
+
+@asynccontextmanager
+async def beside(url: str) -> AsyncIterator[Session]:
+    """A session that stands in the way of the others, until its transaction is over."""
+    session = await psycopg.AsyncConnection.connect(url)
+    try:
+        yield session
+    finally:
+        await session.close()
+
+
+async def stopped(url: str, count: int = 1) -> None:
+    """Wait until so many transactions of the stores wait for a lock."""
+    blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(30), await psycopg.AsyncConnection.connect(url, autocommit=True) as session:
+        while True:
+            row = await (await session.execute(blocked)).fetchone()
+            if row == (count,):
+                return
+
+
+async def working(store: Store, name: str) -> Claim:
+    """An execution with an open attempt."""
+    claim = await claimed(store, name, owner=name)
+    await store.commit(claim, Changes(attempts=(attempt("n0"),)))
+    return claim
+
+
+async def has(store: Store, claim: Claim) -> bool:
+    place = await store.acquire(claim, path="n0", number=0, pool="q", units=1)
+    assert place is not None
+    return place.granted
+
+
+# How a server or a database is set up
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+async def test_no_unit_is_granted_twice_whatever_isolation_the_database_has(url: str, level: str) -> None:
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET default_transaction_isolation = '{level}'".encode())
+    stores = [open_store(url), open_store(url)]
+    await stores[0].set_pool(PoolRecord("q", 1))
+    claims = [await working(store, name) for store, name in zip(stores, "xy", strict=True)]
+    async with beside(url) as session:
+        await session.execute("SELECT * FROM pools FOR UPDATE")
+        asking = [asyncio.create_task(has(store, claim)) for store, claim in zip(stores, claims, strict=True)]
+        await stopped(url, 2)
+    assert sorted(await asyncio.gather(*asking)) == [False, True]
+    for store in stores:
+        await store.aclose()
+
+
+async def test_several_may_make_a_store_at_once_whatever_isolation_the_database_has(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as admin:
+        set_level = f"ALTER DATABASE {admin.info.dbname} SET default_transaction_isolation = 'repeatable read'"
+        admin.execute(set_level.encode())
+    for store in await asyncio.gather(*(asyncio.to_thread(open_store, url) for _ in range(5))):
+        await store.aclose()
