@@ -114,7 +114,7 @@ def _see_limit(connection: Connection, new: NewExecution) -> None:
     Raises:
         AtLimit: As many run as may.
     """
-    connection.rows("slots_lock", plan=new.limited)
+    connection.rows("name_lock", name=new.limited)
     ((used,),) = connection.rows("slots_used", plan=new.limited)
     if used >= new.limit:
         raise at_limit(new, used)

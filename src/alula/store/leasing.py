@@ -24,8 +24,16 @@ def settle(connection: Connection) -> None:
     """
     for name in sorted(connection.news.pools):
         row = connection.one("pool_lock", pool=name)
+        if row is None:  # whoever makes it hears of those who wait, or these of the pool
+            alone_with(connection, name)
+            row = connection.one("pool_lock", pool=name)
         if row is not None:
             _settle(connection, pool_record(row))
+
+
+def alone_with(connection: Connection, pool: str) -> None:
+    """Until this transaction is over, nobody else makes a pool, or asks for units of one that is not there."""
+    connection.rows("name_lock", name=f"pool:{pool}")
 
 
 def place(connection: Connection, execution: int, path: str, number: int, pool: str) -> Place | None:

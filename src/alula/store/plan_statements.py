@@ -87,10 +87,10 @@ def _notices() -> Named:
 def creation_limits(*, sqlite: bool) -> Named:
     """How many executions of a launch plan run, counted so that no two who count do it at the same time."""
     s, x = t.slots, t.executions
-    plan = bindparam("plan", type_=s.c.plan.type)
+    name = bindparam("name", type_=s.c.plan.type)
     # SQLite has one writer anyway.
-    alone = select(plan) if sqlite else select(func.pg_advisory_xact_lock(func.hashtextextended(plan, text("0"))))
-    yield "slots_lock", alone
+    alone = select(name) if sqlite else select(func.pg_advisory_xact_lock(func.hashtextextended(name, text("0"))))
+    yield "name_lock", alone
     mine = s.c.plan == bindparam("plan")
     running = select(x.c.id).where(x.c.id == s.c.execution, x.c.open, x.c.ended_at.is_(None))
     yield "slots_used", select(func.count()).select_from(s).where(mine, exists(running))

@@ -9,7 +9,7 @@ from alula.errors import Unknown
 from alula.store.access import Access
 from alula.store.commits import check_fence
 from alula.store.connection import Connection, Later, Use
-from alula.store.leasing import place, waits
+from alula.store.leasing import alone_with, place, waits
 from alula.store.records import Claim, JobRecord, LeaseRecord, Place, PoolRecord, PoolUse, StuckRecord
 from alula.store.rows import job_record, lease_record, pool_record, pool_row, stuck_record
 
@@ -40,6 +40,7 @@ class Pools(Access):
 
     async def set_pool(self, pool: PoolRecord) -> None:
         def work(connection: Connection) -> None:
+            alone_with(connection, pool.name)
             connection.insert("pool_put", [pool_row(pool)])
             connection.news.pools[pool.name] = None
 
@@ -47,6 +48,7 @@ class Pools(Access):
 
     async def ensure_pool(self, name: str, units: int) -> None:
         def work(connection: Connection) -> None:
+            alone_with(connection, name)
             connection.insert("pool_keep", [pool_row(PoolRecord(name, units))])
             connection.news.pools[name] = None
 

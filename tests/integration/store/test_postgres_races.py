@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 import pytest
@@ -68,6 +68,19 @@ async def has(store: Store, claim: Claim) -> bool:
     return place.granted
 
 
+@contextmanager
+def braked(url: str, table: str) -> Iterator[None]:
+    """Inside the block, transactions that write to a table stop in their COMMIT until it is over."""
+    brake = f"""CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER brake AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION brake();
+        SELECT pg_advisory_lock(1)"""
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(brake.encode())
+        yield
+
+
 # How a server or a database is set up
 
 
@@ -93,3 +106,22 @@ async def test_several_may_make_a_store_at_once_whatever_isolation_the_database_
         admin.execute(set_level.encode())
     for store in await asyncio.gather(*(asyncio.to_thread(open_store, url) for _ in range(5))):
         await store.aclose()
+
+
+# Pools
+
+
+async def test_who_asks_for_units_while_their_pool_is_being_made_gets_them(url: str) -> None:
+    store, admin = open_store(url), open_store(url)
+    claim = await working(store, "x")
+    with braked(url, "leases"):
+        asking = asyncio.create_task(has(store, claim))
+        await stopped(url)
+        making = asyncio.create_task(admin.set_pool(PoolRecord("q", 1)))
+        await asyncio.wait([making, asyncio.create_task(stopped(url, 2))], return_when=asyncio.FIRST_COMPLETED)
+    assert not await asking
+    await making
+    assert [lease.granted for lease, _ in await store.leases(claim.execution)] == [True]
+    assert [command.kind for command in await store.commands([claim.execution])] == ["granted"]
+    for one in (store, admin):
+        await one.aclose()

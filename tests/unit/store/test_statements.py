@@ -55,7 +55,7 @@ WHOLE = {
     "attributes": "few, and asked for by operators",
     "plans": "those of a place, or all that have a schedule",
     "ending": "what is scanned was given with it",
-    "slots_lock": "no table is looked at",
+    "name_lock": "no table is looked at",
     "stuck_all": "all are wanted, and they are few",
 }
 """Statements that may look at all rows of a table, and why."""
