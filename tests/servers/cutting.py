@@ -15,6 +15,7 @@ class Cutting:
     def __init__(self, port: int, mark: bytes) -> None:
         self._port, self._mark = port, mark
         self._armed = threading.Event()
+        self._ends: list[socket.socket] = []
         self.cut = threading.Event()
         """Set once an answer was swallowed."""
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -25,6 +26,12 @@ class Cutting:
         self.cut.clear()
         self._armed.set()
 
+    def hang_up(self) -> None:
+        """Break all connections now, whatever the server is at."""
+        for end in self._ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._listening.close()
 
@@ -33,6 +40,7 @@ class Cutting:
             while True:
                 client, _ = self._listening.accept()
                 server = socket.create_connection(("127.0.0.1", self._port))
+                self._ends += client, server
                 swallow = threading.Event()
                 for source, target, asks in ((client, server, True), (server, client, False)):
                     threading.Thread(target=self._pass, args=(source, target, asks, swallow), daemon=True).start()

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from alula._kits.owners import gone
-from alula.errors import Unknown
+from alula.errors import StoreUnavailable, Unknown
 from alula.store.access import Access
 from alula.store.commits import fence_lost
 from alula.store.connection import NO_LIMIT, Connection
@@ -59,7 +59,10 @@ class Engines(Access):
     ) -> Sequence[Claim]:
         claims: list[Claim] = []
 
-        def work(connection: Connection) -> Sequence[Claim]:
+        def work(connection: Connection) -> Sequence[Claim] | None:
+            ((alone,),) = connection.rows("name_try", name=f"claims:{owner}")
+            if not alone:
+                return None
             if claims and _held(connection, claims):
                 return claims  # it is done again, since nobody knew whether it was done
             if having is not None:
@@ -72,7 +75,13 @@ class Engines(Access):
             claims[:] = _claims(connection, sorted(connection.rows("claim", owner=owner, ids=found)))
             return claims
 
-        return await self._write(work)
+        done = await self._write(work)
+        if done is None:  # nobody knows yet what it takes
+            raise StoreUnavailable(
+                "a claim of this engine whose answer was lost is still under way",
+                fix="nothing: it ends, or the server ends it (pg_stat_activity)",
+            )
+        return done
 
     async def load(self, claim: Claim) -> Loaded:
         def work(connection: Connection) -> Loaded:
@@ -176,9 +185,9 @@ def _held(connection: Connection, claims: Sequence[Claim]) -> bool:
 
 def _give_back(connection: Connection, owner: str, *, but: Collection[int] = ()) -> None:
     kept = frozenset(but)
-    left = [id for (id,) in connection.rows("owned", owner=owner, limit=NO_LIMIT) if id not in kept]
+    left = [id for (id,) in connection.rows("had", owner=owner) if id not in kept]
     if left:
-        connection.rows("give_back", ids=left)
+        connection.rows("give_back", ids=left, holder=owner)
         connection.news.executions.update(dict.fromkeys(left))
 
 

@@ -91,6 +91,8 @@ def creation_limits(*, sqlite: bool) -> Named:
     # SQLite has one writer anyway.
     alone = select(name) if sqlite else select(func.pg_advisory_xact_lock(func.hashtextextended(name, text("0"))))
     yield "name_lock", alone
+    at_once = select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, text("0"))))
+    yield "name_try", select(name.is_not(None)) if sqlite else at_once
     mine = s.c.plan == bindparam("plan")
     running = select(x.c.id).where(x.c.id == s.c.execution, x.c.open, x.c.ended_at.is_(None))
     yield "slots_used", select(func.count()).select_from(s).where(mine, exists(running))

@@ -161,11 +161,13 @@ class Book:
         yield "owners", select(o.c.name, o.c.until).order_by(o.c.name)
         nothing_left = not_(exists(select(x.c.id).where(x.c.owner == o.c.name, x.c.open)))
         yield "owner_forget", delete(o).where(o.c.name == bindparam("name"), nothing_left)
-        owned = select(x.c.id).where(x.c.open, x.c.owner == bindparam("owner"))
-        owned = owned.order_by(x.c.id).limit(bindparam("limit")).with_for_update(skip_locked=True)
+        owned = select(x.c.id).where(x.c.open, x.c.owner == bindparam("owner")).order_by(x.c.id)
+        yield "had", owned
+        owned = owned.limit(bindparam("limit")).with_for_update(skip_locked=True)
         yield "owned", owned
         yield "owned_of", owned.where(self._any(x.c.id, "ids"))
-        yield "give_back", update(x).where(self._any(x.c.id, "ids")).values(owner=_NOBODY)
+        theirs = x.c.open, x.c.owner == bindparam("holder"), self._any(x.c.id, "ids")
+        yield "give_back", update(x).where(*theirs).values(owner=_NOBODY)
         yield (
             "claim",
             update(x)

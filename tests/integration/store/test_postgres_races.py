@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
 
+from alula.errors import StoreUnavailable
 from alula.store.opening import open_store
 from alula.store.records import Changes, Claim, PoolRecord
 from alula.store.store import Store
 from alula.testing.suites.stores import attempt
 from tests.conftest import needs
-from tests.integration.store.rows import claimed
+from tests.integration.store.rows import LONG, claimed, new, step
+from tests.servers.cutting import cutting
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 
 
@@ -71,7 +74,7 @@ async def has(store: Store, claim: Claim) -> bool:
 @contextmanager
 def braked(url: str, table: str) -> Iterator[None]:
     """Inside the block, transactions that write to a table stop in their COMMIT until it is over."""
-    brake = f"""CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql AS
+    brake = f"""CREATE FUNCTION brake() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER brake AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION brake();
@@ -125,3 +128,41 @@ async def test_who_asks_for_units_while_their_pool_is_being_made_gets_them(url: 
     assert [command.kind for command in await store.commands([claim.execution])] == ["granted"]
     for one in (store, admin):
         await one.aclose()
+
+
+# Who has an execution
+
+
+async def test_a_claim_that_becomes_durable_after_its_connection_broke_is_not_forgotten(
+    server: Postgres, url: str
+) -> None:
+    """As behind a slow disk or a standby that commits wait for: the server goes on with a COMMIT that nobody awaits."""
+    store = open_store(url)
+    record, _ = await store.create(new("x"))
+    with cutting(server.port, b"COMMIT") as proxy:
+        engine = open_store(url.replace(str(server.port), str(proxy.port)), busy_timeout=timedelta(milliseconds=300))
+        await engine.beat("a", lease=LONG)
+        with braked(url, "executions"):
+            claiming = asyncio.create_task(engine.claim("a", limit=9))
+            await stopped(url)
+            proxy.hang_up()
+            with pytest.raises(StoreUnavailable):
+                await claiming
+            with pytest.raises(StoreUnavailable):  # what it has can't be known yet
+                await engine.claim("a", limit=9, having=[])
+        [claim] = await engine.claim("a", limit=9, having=[])
+        assert claim.execution == record.id
+        await engine.commit(claim, step("n0"))
+        await engine.aclose()
+    await store.aclose()
+
+
+async def test_what_an_engine_does_not_know_to_have_is_given_back_while_somebody_asks_for_something(url: str) -> None:
+    store = open_store(url)
+    claim = await claimed(store)
+    async with beside(url) as session:
+        await session.execute("SELECT * FROM executions FOR KEY SHARE")  # as `ask` does
+        await store.claim("a", limit=9, having=[])
+    [again] = await store.claim("a", limit=9)
+    assert (again.execution, again.fence) == (claim.execution, claim.fence + 1)
+    await store.aclose()

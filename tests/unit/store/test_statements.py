@@ -56,6 +56,7 @@ WHOLE = {
     "plans": "those of a place, or all that have a schedule",
     "ending": "what is scanned was given with it",
     "name_lock": "no table is looked at",
+    "name_try": "no table is looked at",
     "stuck_all": "all are wanted, and they are few",
 }
 """Statements that may look at all rows of a table, and why."""
@@ -71,6 +72,7 @@ def test_no_statement_looks_at_a_whole_table_without_a_reason(database: sqlite3.
 @pytest.mark.parametrize(
     ("name", "index"),
     [
+        ("had", "executions_open"),
         ("owned", "executions_open"),
         ("owned_of", "executions_open"),
         ("owner_forget", "executions_open"),
