@@ -31,7 +31,7 @@ from alula.config import Config, Durability
 from alula.engine.codec import read_closure
 from alula.engine.driver import Engine
 from alula.engine.state import NodePhase
-from alula.errors import RequestError
+from alula.errors import RequestError, StoreUnavailable
 from alula.idl import Literal
 from alula.plugin.runner import AttemptId
 from alula.sdk.graph import Entity
@@ -310,11 +310,14 @@ def _interrupts(client: AsyncClient, run: AsyncRun, watch: Watch, me: asyncio.Ta
         if not watch.here.is_set() and await _elsewhere(client, run):  # it may not have been shown yet
             leave()
             return
-        if not await _abort(client, run):
+        try:
+            if not await _abort(client, run):
+                return
+        except StoreUnavailable:  # nobody hears of it
+            leave()
             return
-        watch.note = (
-            "stopping; press Ctrl-C again to leave"  # said once it is written down: who leaves now, leaves that
-        )
+        # Said once it is written down: who leaves now, leaves that.
+        watch.note = "stopping; press Ctrl-C again to leave"
         if watch.view is View.LINES:
             watch.say(f"{click.style('⊘', fg='yellow')} {watch.note}")
 

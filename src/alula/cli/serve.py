@@ -163,9 +163,11 @@ async def _drive(house: House, config: Config, name: str) -> None:
             return
         async with house.driving([workers], observers=[workers]) as engine:
             engine.drive(record.id)
-            over = asyncio.ensure_future(until_ended(house.store, record.id))
+            over = asyncio.ensure_future(until_ended(house.store, record.id, driven=lambda: True))
             stopped = asyncio.ensure_future(stop.wait())
             await house.unless_lost(asyncio.wait([over, stopped], return_when=asyncio.FIRST_COMPLETED))
+            if over.done():
+                over.result()
             for one in (over, stopped):
                 one.cancel()
             with suppress(TimeoutError):

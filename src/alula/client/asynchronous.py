@@ -345,13 +345,15 @@ class AsyncClient:
             yield news
 
     async def until_ended(self, id: int) -> ExecutionRecord:
-        """Wait for an execution to end. Raises StoreError, also if our engine was lost or cannot read it."""
+        """Wait for an execution to end. Raises StoreError, also if our engine was lost or cannot read it; while our
+        engine runs, a store that is away is waited for."""
 
         def damage() -> StoreDamaged | None:
             engine = self.house.engine
             return next((one.damage for one in engine.sessions if one.id == id), None) if engine is not None else None
 
-        return await self.house.unless_lost(until_ended(self.house.store, id, damage))
+        waiting = until_ended(self.house.store, id, damage, driven=lambda: self.house.engine is not None)
+        return await self.house.unless_lost(waiting)
 
     def key(self, name: str) -> ExecutionKey:
         return ExecutionKey(self.config.project, self.config.domain, name)

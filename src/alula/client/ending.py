@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from alula.admin.executions import ended
 from alula.engine.codec import read_node
 from alula.engine.state import ROOT, Failure, NodePhase
-from alula.errors import StoreDamaged, TaskFailure, TaskTimeout
+from alula.errors import StoreDamaged, StoreUnavailable, TaskFailure, TaskTimeout
 from alula.idl import LiteralMap, TypedInterface
 from alula.sdk.graph import Entity
 from alula.store.records import ExecutionRecord
@@ -19,6 +20,8 @@ from alula.types import maps
 from alula.types.registry import default
 from alula.types.transformer import Converter, Place
 
+log = logging.getLogger(__name__)
+
 _TIMEOUTS = frozenset({"Timeout", "TimeoutExpired", "QueuedTimeout"})
 """Codes of failures for which the time was over."""
 _LATEST = 1.0
@@ -26,12 +29,18 @@ _LATEST = 1.0
 
 
 async def until_ended(
-    store: Store, id: int, damage: Callable[[], StoreDamaged | None] = lambda: None
+    store: Store,
+    id: int,
+    damage: Callable[[], StoreDamaged | None] = lambda: None,
+    *,
+    driven: Callable[[], bool] = lambda: False,
 ) -> ExecutionRecord:
     """Wait for an execution to end.
 
     Args:
         damage: Asked once in a while whether there is any sense in it.
+        driven: Whether an engine of this process drives it. That goes on when a store that is away is back, and so
+            does this.
 
     Raises:
         StoreError: Also what `damage` gives.
@@ -43,11 +52,21 @@ async def until_ended(
         if not ids or id in ids:  # type: ignore[operator]
             woken.set()
 
-    pause = 0.0
+    pause, away = 0.0, False
     with store.watch(wake):
         while True:
             woken.clear()
-            record = await store.execution_by_id(id)
+            try:
+                record = await store.execution_by_id(id)
+            except StoreUnavailable as exc:
+                if not driven():
+                    raise
+                if not away:
+                    log.warning("run.store_away", extra={"execution": id, "error": str(exc)})
+                away = True
+                await asyncio.sleep(_LATEST)
+                continue
+            away = False
             if ended(record):
                 return record
             if (why := damage()) is not None:
