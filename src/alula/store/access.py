@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from alula.errors import StoreUnavailable
 from alula.store.connection import Connection, Database, Later
-from alula.store.writer import Work, Writer
+from alula.store.writer import Work, Writer, half_character
 
 T = TypeVar("T")
 
@@ -52,7 +52,10 @@ class Access:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         if self._closed:
             raise StoreUnavailable("the store was closed", fix="open it again")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._database.read, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._database.read, work)
+        except UnicodeEncodeError as exc:
+            raise half_character(exc) from exc
 
     def _close(self) -> None:
         self._writer.close()

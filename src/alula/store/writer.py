@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from alula.errors import AlulaError, StoreDamaged, StoreError, StoreUnavailable
+from alula.errors import AlulaError, StoreDamaged, StoreError, StoreUnavailable, Unstorable
 from alula.store.commits import write
 from alula.store.connection import Connection, Database, Later, News
 from alula.store.creations import Created, Creation, create
@@ -282,7 +282,14 @@ def _closed() -> StoreUnavailable:
     return StoreUnavailable("the store was closed", fix="open it again")
 
 
+def half_character(exc: UnicodeEncodeError) -> Unstorable:
+    """What is wrong with a text that is none, as the shell hands on bytes that are not UTF-8."""
+    return Unstorable(f"a name or a text is no UTF-8: {str(exc.object)[:100]!r}", fix="write it in UTF-8")
+
+
 def _refused(exc: Exception) -> StoreError:
+    if isinstance(exc, UnicodeEncodeError):
+        return half_character(exc)
     error = StoreError(
         f"the store cannot keep this: {type(exc).__name__}: {exc}", fix="report it, with what was being stored"
     )

@@ -60,6 +60,10 @@ async def test_a_text_that_no_database_takes_is_the_fault_of_who_gave_it(url: st
     store = open_store(url)
     with pytest.raises(Unstorable, match="the character 0"):
         await store.entity("task", "p", "d", "a\0b", "v1")
+    with pytest.raises(Unstorable, match="UTF-8"):  # as the shell hands on a byte that is none
+        await store.entity("task", "p", "d", "a\udcffb", "v1")
+    with pytest.raises(Unstorable, match="UTF-8"):
+        await store.set_knob("a", "\udcff")
     await store.aclose()
 
 
