@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -20,26 +21,37 @@ else:
     upgrading = lazy.module("alula.store.upgrading")
 
 OLDEST = 15
+_QUOTED = re.compile('"([^"]*)"')
 _LOCK = 0x616C756C61
 """Of the server, taken by whoever makes or upgrades a schema."""
 
 
 def open_server(url: str, *, durability: Durability, busy_timeout: timedelta) -> Postgres:
     """The database at a URL, with the schema in it."""
+    user = url.partition("://")[2].partition("?")[0].rpartition("@")[0]
+    if "@" in user or "/" in user:  # psycopg would take a part of the password for the host, and say so
+        raise _no_url("a sign in the user or the password divides it")
     try:
         with connect(url, busy_timeout=busy_timeout) as session:
             _prepare(session, url)
     except psycopg.ProgrammingError as exc:
         if exc.sqlstate is not None:
             raise failure(exc, url) from exc
-        raise ConfigError(
-            f"this is no URL of a Postgres database: {exc}",
-            where="store.url",
-            fix="postgresql://user:password@host:5432/database",
-        ) from exc
+        if any(said in url.rpartition("@")[0] or "@" in said for said in _QUOTED.findall(str(exc))):
+            raise _no_url("a sign in the user or the password means something else") from None
+        raise _no_url(" ".join(str(exc).split())) from exc
     except psycopg.Error as exc:
         raise failure(exc, url) from exc
     return Postgres(url, durability=durability, busy_timeout=busy_timeout)
+
+
+def _no_url(why: str) -> ConfigError:
+    """Never with a part of the password."""
+    return ConfigError(
+        f"this is no URL of a Postgres database: {why}",
+        where="store.url",
+        fix="postgresql://user:password@host:5432/database; in a password write % as %25, @ as %40, / as %2F",
+    )
 
 
 def _prepare(session: Session, url: str) -> None:

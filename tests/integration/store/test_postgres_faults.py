@@ -56,6 +56,14 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["se%cret", "se@cret", "se/cret", "se%zzcret", "se@x/y?cret"])
+def test_a_password_that_divides_its_url_is_not_told(password: str) -> None:
+    with pytest.raises(ConfigError, match="in a password write % as %25") as caught:
+        open_store(f"postgresql://me:{password}@127.0.0.1:9/store?connect_timeout=3", busy_timeout=SHORT)
+    assert "cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 async def test_a_text_that_no_database_takes_is_the_fault_of_who_gave_it(url: str) -> None:
     store = open_store(url)
     with pytest.raises(Unstorable, match="the character 0"):
