@@ -250,6 +250,13 @@ def failure(exc: psycopg.Error, url: str) -> StoreError:
     if isinstance(exc, psycopg.DataError) and "NUL" in str(exc):  # said by the driver, before anything is sent
         return Unstorable("a name or a text holds the character 0", fix="leave it out")
     said = " ".join(str(exc).split())
+    if state[:2] in ("28", "3D") or (not state and "FATAL:" in said):  # a server answered
+        return StoreUnavailable(
+            f"Postgres lets nobody in: {said.rpartition('FATAL:')[2].strip()}",
+            where=where,
+            fix="correct the user, the password or the database in store.url (createdb makes one); a server that "
+            "starts or has too many clients needs time, or a larger max_connections",
+        )
     if _passing(exc):
         return StoreUnavailable(
             f"Postgres cannot be reached: {said}",
@@ -268,8 +275,12 @@ def failure(exc: psycopg.Error, url: str) -> StoreError:
             where=where,
             fix="make room on its disk, and let this user write to a server that is no standby; nothing stored is lost",
         )
-    if state[:2] in ("28", "3D"):
-        return StoreUnavailable(f"Postgres lets nobody in: {said}", where=where, fix="correct store.url")
+    if state == "3F000":
+        return StoreUnavailable(
+            "there is no schema in the database for the tables of the store",
+            where=where,
+            fix="CREATE SCHEMA makes the one that search_path in store.url names",
+        )
     if state in ("42P01", "42703", "XX001", "XX002"):
         return StoreDamaged(
             f"the schema of the store is incomplete, or its data are damaged: {said}",

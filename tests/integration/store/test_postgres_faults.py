@@ -75,9 +75,18 @@ async def test_a_text_that_no_database_takes_is_the_fault_of_who_gave_it(url: st
     await store.aclose()
 
 
-def test_a_database_that_is_not_there_is_named(server: Postgres) -> None:
-    with pytest.raises(StoreUnavailable, match="nothing_like_it"):
-        open_store(server.url("nothing_like_it"), busy_timeout=SHORT)
+def test_a_database_or_a_user_that_is_not_there_is_named_with_what_to_do(server: Postgres) -> None:
+    for url in (server.url("nothing_like_it"), server.url().replace("postgres@", "nothing_like_it:secret@")):
+        with pytest.raises(StoreUnavailable, match=r"lets nobody in: .*nothing_like_it") as caught:
+            open_store(url, busy_timeout=SHORT)
+        assert "createdb" in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_schema_that_is_not_there_is_said_to_be_missing(url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="no schema") as caught:
+        open_store(f"{url}?options=-csearch_path%3Dalula", busy_timeout=SHORT)
+    assert "CREATE SCHEMA" in str(caught.value)
 
 
 def test_a_url_that_means_nothing_is_refused() -> None:
