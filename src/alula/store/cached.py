@@ -65,6 +65,8 @@ class Cache(Access):
         above_bytes: int | None = None,
         dry_run: bool = False,
     ) -> Sequence[CacheRecord]:
+        before: dict[str, CacheRecord] = {}
+
         def work(connection: Connection) -> list[CacheRecord]:
             now = connection.now()
             made_before = None if older_than is None else now - span(older_than)
@@ -74,6 +76,12 @@ class Cache(Access):
             if not dry_run:
                 for record in gone:
                     connection.rows("cache_delete", key=record.key)
+            now_gone = {record.key: record for record in gone}
+            # Those that went when it was done before, if that stayed.
+            gone += [
+                one for key, one in before.items() if key not in now_gone and not connection.rows("cached_at", key=key)
+            ]
+            before.update(now_gone)
             return gone
 
         return await self._write(work)

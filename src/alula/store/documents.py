@@ -21,14 +21,19 @@ class Documents(Access):
         return None if row is None else DocumentRecord(kind, scope, name, row[0], moment(row[1]))
 
     async def put_documents(self, documents: Sequence[DocumentRecord], *, overwrite: bool = False) -> None:
+        made: list[tuple[bytes, int]] = []
+
         def work(connection: Connection) -> None:
+            before = tuple(made)  # it is done again, since nobody knew whether it was done
             now = connection.now()
             with connection.whole():
                 for one in documents:
                     at = now if one.created_at is None else micros(one.created_at)
                     key = {"kind": one.kind, "scope": one.scope, "name": one.name}
                     how = "document_put" if overwrite else "document_keep"
-                    if not connection.rows(how, **key, body=one.body, created_at=at):
+                    if connection.rows(how, **key, body=one.body, created_at=at):
+                        made.append((one.body, at))
+                    elif connection.one("document", **key) not in before:
                         raise there_already(one)
 
         await self._write(work)

@@ -19,10 +19,16 @@ class Plans(Access):
     """Projects, attributes, launch plans that are active, and notices."""
 
     async def put_project(self, project: ProjectRecord, *, new: bool = False) -> None:
+        made: list[Row] = []
+
         def work(connection: Connection) -> None:
             if not new:
                 connection.rows("project_put", **_project_values(project, connection.now()))
-            elif not connection.rows("project_keep", **_project_values(project, connection.now())):
+                return
+            given = _project_values(project, connection.now())
+            if connection.rows("project_keep", **given):
+                made[:] = [tuple(given.values())]
+            elif not made or made[0] not in connection.rows("projects"):  # else it was done before, by us
                 raise taken(project)
 
         await self._write(work)

@@ -16,12 +16,32 @@ import pytest
 
 from alula._kits.records import replace
 from alula.config import Durability
-from alula.errors import ConfigError, FenceLost, StoreDamaged, StoreError, StoreUnavailable, Unknown, Unstorable
+from alula.errors import (
+    ConfigError,
+    FenceLost,
+    NameTaken,
+    StoreDamaged,
+    StoreError,
+    StoreUnavailable,
+    Unknown,
+    Unstorable,
+)
 from alula.store import commits
 from alula.store.connection import Connection
 from alula.store.opening import open_store
+from alula.store.plan_records import ProjectRecord
 from alula.store.postgres import Postgres as Database
-from alula.store.records import Changes, Condition, Ending, EntityRecord, ExecutionFilter, ExecutionKey, Page
+from alula.store.records import (
+    CacheRecord,
+    Changes,
+    Condition,
+    DocumentRecord,
+    Ending,
+    EntityRecord,
+    ExecutionFilter,
+    ExecutionKey,
+    Page,
+)
 from alula.store.store import Store
 from tests.conftest import needs
 from tests.integration.store.rows import CLOSING, LONG, NOW, claimed, new, paths, step
@@ -291,6 +311,27 @@ async def test_a_creation_and_a_claim_whose_answers_are_lost_are_made_once(far: 
     assert len(await store.entities("task")) == 1
     assert await _again(proxy, store.reserve("key", "a", lease=LONG)) is None
     assert len(await store.executions(ExecutionFilter(open=True))) == 1
+    await store.aclose()
+
+
+async def test_what_may_be_made_once_only_is_no_fault_of_who_made_it(far: str, proxy: Cutting) -> None:
+    store = open_store(far)
+    project = ProjectRecord("shop")
+    await _again(proxy, store.put_project(project, new=True))
+    with pytest.raises(NameTaken):
+        await store.put_project(project, new=True)
+    with pytest.raises(NameTaken):
+        await _again(proxy, store.put_project(project, new=True))
+    documents = [DocumentRecord("tag", "", name, b"body") for name in "ab"]
+    await _again(proxy, store.put_documents(documents))
+    for again in (documents, [documents[0]] * 2):
+        with pytest.raises(NameTaken):
+            await store.put_documents(again)
+    for key in "ab":
+        await store.put(CacheRecord(key, "task", b"outputs", "source", 7, NOW, NOW))
+    gone = await _again(proxy, store.evict(above_bytes=7))
+    assert [one.key for one in gone] == ["a"]
+    assert [one.key for one in await store.cached()] == ["b"]
     await store.aclose()
 
 
