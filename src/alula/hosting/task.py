@@ -24,6 +24,7 @@ _INDEX_OF, _INDEX = "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX"
 """Variables that say which element of an array this is, named as by Flyte."""
 _OFFSET, _OF_FLYTEKIT = "BATCH_JOB_ARRAY_INDEX_OFFSET", "pyflyte-map-execute"
 """What flytekit adds to the index: its lists hold the element's own item only, at place 0."""
+_MOST_UNITS = 2**31
 _WAITING_SECONDS = 3600
 """A task may wait for a machine, with its credentials in its environment."""
 _LABEL = re.compile(r"[^A-Za-z0-9._-]+")
@@ -210,6 +211,12 @@ class Task:
         return found
 
     async def reserve(self, pool: str, units: int = 1) -> bool:
+        if not 1 <= units <= _MOST_UNITS:  # fewer than none would let others have more than there are
+            raise Rejected(
+                f"{units} units of pool {pool} cannot be taken",
+                where=f"task {self.job.template.id.name or self.name}",
+                fix=f"reserve from 1 to {_MOST_UNITS}",
+            )
         if pool in self.granted:
             return True
         self._lent.lender.asks(self.job.id, pool, units)

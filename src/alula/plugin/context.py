@@ -121,6 +121,9 @@ class TaskContext(Protocol):
         """Take units of a pool, once per attempt; given back by the engine when the attempt is closed.
 
         False: not yet. The engine says what it waits for, and handles the attempt again when it has them.
+
+        Raises:
+            Rejected: They are less than one.
         """
         ...
 

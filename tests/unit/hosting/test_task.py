@@ -137,6 +137,15 @@ async def test_units_are_asked_for_until_they_are_granted() -> None:
     assert one._lent.lender.asked == [("gpus", 2)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("units", [0, -5, 2**63])
+async def test_units_that_are_none_are_refused(units: int) -> None:
+    """Somebody who holds fewer than none would let the others have more than there are."""
+    one = task()
+    with pytest.raises(Rejected, match=f"{units} units of pool gpus"):
+        await one.reserve("gpus", units)
+    assert one._lent.lender.asked == []  # type: ignore[attr-defined]
+
+
 def test_a_callback_is_signed_for_this_attempt() -> None:
     one = task()
     assert one.callback_url() == f"https://h/{one.name}"
