@@ -99,8 +99,11 @@ class Ticks:
                     continue
 
     async def leave(self) -> None:
-        """Let another replica go on at once."""
-        await self._desk.store.free(_KEY, self._owner)
+        """Let another replica go on at once; if the store is away, after some seconds."""
+        try:
+            await self._desk.store.free(_KEY, self._owner)
+        except StoreError as exc:
+            log.warning("schedules.store", extra={"why": str(exc)})
 
     async def round(self) -> datetime | None:
         """Start what is due now; gives when something will be due next, None: never, or not soon."""

@@ -172,6 +172,18 @@ async def test_a_start_that_its_own_limit_refuses_is_left_out_and_said() -> None
     assert "1 executions of launch plan hourly run" in plan.note
 
 
+class Away(MemoryStore):
+    """Gives nothing back."""
+
+    async def free(self, key: str, owner: str) -> None:
+        raise StoreUnavailable("away")
+
+
+async def test_who_leaves_while_the_store_is_away_just_leaves() -> None:
+    one = await Planned.made(Away)
+    await one.ticks("a").leave()
+
+
 class Faulty(MemoryStore):
     """Loses its head now and then, before or after it has done what is asked."""
 
