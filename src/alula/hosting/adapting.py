@@ -9,6 +9,7 @@ from alula.errors import PluginError
 from alula.hosting.adapter import Means
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.settings import settings
+from alula.plugin import typed
 from alula.plugin.core import CorePlugin, Plugin, PluginInfo, SyncPlugin
 from alula.plugin.k8s import K8sPlugin
 from alula.plugin.webapi import WebApiPlugin
@@ -43,8 +44,10 @@ def adapt(plugin: Plugin, means: Means) -> CorePlugin[Any]:
         raise PluginError(f"{type(plugin).__qualname__} has no `info`", fix="set `info = PluginInfo(...)` in the class")
     match plugin:
         case CorePlugin():
+            _keepable(plugin, "state_type")
             return plugin
         case WebApiPlugin():
+            _keepable(plugin, "key_type")
             return webapi.WebApiAdapter(plugin, means)
         case K8sPlugin():
             return k8s.K8sAdapter(plugin, means, settings(means.section(CLUSTER), ClusterSettings, what=CLUSTER))
@@ -54,3 +57,15 @@ def adapt(plugin: Plugin, means: Means) -> CorePlugin[Any]:
         f"{type(plugin).__qualname__} is no plugin of a known kind",
         fix=f"derive it from one of the contracts in alula.plugin: {', '.join(name for _, name in KINDS)}",
     )
+
+
+def _keepable(plugin: Plugin, name: str) -> None:
+    """See that what is kept of attempts can be kept, before there is a job of which nothing is. Raises PluginError."""
+    kind = getattr(plugin, name, None)
+    where = f"{type(plugin).__qualname__}.{name}"
+    if kind is None:
+        raise PluginError(f"{where} is missing", fix=f"name a frozen dataclass of plain values: `{name} = Key`")
+    try:
+        typed.check(kind)
+    except PluginError as exc:
+        raise PluginError(f"{where}, {getattr(kind, '__name__', kind)}: {exc.what}", fix=exc.fix) from exc

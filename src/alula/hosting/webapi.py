@@ -41,7 +41,6 @@ class WebApiAdapter(Adapter[Any]):
         self.state_type = plugin.key_type
         kind: Any = plugin.key_type
         self.state_kind = kind
-        typed.shape_of(kind)
         self._limits = means.limits(plugin.limits)
         slots = Slots(self._limits.concurrent)
         self._slots = slots
@@ -60,6 +59,8 @@ class WebApiAdapter(Adapter[Any]):
         """Attempts whose job is gone for good."""
         self._new: set[str] = set()
         """Attempts whose job was created just now."""
+        self._keys: dict[str, Any] = {}
+        """Keys of jobs that were created, until they are kept: one that cannot be kept is still good for `delete`."""
         self._early: set[str] = set()
         """Attempts about whose job there was news before anybody had its key."""
         self._timer: asyncio.TimerHandle | None = None
@@ -91,6 +92,7 @@ class WebApiAdapter(Adapter[Any]):
         self._writes.forget(name)
         self._fetches.forget(name)
         self._doubtful.pop(name, None)
+        self._keys.pop(name, None)
         for kept in (self._clear, self._removed, self._new, self._early):
             kept.discard(name)
 
@@ -98,13 +100,19 @@ class WebApiAdapter(Adapter[Any]):
 
     async def handle(self, task: TaskContext, state: Any) -> Transition[Any]:
         if state is not None:
+            self._keys.pop(task.name, None)
             return await self._follow(task, state)
+        if task.name in self._keys:  # it was made, and its key could not be kept: once is enough
+            return self._handed_over(self._check(self._keys[task.name], "create"))
         pool = self._means.calls.plainly("pool", lambda: self._plugin.pool(task))
         if pool is not None and not await task.reserve(pool):
             return Transition(PhaseInfo(Phase.WAITING, f"waits for a unit of pool {pool}"), None, None)
         key = await self._adopt(task) if self._may_be_there(task) else None
         if key is None:
             key = await self._create(task)
+        return self._handed_over(key)
+
+    def _handed_over(self, key: Any) -> Transition[Any]:
         return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, timedelta(0))
 
     def _may_be_there(self, task: TaskContext) -> bool:
@@ -120,7 +128,8 @@ class WebApiAdapter(Adapter[Any]):
         key = await self._find(task, in_line=False)
         if key is None:
             self._clear.add(task.name)
-        return key
+            return None
+        return self._check(key, "find")
 
     async def _find(self, task: TaskContext, *, in_line: bool) -> Any:
         """The key of the job that is there; None: there is none, and none will come.
@@ -134,7 +143,6 @@ class WebApiAdapter(Adapter[Any]):
         since = self._doubtful.setdefault(task.name, now)
         key = await self._write(task, "find", lambda: self._plugin.find(task), in_line=in_line)
         if key is not None:
-            self._check(key, "find")
             return key
         left = since + self._limits.settle.total_seconds() - now
         if left > 0:
@@ -156,12 +164,20 @@ class WebApiAdapter(Adapter[Any]):
                 self._doubtful[name] = self._means.clock.monotonic()
 
         key = await self._write(task, "create", create, in_line=False)
+        if self._is_key(key):
+            self._keys[name] = key
         self._check(key, "create")
         self._doubtful.pop(name, None)
         self._new.add(name)
         return key
 
-    def _check(self, key: Any, call: str) -> None:
+    def _is_key(self, key: Any) -> bool:
+        """Whether a job can be deleted by it, whatever else is wrong with it."""
+        kind: Any = self._plugin.key_type
+        return isinstance(kind, type) and isinstance(key, kind)
+
+    def _check(self, key: Any, call: str) -> Any:
+        """A key, if it can be kept. Raises Garbage."""
         kind: Any = self._plugin.key_type
         faults: list[str] = []
         try:
@@ -172,6 +188,7 @@ class WebApiAdapter(Adapter[Any]):
         if key is None or faults:
             why = faults[0] if faults else "None is no key"
             raise Garbage(f"{self.info.name}.{call} gave {short(key)}, not a {kind.__name__}: {why}")
+        return key
 
     async def _follow(self, task: TaskContext, key: Any) -> Transition[Any]:
         status = self._cache.watch(task, key, new=task.name in self._new)
@@ -229,9 +246,12 @@ class WebApiAdapter(Adapter[Any]):
         self._writes.forget(name)  # it may have waited for a turn to create
         if name in self._removed:
             return
+        key = self._keys.get(name) if key is None else key
         while key is None and self._may_be_there(task):
             try:
                 key = await self._find(task, in_line=True)
+                if key is not None and not self._is_key(key):
+                    self._check(key, "find")
                 break
             except NotYet as exc:
                 if exc.after is None:

@@ -45,6 +45,10 @@ class Shape(ABC):
     def write(self, value: Any) -> Json:
         """As `read` takes it."""
 
+    def parts(self) -> Sequence[Shape]:
+        """The types within it. Raises PluginError for one that is not known."""
+        return ()
+
 
 def schema(cls: type) -> dict[str, Json]:
     """The JSON Schema (draft 2020-12) of a dataclass, with the docstrings of its fields.
@@ -86,6 +90,16 @@ def write(value: Any) -> dict[str, Json]:
     made = shape_of(kind).write(value)
     assert isinstance(made, dict)
     return made
+
+
+def check(kind: Any) -> None:
+    """See that JSON can hold a type with all that is in it. Raises PluginError."""
+    seen, ahead = set[int](), [shape_of(kind)]
+    while ahead:
+        shape = ahead.pop()
+        if id(shape) not in seen:  # a class may name itself
+            seen.add(id(shape))
+            ahead.extend(shape.parts())
 
 
 @lru_cache(maxsize=512)
@@ -223,6 +237,9 @@ class _Many(Shape):
     item: Shape
     make: Callable[[list[Any]], Any]
 
+    def parts(self) -> Sequence[Shape]:
+        return (self.item,)
+
     def schema(self, known: dict[str, Json]) -> dict[str, Json]:
         return {"type": "array", "items": self.item.schema(known)}
 
@@ -239,6 +256,9 @@ class _Many(Shape):
 @dataclass(frozen=True, slots=True)
 class _Fixed(Shape):
     items: tuple[Shape, ...]
+
+    def parts(self) -> Sequence[Shape]:
+        return self.items
 
     def schema(self, known: dict[str, Json]) -> dict[str, Json]:
         count = len(self.items)
@@ -260,6 +280,9 @@ class _Fixed(Shape):
 class _Table(Shape):
     value: Shape
 
+    def parts(self) -> Sequence[Shape]:
+        return (self.value,)
+
     def schema(self, known: dict[str, Json]) -> dict[str, Json]:
         return {"type": "object", "additionalProperties": self.value.schema(known)}
 
@@ -278,6 +301,9 @@ class _Choice(Shape):
     """A union: the first variant that takes the value."""
 
     variants: tuple[Shape, ...]
+
+    def parts(self) -> Sequence[Shape]:
+        return self.variants
 
     def schema(self, known: dict[str, Json]) -> dict[str, Json]:
         return {"anyOf": [one.schema(known) for one in self.variants]}
@@ -321,6 +347,9 @@ class _Record(Shape):
             hints = typing.get_type_hints(self._kind)
             self._shapes = {one.name: shape_of(hints[one.name]) for one in self._fields}
         return self._shapes[name]
+
+    def parts(self) -> Sequence[Shape]:
+        return [self._shape(one.name) for one in self._fields]
 
     def schema(self, known: dict[str, Json]) -> dict[str, Json]:
         name = self._kind.__name__

@@ -145,10 +145,10 @@ class Stage:
         self.process = self.loop.process("engine")
         self.loop.run_until_complete(self.process.spawn(self.host.open()))
 
-    def again(self, make: Callable[[], Plugin]) -> Stage:
+    def again(self, make: Callable[[], Plugin], **around: Any) -> Stage:
         """The same after a crash: another process, with what the engine had kept."""
         self.process.kill()
-        other = Stage(make, loop=self.loop)
+        other = Stage(make, loop=self.loop, **around)
         other.told = {id: Told(self._kept(told)) for id, told in self.told.items()}
         return other
 
