@@ -214,6 +214,19 @@ class RemoteNotFound(RemoteError, LookupError): ...
 class ImageMissing(RemoteError, LookupError): ...
 
 
+_LONGEST_SECONDS = 86_400.0
+_READY_SECONDS = 30.0
+
+
+def _seconds(said: object) -> float | None:
+    """A pause as a remote says it: as text, as it stands in a header, and by another clock. None: it is no number."""
+    try:
+        seconds = float(said)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_SECONDS) if seconds == seconds else None
+
+
 class Throttled(RemoteError):
     """The remote wants to be asked less often.
 
@@ -223,7 +236,7 @@ class Throttled(RemoteError):
 
     def __init__(self, what: str, *, where: str = "", fix: str = "", retry_after: float | None = None) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.retry_after = retry_after
+        self.retry_after = None if retry_after is None else _seconds(retry_after)
 
 
 class NotReady(RemoteError):
@@ -234,9 +247,10 @@ class NotReady(RemoteError):
         after: Seconds after which to ask again, unless `TaskContext.wake` comes first.
     """
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", after: float = 30.0) -> None:
+    def __init__(self, what: str, *, where: str = "", fix: str = "", after: float = _READY_SECONDS) -> None:
         super().__init__(what, where=where, fix=fix)
-        self.after = after
+        seconds = _seconds(after)
+        self.after = _READY_SECONDS if seconds is None else seconds
 
 
 class Rejected(RemoteError, ValueError):

@@ -15,6 +15,8 @@ from alula.errors import NotReady, PluginError, Rejected, RemoteError, Throttled
 T = TypeVar("T")
 _DEAF_SECONDS = 5.0
 """Beyond its deadline, after which a call that still goes on is said to."""
+_LEAST_SECONDS = 0.05
+"""Before a call that was not ready is made again."""
 BROKEN = BaseException
 """What a guest may raise: anything. Where it is awaited, `ours` says whether it is our own cancellation."""
 
@@ -115,7 +117,7 @@ class Calls:
             number.errors += not isinstance(exc, NotYet)
             raise
         except NotReady as exc:
-            raise NotYet(exc.what, exc.after) from exc
+            raise NotYet(exc.what, max(exc.after, _LEAST_SECONDS)) from exc
         except BROKEN as exc:
             if ours(exc):
                 raise
@@ -153,8 +155,19 @@ class Calls:
             raise CallFailed(f"{self.plugin}.{name}", exc) from exc
 
 
+def plain(text: str) -> str:
+    """A text that every store takes: what is no Unicode, and NUL, is spelled out."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def said(exc: BaseException) -> str:
-    """An exception in one line: its type counts where its text says little."""
+    """An exception in one line, plain: its type counts where its text says little."""
+    return plain(_said(exc))
+
+
+def _said(exc: BaseException) -> str:
     kind = type(exc).__name__
     if isinstance(exc, asyncio.CancelledError):
         return "it was cancelled"

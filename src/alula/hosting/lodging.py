@@ -23,6 +23,7 @@ from alula.hosting.hops import Hop
 from alula.hosting.secrets import Censor, Secrets
 from alula.hosting.steps import Rules
 from alula.hosting.task import Lender, Lent
+from alula.hosting.voice import clean
 from alula.plugin.core import CorePlugin, Plugin
 from alula.plugin.runner import AttemptId, Job, Report, Waits
 from alula.plugin.webapi import Limits
@@ -225,7 +226,7 @@ class Lodging:
                 self._guest.release()
 
     def _report(self, id: AttemptId, report: Report) -> None:
-        self._to_engine.put(self._tell, id, report)
+        self._to_engine.put(self._tell, id, clean(report))
 
     def _start(self, job: Job) -> None:
         if self._guest is not None:

@@ -12,6 +12,8 @@ from alula.hosting import verdict
 from alula.hosting.ward import Trouble, Ward
 from alula.plugin.failure import AttemptFailure
 
+_LEAST_SECONDS = 0.5
+"""Of a pause, also where the remote says that none is needed."""
 _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 60.0
 
@@ -43,7 +45,7 @@ class Patience:
         if isinstance(exc, Rejected):
             return verdict.rejected(exc)
         if isinstance(exc, Throttled):
-            seconds = exc.retry_after if exc.retry_after is not None else self._pause(1)
+            seconds = max(exc.retry_after, _LEAST_SECONDS) if exc.retry_after is not None else self._pause(1)
             return Again(seconds, f"the remote wants to be asked less often: {what}")
         now, former = self._clock.monotonic(), ward.trouble
         since, began, tries = (former.since, former.began, former.tries) if former else (self._clock.now(), now, 0)

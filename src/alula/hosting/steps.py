@@ -15,7 +15,7 @@ from alula.errors import PluginError, Rejected, Throttled
 from alula.hosting import verdict
 from alula.hosting.adapter import Adapter
 from alula.hosting.breaker import Breaker
-from alula.hosting.calls import BROKEN, CallFailed, Calls, NotYet
+from alula.hosting.calls import BROKEN, CallFailed, Calls, NotYet, ours, plain
 from alula.hosting.holding import Holding
 from alula.hosting.hops import Hop
 from alula.hosting.patience import Patience
@@ -121,6 +121,17 @@ class Steps:
                 ward.call = self._loop.create_task(self._handle(ward))
 
     async def _handle(self, ward: Ward) -> None:
+        """Make a step. What nobody thought of must not leave an attempt that never ends."""
+        try:
+            await self._step(ward)
+        except BROKEN as exc:
+            if ours(exc):
+                raise
+            log.exception("plugin.step_failed", extra={"plugin": self.name, "attempt": ward.task.name})
+            if ward.closing is None and not ward.over:
+                self._end(ward, Failed(self._censor.failure(verdict.broken(self.name, exc)), closed=False))
+
+    async def _step(self, ward: Ward) -> None:
         ward.pending = False
         try:
             answer = await self._made("handle", lambda: self._core.handle(ward.task, ward.state))
@@ -245,7 +256,7 @@ class Steps:
         self._report(ward.task.id, report)
 
     async def _close(self, ward: Ward, closing: Closing) -> None:
-        problem = await self._cleaned(ward, closing)
+        problem = plain(await self._cleaned(ward, closing))
         ward.call, ward.closing = None, None
         if not problem and self._wards.get(ward.task.id) is ward:
             del self._wards[ward.task.id]

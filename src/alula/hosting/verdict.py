@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from alula.errors import Rejected
-from alula.hosting.calls import CallFailed, Garbage, said, short
+from alula.hosting.calls import BROKEN, CallFailed, Garbage, said, short
 from alula.hosting.ward import Trouble
 from alula.idl import LiteralMap
 from alula.plugin.failure import AttemptFailure, FailureKind
@@ -30,6 +31,12 @@ def transition(plugin: str, answer: Any) -> Transition[Any]:
     if not isinstance(answer, Transition):
         raise Garbage(f"{plugin}.handle gave {short(answer)}, not a Transition", fix="it is a fault of the plugin")
     checked(plugin, "handle", answer.info)
+    after: Any = answer.check_after
+    if after is not None and not isinstance(after, timedelta):
+        raise Garbage(
+            f"{plugin}.handle gave a Transition whose check_after is {short(after)}, not a timedelta",
+            fix="write `timedelta(seconds=...)`, or None to be called only when woken",
+        )
     return answer
 
 
@@ -49,10 +56,23 @@ def _fault(given: Any) -> str:
         return "its custom facts are no mapping"
     if info.outputs is not None and not isinstance(info.outputs, LiteralMap):
         return "its outputs are no LiteralMap"
-    if info.failure is not None and not isinstance(info.failure, AttemptFailure):
-        return "its failure is no AttemptFailure"
     if info.phase is Phase.FAILED and info.failure is None:
         return "it failed and does not say why"
+    return _fault_of_failure(info.failure) if info.failure is not None else ""
+
+
+def _fault_of_failure(given: Any) -> str:
+    if not isinstance(given, AttemptFailure):
+        return "its failure is no AttemptFailure"
+    failure: Any = given
+    if not isinstance(failure.code, str) or not failure.code:
+        return f"the code of its failure is {short(failure.code)}, not a text"
+    if not isinstance(failure.message, str):
+        return "the message of its failure is no text"
+    if not isinstance(failure.kind, str) or failure.kind not in FailureKind._value2member_map_:
+        return f"the kind of its failure is {short(failure.kind)}, not a FailureKind"
+    if not isinstance(failure.recoverable, bool):
+        return f"whether its failure is recoverable is {short(failure.recoverable)}, not True or False"
     return ""
 
 
@@ -74,7 +94,11 @@ def outcome(info: PhaseInfo) -> Succeeded | Failed | None:
 
 def rejected(exc: Rejected) -> AttemptFailure:
     """The task cannot be done, not by this attempt at least."""
-    return AttemptFailure(exc.code, str(exc), FailureKind.USER, recoverable=exc.recoverable)
+    try:
+        text = str(exc)
+    except BROKEN:  # it is a guest's object: its text may be none
+        text = said(exc)
+    return AttemptFailure(str(exc.code), text, FailureKind.USER, recoverable=bool(exc.recoverable))
 
 
 def unavailable(trouble: Trouble, cause: BaseException, lasted_seconds: float) -> AttemptFailure:
@@ -83,6 +107,12 @@ def unavailable(trouble: Trouble, cause: BaseException, lasted_seconds: float) -
     code = "PluginFault" if isinstance(inner, Garbage) else "RemoteUnavailable"
     what = f"{trouble.what}; tried {trouble.tries} times in {lasted_seconds:.0f} s"
     return AttemptFailure(code, what, FailureKind.SYSTEM, recoverable=True)
+
+
+def broken(plugin: str, exc: BaseException) -> AttemptFailure:
+    """What a plugin said of an attempt could not be told to the engine."""
+    what = f"what {plugin} said of the attempt cannot be told: {said(exc)}"
+    return AttemptFailure("PluginFault", what, FailureKind.SYSTEM, recoverable=True)
 
 
 def waits(info: PhaseInfo) -> str:

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from alula._kits.records import replace
 from alula.hosting import verdict
+from alula.hosting.calls import plain
 from alula.hosting.ward import Ward
 from alula.plugin import showing
 from alula.plugin.phase import Phase, PhaseInfo
-from alula.plugin.runner import AttemptId, Progressed, Report, Shows, Started, Waits
+from alula.plugin.runner import AttemptId, Failed, Progressed, Report, Shows, Started, Waits
 
 Tell = Callable[[AttemptId, Report], None]
+_REASON_CHARS = 2_000
+
+
+def clean(report: Report) -> Report:
+    """A report as every store takes it, whatever texts a plugin gave."""
+    match report:
+        case Waits() if not _clean(report.reason):
+            return Waits(_cut(plain(report.reason)))
+        case Progressed(message=str(message)) if not _clean(message):
+            return replace(report, message=_cut(plain(message)))
+        case Failed():
+            code, message = plain(report.failure.code), plain(report.failure.message)
+            return replace(report, failure=replace(report.failure, code=code, message=message))
+    return report
+
+
+def _clean(text: str) -> bool:
+    return text.isprintable() and len(text) <= _REASON_CHARS
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 4] + " ..."
 
 
 class Voice:

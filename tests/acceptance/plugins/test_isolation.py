@@ -218,3 +218,17 @@ async def test_a_secret_that_is_not_there_is_missed_by_its_name() -> None:
         while "ALULA_SECRET_DB_PASSWORD" not in await said(here, record.id):
             assert time.monotonic() < until, await said(here, record.id)
             await asyncio.sleep(0.05)
+
+
+class Binary(Bad):
+    """Its failure quotes what is no Unicode, as the output of a program that was read with `surrogateescape`."""
+
+    async def do(self, task: TaskContext) -> PhaseInfo:
+        return PhaseInfo.failed("Tool\udcff", "it printed \udcfe\x00")
+
+
+async def test_a_failure_that_no_store_can_write_is_spelled_out(tmp_path: Path) -> None:
+    async with works([Binary], directory=tmp_path) as here:
+        record = await here.run(template("bad"))
+        ended = await here.ended(record.id)
+    assert "it printed \\udcfe\\x00" in ended.error

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from alula.errors import NotReady, Rejected, RemoteError, Throttled
 from alula.hosting.steps import Rules
 from alula.plugin.context import TaskContext
 from alula.plugin.core import CorePlugin, PluginInfo
-from alula.plugin.failure import FailureKind
+from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.phase import Phase, PhaseInfo, Transition
 from alula.plugin.runner import Succeeded
 from alula.testing.sim.loop import virtual_loop
@@ -48,6 +49,10 @@ def scripted(answer: Any, **more: Any) -> tuple[Stage, type[Scripted]]:
     return Stage(kind, loop=virtual_loop(), **more), kind
 
 
+def _failed(message: Any) -> PhaseInfo:
+    return PhaseInfo(Phase.FAILED, "", failure=AttemptFailure("A", message))
+
+
 GOOD = Transition(PhaseInfo.succeeded(), Count(1))
 
 
@@ -63,6 +68,14 @@ GOOD = Transition(PhaseInfo.succeeded(), Count(1))
         (Transition(PhaseInfo(Phase.RUNNING, links=["x"]), None), "no tuple of LogLink"),  # type: ignore[arg-type]
         (Transition(PhaseInfo(Phase.FAILED), None), "it failed and does not say why"),
         (Transition(PhaseInfo(Phase.RUNNING), {"a": 1}), "the state of cloud cannot be kept"),
+        (Transition(PhaseInfo(Phase.RUNNING), None, 5), "whose check_after is 5, not a timedelta; fix: write"),  # type: ignore[arg-type]
+        (Transition(PhaseInfo(Phase.RUNNING), Count(1), 5), "whose check_after is 5, not a timedelta; fix: write"),  # type: ignore[arg-type]
+        (Transition(PhaseInfo.failed(404, "x"), None), "the code of its failure is 404, not a text"),  # type: ignore[arg-type]
+        (Transition(PhaseInfo.failed("", "x"), None), "the code of its failure is '', not a text"),
+        (Transition(PhaseInfo.failed("A", "x", kind="mine"), None), "is 'mine', not a FailureKind"),  # type: ignore[arg-type]
+        (Transition(PhaseInfo.failed("A", "x", recoverable=None), None), "is None, not True or False"),  # type: ignore[arg-type]
+        (Transition(_failed(ValueError("x")), None), "the message of its failure is no text"),
+        (Transition(_failed(None), None), "the message of its failure is no text"),
     ],
 )
 def test_garbage_is_named_with_the_plugin_the_call_and_what_came_back(answer: Any, says: str) -> None:
@@ -73,6 +86,55 @@ def test_garbage_is_named_with_the_plugin_the_call_and_what_came_back(answer: An
     assert told.end is None
     stage.advance(800)
     assert (told.failure.code, told.failure.kind) == ("PluginFault", FailureKind.SYSTEM)
+
+
+class Wild(dict[str, Any]):
+    """Facts that cannot be looked at."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+
+def test_an_answer_that_nobody_thought_of_ends_the_attempt() -> None:
+    stage, _ = scripted(Transition(PhaseInfo(Phase.RUNNING, custom=Wild(a=1)), None))
+    told = stage.start()
+    stage.advance(1)
+    assert (told.failure.code, told.failure.kind) == ("PluginFault", FailureKind.SYSTEM)
+    assert told.failure.message == "what cloud said of the attempt cannot be told: RuntimeError: no items"
+
+
+@pytest.mark.parametrize(
+    ("exc", "code", "message"),
+    [
+        (Rejected(None), "BadTaskFormat", "Rejected, whose text cannot be had: TypeError"),  # type: ignore[arg-type]
+        (Rejected("no", code=404), "404", "no"),  # type: ignore[arg-type]
+        (Rejected("no \udcff\x00 yes"), "BadTaskFormat", "no \\udcff\\x00 yes"),
+    ],
+)
+def test_a_refusal_of_any_shape_ends_the_attempt(exc: Rejected, code: str, message: str) -> None:
+    stage, _ = scripted(exc)
+    told = stage.start()
+    stage.advance(1)
+    assert (told.failure.code, told.failure.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("exc", "calls"),
+    [
+        (Throttled("slow down", retry_after="5"), 3),  # type: ignore[arg-type]
+        (Throttled("slow down", retry_after=-5), 21),
+        (Throttled("slow down", retry_after=0), 21),
+        (Throttled("slow down", retry_after=float("inf")), 1),
+        (NotReady("an image is pulled", after="5"), 3),  # type: ignore[arg-type]
+        (NotReady("an image is pulled", after=None), 1),  # type: ignore[arg-type]
+        (NotReady("an image is pulled", after=-1), 200),
+    ],
+)
+def test_a_pause_that_a_remote_names_is_taken_in_any_form_and_is_never_none(exc: RemoteError, calls: int) -> None:
+    stage, kind = scripted(exc)
+    stage.start()
+    stage.advance(10.2)
+    assert kind.calls == pytest.approx(calls, abs=5 if calls > 100 else 0)
 
 
 def test_after_its_end_nothing_that_a_plugin_does_counts() -> None:
