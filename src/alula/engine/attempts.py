@@ -132,7 +132,7 @@ class Attempts:
     def _hand_over(self, flight: Flight, command: StartAttempt, inputs: bytes) -> None:
         node, task = command.node, command.node.task
         assert task is not None
-        runner = self._jobs.route(node)
+        runner = self._jobs.runner(node, flight.key)
         if isinstance(runner, str):
             failure = Failure("NoRunner", f"nothing here runs task {task.id.name}: {runner}")
             self.fail(flight, failure, closed=self._jobs.fresh(flight.key))
@@ -247,7 +247,7 @@ class Attempts:
             flight.over = True
             self.kept.hush(key)
         node, id = self._plan_of(command.path), self._jobs.id(*key)
-        runner = self._jobs.cleaner(node)
+        runner = self._jobs.cleaner(node, key)
         if isinstance(runner, Absent) and self._jobs.fresh(key):  # it never was with one
             self._push(AttemptClosed(*key))
             return

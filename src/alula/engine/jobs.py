@@ -70,10 +70,19 @@ class Jobs:
             state_version=record.version if record is not None else 0,
         )
 
-    def cleaner(self, node: NodePlan) -> Runner | Absent:
-        """Who cleans up after attempts of a node that may have been started before."""
+    def runner(self, node: NodePlan, key: Key) -> Runner | str:
+        """Who runs an attempt: if somebody has kept something of it, it is theirs, whatever settings say now."""
         route = self.route(node)
-        return Absent(lambda: self.route(node)) if isinstance(route, str) else route
+        if self._kept and not isinstance(route, str) and route.local:
+            record = self._kept.record(key)
+            if record is not None and record.state:
+                return next((one for one in self._means.runners if not one.local), route)
+        return route
+
+    def cleaner(self, node: NodePlan, key: Key) -> Runner | Absent:
+        """Who cleans up after an attempt that may have been started before."""
+        route = self.runner(node, key)
+        return Absent(lambda: self.runner(node, key)) if isinstance(route, str) else route
 
 
 class Absent:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from alula._kits.records import replace
@@ -17,13 +18,14 @@ from alula.hosting.registry import RUNNER, WORKERS, Backends, Known, Offer
 from alula.idl import TaskTemplate
 from alula.plugin.core import Plugin
 from alula.plugin.failure import AttemptFailure
-from alula.plugin.runner import AttemptId, Failed, Job, Runner, Tell, Waits
+from alula.plugin.runner import AttemptId, Failed, Job, Keeps, Report, Runner, Tell, Waits
 
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
 """Between two looks for somebody who takes the attempts in the lobby."""
 _IMPORTING = "plugins are being imported, to find out who runs it"
+_OWNERLESS = "plugin {!r} began it, and is not installed here any more; install it again: it may have left a job"
 PLAIN = "python-task"
 """The type that is the workers' without a look at any plugin, as long as no settings name one."""
 
@@ -34,6 +36,8 @@ class _Visitor:
 
     job: Job
     tell: Tell
+    owner: str
+    """The plugin that began it; empty: none did."""
     said: str = ""
 
 
@@ -68,6 +72,8 @@ class Hosts:
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._of: dict[AttemptId, Runner] = {}
         self._lobby: dict[AttemptId, _Visitor] = {}
+        self._leaving: dict[AttemptId, tuple[Job, str]] = {}
+        """Attempts that left the lobby to be cleaned up after, and who began them, until that is done."""
         self._timer: asyncio.TimerHandle | None = None
         self._importing: asyncio.Future[None] | None = None
         """Done when all plugins are imported, in a thread: some take long, and nobody else should wait for them."""
@@ -115,9 +121,10 @@ class Hosts:
         return "" if claimed or backends.taker or (type != PLAIN and self._dynamic()) else "the workers run it"
 
     def start(self, job: Job, tell: Tell) -> None:
-        found = self._where(job.template)
+        job, owner = _unsigned(job)
+        found = self._where(job.template, owner)
         if isinstance(found, _Nobody):
-            self._lobby[job.id] = _Visitor(job, tell)
+            self._lobby[job.id] = _Visitor(job, tell, owner)
             if found.reason == _IMPORTING:  # seldom for long enough to be told
                 self._come_back()
             else:
@@ -132,6 +139,7 @@ class Hosts:
 
     def forget(self, id: AttemptId) -> None:
         self._lobby.pop(id, None)
+        self._leaving.pop(id, None)
         runner = self._of.pop(id, None)
         if runner is not None:
             runner.forget(id)
@@ -140,12 +148,17 @@ class Hosts:
         self, id: AttemptId, *, abort: bool, reason: str, done: Callable[[str], None], job: Job | None = None
     ) -> None:
         visitor = self._lobby.pop(id, None)
-        if job is None and visitor is not None:
-            job = replace(visitor.job, inputs=b"")
+        if visitor is not None and not visitor.job.fresh:
+            self._leaving[id] = replace(visitor.job, inputs=b""), visitor.owner
+        owner = ""
+        if job is not None:
+            job, owner = _unsigned(job)
+        elif id in self._leaving:
+            job, owner = self._leaving[id]
         runner = self._of.get(id)
         if runner is None and job is not None and not job.fresh:
-            found = self._where(job.template)
-            if self._importing is not None and not self._importing.done():
+            found = self._where(job.template, owner)
+            if not owner and self._importing is not None and not self._importing.done():
                 self._importing.add_done_callback(
                     lambda _: self.close(id, abort=abort, reason=reason, done=done, job=job)
                 )
@@ -162,6 +175,7 @@ class Hosts:
         def closed(problem: str) -> None:
             if not problem:
                 self._of.pop(id, None)
+                self._leaving.pop(id, None)
             done(problem)
 
         def begin() -> None:
@@ -177,9 +191,13 @@ class Hosts:
             return f"no plugin runs tasks of type {template.type!r}"
         return self._workers.accepts(template)
 
-    def _where(self, template: TaskTemplate) -> Runner | _Nobody:
-        """Who runs a task."""
+    def _where(self, template: TaskTemplate, owner: str) -> Runner | _Nobody:
+        """Who runs a task: the plugin that began it, whatever settings say now, for it alone knows what it left."""
         type, backends = template.type, self.backends
+        if owner in backends.offers:
+            return self._host(owner)
+        if owner:
+            return _Nobody(_OWNERLESS.format(owner), yet=True)
         routed = backends.routed(template)
         if not backends.imported and not self._inline and routed is None:
             self._import()
@@ -250,9 +268,11 @@ class Hosts:
     def _start(self, runner: Runner, job: Job, tell: Tell) -> None:
         self._of[job.id] = runner
 
+        told = partial(_signed, runner.name, tell) if isinstance(runner, Host) else tell
+
         def begin() -> None:
             if self._of.get(job.id) is runner:
-                runner.start(job, tell)
+                runner.start(job, told)
 
         self._once_open(runner, begin)
 
@@ -271,7 +291,7 @@ class Hosts:
             self._timer.cancel()
             self._timer = None
         for id, visitor in list(self._lobby.items()):
-            found = self._where(visitor.job.template)
+            found = self._where(visitor.job.template, visitor.owner)
             if isinstance(found, _Nobody) and found.yet:
                 if found.reason != visitor.said:
                     visitor.said = found.reason
@@ -304,6 +324,25 @@ class Hosts:
         """Why the tasks of a plugin wait; empty: they do not."""
         host = self.hosts.get(name)
         return host.trouble if host is not None else ""
+
+
+_SIGN = b"@"
+"""Before the name of a plugin, in front of a state: those that plugins write begin otherwise, being JSON."""
+
+
+def _signed(name: str, tell: Tell, report: Report) -> None:
+    """Tell a report, with the name of the plugin in what is to be kept."""
+    if isinstance(report, Keeps) and report.state:
+        report = replace(report, state=_SIGN + name.encode() + b"\n" + report.state)
+    tell(report)
+
+
+def _unsigned(job: Job) -> tuple[Job, str]:
+    """An attempt with what its plugin kept, and the name of that plugin; empty: none, or it did not sign."""
+    if not job.state.startswith(_SIGN):
+        return job, ""
+    name, _, state = job.state[len(_SIGN) :].partition(b"\n")
+    return replace(job, state=state), name.decode(errors="replace")
 
 
 def of_plugins(plugins: Sequence[type[Plugin] | Callable[[], Plugin]], backends: Mapping[str, Any]) -> Backends:

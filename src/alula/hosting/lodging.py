@@ -93,6 +93,8 @@ class Lodging:
         self._guest: Guest | None = None
         self._waiting: dict[AttemptId, Job] = {}
         """Started before the plugin was open."""
+        self._leaving: dict[AttemptId, Job] = {}
+        """Of these, those that nothing more is wanted of but their clean-up, which could not be begun yet."""
         self._closes: list[_Close] = []
         """Clean-ups that came before the plugin was open, and wait a moment for it."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -241,6 +243,7 @@ class Lodging:
 
     def _forget(self, id: AttemptId) -> None:
         self._waiting.pop(id, None)
+        self._leaving.pop(id, None)
         if self._guest is not None:
             self._guest.forget(id)
 
@@ -253,21 +256,17 @@ class Lodging:
             self._guest.keep(until)
 
     def _close(self, id: AttemptId, abort: bool, reason: str, done: Callable[[str], None], job: Job | None) -> None:
+        waiting = self._waiting.pop(id, None) or self._leaving.pop(id, None)
+        job = job if job is not None else waiting
         if self._guest is not None:
             self._guest.close(id, abort, reason, done, job)
-            return
-        waiting = self._waiting.get(id)
-        if waiting is not None and waiting.fresh:
-            del self._waiting[id]
-            self._to_engine.put(done, "")
-        elif waiting is None and (job is None or job.fresh):
+        elif job is None or job.fresh:
             self._to_engine.put(done, "")
         elif self.problem:
-            self._waiting.pop(id, None)
+            self._leaving[id] = job
             self._to_engine.put(done, self.trouble)
         else:
-            self._waiting.pop(id, None)
-            self._closes.append((id, abort, reason, done, job if job is not None else waiting))
+            self._closes.append((id, abort, reason, done, job))
 
     def _take_closes(self) -> list[_Close]:
         taken, self._closes = self._closes, []

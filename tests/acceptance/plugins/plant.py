@@ -36,6 +36,7 @@ from alula.idl import (
     WorkflowTemplate,
 )
 from alula.plugin.core import Plugin
+from alula.plugin.runner import Runner
 from alula.store.memory import MemoryStore
 from alula.store.opening import open_store
 from alula.store.records import ExecutionKey, ExecutionRecord, NewExecution
@@ -79,6 +80,7 @@ def engine_of(
     settings: Mapping[str, Any],
     environ: Mapping[str, str],
     outage: timedelta,
+    workers: Runner | None = None,
 ) -> tuple[Engine, Hosts]:
     objects = Objects()
     around = Surroundings(
@@ -89,11 +91,11 @@ def engine_of(
         rules=Rules(outage=outage),
         section=lambda name: settings.get(name, {}),
     )
-    hosts = Hosts(of_plugins(plugins, settings), around, inline=inline)
+    hosts = Hosts(of_plugins(plugins, settings), around, workers=workers, inline=inline)
     engine = Engine(
         store,
         owner=name,
-        runners=[hosts],
+        runners=[hosts] if workers is None else [hosts, workers],
         objects=objects,
         memo=Memo(store, objects, clock, CacheConfig(), data=data),
         data_prefix=data,
@@ -131,6 +133,7 @@ class Plant:
     environ: Mapping[str, str] = field(default_factory=dict)
     outage: timedelta = timedelta(minutes=10)
     loop: VirtualLoop = field(default_factory=virtual_loop)
+    workers: Runner | None = None
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock(self.loop)
@@ -165,6 +168,7 @@ class Plant:
             settings=self.settings,
             environ=self.environ,
             outage=self.outage,
+            workers=self.workers,
         )
         self.process.spawn(engine.run())
 
