@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from alula.errors import RemoteError
+from alula.errors import PluginError, RemoteError
 from alula.idl import LiteralMap
 from alula.plugin.context import TaskContext
 from alula.plugin.core import Plugin
@@ -40,6 +40,42 @@ class Limits:
     as never made."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """Pools that `pool` names, and their units until somebody sets them."""
+
+    def __post_init__(self) -> None:
+        found: list[tuple[str, object, str]] = []
+        for one in fields(self):
+            value, kind = getattr(self, one.name), str(one.type)
+            fits, wanted = _KINDS.get(kind, (_units, "names of pools with whole numbers of units"))
+            if not fits(value):
+                found.append((one.name, value, wanted))
+        if found:
+            said = "; ".join(f"{name} is {value!r}, and must be {wanted}" for name, value, wanted in found)
+            raise PluginError(f"these are no limits of a plugin: {said}", fix="see alula.plugin.webapi.Limits")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+
+
+def _span(value: object) -> bool:
+    return isinstance(value, timedelta)
+
+
+def _units(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(units, int) and units >= 0 for name, units in value.items()
+    )
+
+
+_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "float": (_rate, "a number"),
+    "int": (_whole, "a whole number above 0"),
+    "timedelta": (_span, "a timedelta, as `timedelta(seconds=30)`"),
+}
 
 
 @dataclass(frozen=True, slots=True)
