@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from queue import Empty, Queue
-from threading import RLock, Thread
+from threading import Lock, RLock, Thread
 from typing import Any
 
 from alula._kits import lazy
@@ -27,6 +27,7 @@ RUNNER = "runner"
 """The kind of what is a runner itself and needs no host: the workers."""
 WORKERS = "workers"
 _IMPORT_SECONDS = 10.0
+_LATE = "its import has not ended within"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +144,31 @@ class Backends:
         return [self._known[name] for name in sorted(self.offers)]
 
     def _import(self, names: list[str]) -> list[str]:
-        """Import plugins one after the other; one that takes too long is given up. Gives those that are left."""
-        ended = Queue[Known]()
+        """Import plugins one after the other; one that takes too long is left until it is there. Gives the others that
+        are left."""
+        ended, late, lock = Queue[Known](), set[str](), Lock()
 
         def run() -> None:
             for name in names:
-                ended.put(_examined(self.offers[name]))
+                known = _examined(self.offers[name])
+                with lock:
+                    if name in late:
+                        self._known[name], self._taker = known, None
+                        return
+                    ended.put(known)
 
         Thread(target=run, name="alula-plugins", daemon=True).start()
         for at, name in enumerate(names):
             try:
                 self._known[name] = ended.get(timeout=_IMPORT_SECONDS)
             except Empty:
-                what = f"its import has not ended within {_IMPORT_SECONDS:g} s"
-                self._known[name] = Known(self.offers[name], problem=what)
+                with lock:
+                    if not ended.empty():
+                        self._known[name] = ended.get_nowait()
+                        continue
+                    late.add(name)
+                    what = f"{_LATE} {_IMPORT_SECONDS:g} s"
+                    self._known[name] = Known(self.offers[name], problem=what)
                 return names[at + 1 :]
         return []
 
@@ -299,6 +311,8 @@ class Backends:
     def make(self, name: str) -> Plugin:
         """A plugin's object. Raises PluginError, ConfigError, and whatever its constructor raises."""
         known = self.known(name)
+        if known.problem and not known.problem.startswith(_LATE):  # what was in its way may be gone
+            known = self._known[name] = _examined(self.offers[name])
         if known.problem or known.plugin is None:
             raise PluginError(known.problem or f"{name} is no plugin")
         lent = self.settings(known)

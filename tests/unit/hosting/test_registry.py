@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alula.errors import ConfigError
+from alula.errors import ConfigError, PluginError
 from alula.hosting import registry
 from alula.hosting.hosts import of_plugins
 from alula.hosting.registry import Backends, Offer
@@ -174,18 +174,43 @@ def test_what_is_no_plugin_is_named_with_what_is_wrong(made: Any, says: str) -> 
     assert says in found.problem
 
 
-def test_an_import_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_takes_long_holds_up_no_other_and_counts_when_it_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(registry, "_IMPORT_SECONDS", 0.05)
     let_go = threading.Event()
+    slow = type("Slow", (Right,), {"info": PluginInfo("slow", frozenset({"slow"}))})
 
     def load() -> Any:
         let_go.wait(10)
+        return slow
+
+    found = Backends.of({}, [Offer("slow", "acme:Slow", "acme 1.0", load), offer(Right)])
+    assert [known.name for known in found.everything() if known.problem] == ["slow"]
+    assert "its import has not ended within 0.05 s" in found.known("slow").problem
+    with pytest.raises(PluginError, match="has not ended within"):
+        found.make("slow")
+    importing = [thread for thread in threading.enumerate() if thread.name == "alula-plugins"]
+    let_go.set()
+    for thread in importing:
+        thread.join(10)
+    assert found.known("slow").problem == ""
+    assert found.verdict("slow").plugin == "slow"
+    assert isinstance(found.make("slow"), slow)
+
+
+def test_an_import_that_failed_is_tried_again_when_the_plugin_is_needed() -> None:
+    faults = [OSError("too many open files")]
+
+    def load() -> Any:
+        if faults:
+            raise faults.pop()
         return Right
 
-    found = Backends.of({}, [Offer("bad", "acme:Bad", "acme 1.0", load), offer(Right)])
+    found = Backends.of({}, [Offer("right", "acme:Right", "acme 1.0", load)])
+    assert found.known("right").problem == "too many open files"
+    assert isinstance(found.make("right"), Right)
     assert found.known("right").problem == ""
-    assert "its import has not ended within 0.05 s" in found.known("bad").problem
-    let_go.set()
 
 
 def test_ours_are_offered_by_entry_points_like_those_of_others() -> None:
