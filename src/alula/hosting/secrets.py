@@ -6,9 +6,11 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -68,10 +70,6 @@ class Censor:
         self._lent: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
         self._restore: Callable[[], None] | None = None
-
-    @property
-    def idle(self) -> bool:
-        return self._pattern is None
 
     def lend(self, secret: str) -> None:
         """Strike this out from now on, in all forms in which it may come back."""
@@ -138,34 +136,75 @@ def _forms(secret: str) -> set[str]:
     return {form for form in found if form}
 
 
+_FORMATTER = logging.Formatter()
+_PLAIN = (int, float, bool, type(None))
+_USUAL = frozenset(vars(logging.makeLogRecord({})))
+_installing = Lock()
+_censors: tuple[Censor, ...] = ()
+"""Those that lent a secret and are not closed."""
+_make: Callable[..., logging.LogRecord] | None = None
+"""What made log records before; None: it makes them."""
+
+
 def _censor_logs(censor: Censor) -> Callable[[], None]:
     """Strike secrets out of every log record that is made from now on; gives what ends that.
 
-    A filter on a logger misses the records of other loggers, one on a handler those of handlers that come later; so it
-    is done where records are made.
+    A filter on a logger misses the records of other loggers, one on a handler those of handlers that come later, and a
+    factory of records the facts that are added to them; so it is done where loggers make records.
     """
-    make, active = logging.getLogRecordFactory(), True
-    formatter = logging.Formatter()
+    global _censors, _make
+    with _installing:
+        _censors = (*_censors, censor)
+        if _make is None:
+            _make, logging.Logger.makeRecord = logging.Logger.makeRecord, _made  # type: ignore[assignment,method-assign]
+    return lambda: _leave_logs(censor)
 
-    def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        if not active or censor.idle:
-            return record
-        try:
-            said = record.getMessage()
-        except (TypeError, ValueError):
-            said = str(record.msg)
-        record.msg, record.args = censor.text(said), None
-        if record.exc_info and record.exc_info[1] is not None:
-            record.exc_text = censor.text(formatter.formatException(record.exc_info))
-            record.exc_info = None
+
+def _leave_logs(censor: Censor) -> None:
+    global _censors, _make
+    with _installing:
+        _censors = tuple(one for one in _censors if one is not censor)
+        if not _censors and _make is not None and logging.Logger.makeRecord is _made:
+            logging.Logger.makeRecord, _make = _make, None  # type: ignore[method-assign]
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let go in the end of the censors of hosts that were killed meanwhile, and never closed: for tests."""
+    before = _censors
+    try:
+        yield
+    finally:
+        for censor in set(_censors) - set(before):
+            _leave_logs(censor)
+
+
+def _made(logger: logging.Logger, *args: Any, **kwargs: Any) -> logging.LogRecord:
+    make, censors = _make or logging.Logger.makeRecord, _censors
+    record = make(logger, *args, **kwargs)
+    if not censors:
         return record
 
-    def end() -> None:
-        nonlocal active
-        active = False
-        if logging.getLogRecordFactory() is made:
-            logging.setLogRecordFactory(make)
+    def struck(text: str) -> str:
+        for censor in censors:
+            text = censor.text(text)
+        return text
 
-    logging.setLogRecordFactory(made)
-    return end
+    try:
+        said = record.getMessage()
+    except (TypeError, ValueError):
+        said = str(record.msg)
+    record.msg, record.args = struck(said), None
+    if record.exc_info and record.exc_info[1] is not None:
+        record.exc_text, record.exc_info = struck(_FORMATTER.formatException(record.exc_info)), None
+    for name, fact in list(vars(record).items()):
+        if name in _USUAL or isinstance(fact, _PLAIN):
+            continue
+        try:
+            text = str(fact)
+        except Exception:  # noqa: BLE001 - it is a guest's object, and says nothing
+            continue
+        shown = struck(text)
+        if shown != text:
+            setattr(record, name, shown)
+    return record

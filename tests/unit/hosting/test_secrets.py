@@ -113,8 +113,40 @@ def test_it_is_struck_out_of_the_log_of_every_library(censor: Censor, caplog: py
     assert f"ValueError: no {STRUCK}" in caplog.text
 
 
+def test_those_of_two_plugins_are_struck_out_of_one_traceback(censor: Censor, caplog: pytest.LogCaptureFixture) -> None:
+    other = Censor()
+    censor.lend("hunter22")
+    other.lend("hunter33")
+    try:
+        raise ValueError("neither hunter22 nor hunter33")
+    except ValueError:
+        logging.getLogger("vendor.client").exception("it failed")
+    finally:
+        other.close()
+    assert f"ValueError: neither {STRUCK} nor {STRUCK}" in caplog.text
+
+
+def test_it_is_struck_out_of_the_facts_that_are_logged(censor: Censor, caplog: pytest.LogCaptureFixture) -> None:
+    censor.lend("hunter22")
+    facts = {"error": ValueError("no hunter22"), "url": "https://u:hunter22@h", "tries": 3, "keys": ["hunter22"]}
+    logging.getLogger("vendor.client").warning("it failed", extra=facts)
+    [record] = caplog.records
+    said = (record.__dict__[name] for name in facts)
+    assert list(said) == [f"no {STRUCK}", f"https://u:{STRUCK}@h", 3, f"['{STRUCK}']"]
+
+
+def test_loggers_make_records_as_before_once_all_are_closed() -> None:
+    before = logging.Logger.makeRecord
+    for _ in range(3):
+        one, other = Censor(), Censor()
+        one.lend("hunter22")
+        other.lend("hunter33")
+        one.close()
+        other.close()
+    assert logging.Logger.makeRecord is before
+
+
 def test_the_log_is_left_alone_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    before = logging.getLogRecordFactory()
     one, other = Censor(), Censor()
     one.lend("hunter22")
     other.lend("hunter33")
@@ -124,4 +156,3 @@ def test_the_log_is_left_alone_in_the_end(caplog: pytest.LogCaptureFixture) -> N
     other.close()
     logging.getLogger("vendor.client").warning("now hunter33")
     assert "now hunter33" in caplog.text
-    logging.setLogRecordFactory(before)

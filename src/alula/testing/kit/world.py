@@ -21,7 +21,7 @@ from alula.engine import crash
 from alula.engine.driver import Engine
 from alula.engine.memo import Memo
 from alula.hosting.host import Host, Surroundings
-from alula.hosting.secrets import Secrets
+from alula.hosting.secrets import Secrets, contained
 from alula.plugin.core import Plugin
 from alula.store.memory import MemoryStore
 from alula.store.records import Changes, Claim
@@ -226,12 +226,12 @@ class World:
         log.addHandler(ears)
         log.propagate = False
         log.setLevel(logging.DEBUG)
-        away, records = crash.install(self._pointed), logging.getLogRecordFactory()
+        away = crash.install(self._pointed)
         try:
-            yield
+            with contained():
+                yield
         finally:
             away()
-            logging.setLogRecordFactory(records)  # hosts that were killed have left theirs
             log.removeHandler(ears)
             log.propagate = former
             log.setLevel(level)
