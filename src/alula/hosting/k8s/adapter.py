@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from alula.containers.files.places import COPILOT, SAID
 from alula.data.layout import Attempt
 from alula.errors import Rejected
+from alula.hosting import verdict
 from alula.hosting.adapter import Adapter, Means
-from alula.hosting.calls import CallFailed, NotYet
+from alula.hosting.calls import CallFailed, Garbage, NotYet, short
 from alula.hosting.k8s import answers, logs, making, objects, pods, staging
 from alula.hosting.k8s.answers import Refused, Wait
 from alula.hosting.k8s.backoff import Queue
@@ -313,11 +315,16 @@ class K8sAdapter(Adapter[Applied]):
         return Transition(PhaseInfo(Phase.WAITING, reason), Applied(namespace), timedelta(seconds=seconds))
 
     def _phase(self, task: TaskContext, resource: Manifest) -> PhaseInfo:
-        return self._means.calls.plainly("phase", partial(self.plugin.phase, task, resource, now=self.cluster.now()))
+        info = self._means.calls.plainly("phase", partial(self.plugin.phase, task, resource, now=self.cluster.now()))
+        return verdict.checked(self.info.name, "phase", info)
 
     def _built(self, task: TaskContext, pod: Manifest) -> Manifest:
         try:
-            return self._means.calls.plainly("build", lambda: self.plugin.build(task, pod))
+            made: Any = self._means.calls.plainly("build", lambda: self.plugin.build(task, pod))
+            if not isinstance(made, dict):
+                gave = f"{self.info.name}.build gave {short(made)}, not a manifest: does it end with `return`?"
+                raise CallFailed("build", Garbage(gave))
+            return made
         except CallFailed as exc:
             # It does no I/O, so it would fail again.
             said = f"{self.info.name} could not build a {self.plugin.kind}: {exc.what}"
