@@ -11,6 +11,7 @@ import pytest
 
 from alula import ContainerTask, Resources, kwtypes
 from alula.containers.engine.docker import DockerEngine
+from alula.containers.engine.records import Spec
 from alula.containers.files.near import LABEL as OF_CALLS
 from alula.containers.images.building import images
 from alula.containers.images.context import Context
@@ -75,6 +76,20 @@ async def test_every_end_has_its_own_code(podman: Podman, tmp_path: Path) -> Non
         [attempt] = await run.attempts("n0")
         assert (await Objects().read(attempt.log)).decode() == "begun\n"
     assert ours(podman) == []
+
+
+async def test_the_end_of_a_log_has_lines_that_were_printed_in_pieces(podman: Podman) -> None:
+    script = "echo zero; printf one; usleep 100000; printf two; usleep 100000; echo; printf three; usleep 100000"
+    async with DockerEngine(podman.url) as engine:
+        await engine.create(Spec("pieces", BUSYBOX, entrypoint=("sh", "-c", script)))
+        try:
+            await engine.start("pieces")
+            await engine.wait("pieces")
+            assert await engine.tail("pieces", 20) == "zero\nonetwo\nthree"
+            assert await engine.tail("pieces", 2) == "onetwo\nthree"
+        finally:
+            await engine.remove("pieces")
+        assert await engine.tail("pieces", 2) == ""
 
 
 async def test_a_service_killed_under_a_task_leaves_nothing_and_the_task_succeeds(

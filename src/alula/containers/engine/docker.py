@@ -26,6 +26,9 @@ _UNIX = "unix://"
 _PIECE_BYTES = 256 * 1024
 _WHOLE_BYTES = 1 << 20
 """An archive up to this size is sent in one piece."""
+_PODMAN = "Libpod-API-Version"
+"""A header of its answers. Of a line that was printed in pieces, its ends of logs have the last piece only."""
+_TAIL_BYTES = 256 * 1024
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _GONE_SECONDS = 10.0
 
@@ -232,8 +235,18 @@ class DockerEngine:
         wanted = {"stdout": True, "stderr": True, "tail": str(lines)}
         try:
             async with self._response(f"containers/{name}/logs", "GET", wanted, f"read the log of {name}") as response:
+                in_pieces = _PODMAN in response.headers
                 async for piece in _frames(response.content):
                     got.append(piece)
+            if in_pieces:
+                end = bytearray()
+
+                def write(piece: bytes) -> None:
+                    end.extend(piece)
+                    del end[:-_TAIL_BYTES]
+
+                await self.logs(name, write, follow=False)
+                got = bytes(end).splitlines(keepends=True)[-lines:]
         except RemoteNotFound:
             return ""
         return b"".join(got).decode(errors="replace")
