@@ -153,12 +153,14 @@ class WebApiAdapter(Adapter[Any]):
         name = task.name
 
         async def create() -> Any:
+            doubtful = self._may_be_there(task)
             self._clear.discard(name)
             self._doubtful[name] = self._means.clock.monotonic()
             try:
                 return await self._plugin.create(task)
-            except (Rejected, Throttled, NotReady):  # so nothing was made
-                self._clear.add(name)
+            except (Rejected, Throttled, NotReady) as exc:  # so nothing was made now; before, there may have been
+                if not doubtful and not (self._plugin.idempotent_create and isinstance(exc, Throttled)):
+                    self._clear.add(name)
                 raise
             finally:
                 self._doubtful[name] = self._means.clock.monotonic()

@@ -278,3 +278,53 @@ def test_a_log_that_cannot_be_had_costs_nothing() -> None:
     stage.advance(10)
     assert isinstance(told.end, Succeeded)
     stage.end()
+
+
+class Repeatable(CloudPlugin):
+    """A second create of a name gives the job that is there."""
+
+    idempotent_create = True
+
+    async def create(self, task: TaskContext) -> Key:
+        self.cloud.enter("create")
+        for number, job in self.cloud.jobs.items():
+            if job.name == task.name:
+                return Key(number)
+        self.cloud.calls.pop()
+        return await super().create(task)
+
+
+@pytest.mark.parametrize("exc", [Rejected("403: the token has expired"), Throttled("429", retry_after=60)])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_refusal_after_a_lost_answer_says_nothing_of_the_job_that_was_made(exc: Exception, restarted: bool) -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop, runs=1000)
+    stage = Stage(lambda: Repeatable(cloud), loop=loop)
+    cloud.after["create"] = [ConnectionResetError("connection reset")]
+    stage.start()
+    stage.advance(0.1)
+    assert (cloud.made, cloud.count("create")) == (1, 1)
+    cloud.before["create"] = [exc]
+    if restarted:
+        stage = stage.again(lambda: Repeatable(cloud))
+        stage.start()
+    stage.advance(5)
+    assert not cloud.before["create"]
+    stage.close(abort=True)
+    stage.advance(100)
+    assert stage.closed[stage.id()] == [""]
+    assert not cloud.jobs
+    stage.end()
+
+
+def test_an_overloaded_remote_may_have_made_a_job_all_the_same() -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop, runs=1000)
+    stage = Stage(lambda: Repeatable(cloud), loop=loop)
+    cloud.after["create"] = [Throttled("503", retry_after=60)]
+    stage.start()
+    stage.advance(5)
+    stage.close(abort=True)
+    stage.advance(100)
+    assert not cloud.jobs
+    stage.end()

@@ -130,9 +130,10 @@ def refused(said: str, what: str) -> RemoteError:
     """Why the cluster did not take a job, by what it said."""
     text = " ".join(line.strip() for line in said.splitlines() if line.strip())[-500:]
     low = text.lower()
-    if any(word in low for word in _FULL):
+    away = any(word in low for word in _AWAY)  # said of a try that may have taken effect, after others that did not
+    if not away and any(word in low for word in _FULL):
         return Throttled(f"Slurm takes no more jobs now: {text}", where=what)
-    if not any(word in low for word in _AWAY) and any(word in low for word in _NEVER):
+    if not away and any(word in low for word in _NEVER):
         return Rejected(
             f"Slurm refuses the job: {text}",
             where=what,

@@ -98,6 +98,11 @@ async def test_only_jobs_that_are_named_by_us_are_owned_and_all_of_a_name_are_re
             Throttled,
         ),
         ("Slurm temporarily unable to accept job, sleeping and retrying", Throttled),
+        (
+            "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\nsbatch: error: Batch job "
+            "submission failed: Socket timed out on send/recv operation",
+            RemoteError,
+        ),
         ("", RemoteError),
     ],
 )
