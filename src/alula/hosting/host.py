@@ -62,6 +62,7 @@ class Host(Lodging):
         self._to_guest = Hop(loop, here=self._inline)
         self.state = State.OPENING
         if not self._inline:
+            loop.set_default_executor(self._threads)
             self._thread = threading.Thread(target=_serve, args=(loop,), name=f"alula-{self.name}", daemon=True)
             self._thread.start()
             self._watchdog = Watchdog(

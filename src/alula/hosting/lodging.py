@@ -23,6 +23,7 @@ from alula.hosting.hops import Hop
 from alula.hosting.secrets import Censor, Secrets
 from alula.hosting.steps import Rules
 from alula.hosting.task import Lender, Lent
+from alula.hosting.threads import Threads
 from alula.hosting.voice import clean
 from alula.plugin.core import CorePlugin, Plugin
 from alula.plugin.runner import AttemptId, Job, Report, Waits
@@ -86,6 +87,7 @@ class Lodging:
         self.problem = self.blocked = ""
         """Why it is disabled: it cannot be opened, or its loop does not turn."""
         self._breaker = Breaker(name, around.clock)
+        self._threads = Threads(name)
         self._censor = Censor()
         self._loop: asyncio.AbstractEventLoop
         self._to_engine: Hop
@@ -208,6 +210,7 @@ class Lodging:
             to_engine=self._to_engine,
             to_guest=self._to_guest,
             breaker=self._breaker,
+            busy=self._threads.busy,
         )
         self._to_engine.put(self._opened, State.OPEN, "")
 

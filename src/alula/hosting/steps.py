@@ -22,6 +22,7 @@ from alula.hosting.patience import Patience
 from alula.hosting.secrets import Censor
 from alula.hosting.states import States
 from alula.hosting.task import Lent
+from alula.hosting.threads import making
 from alula.hosting.voice import Tell, Voice
 from alula.hosting.ward import Closing, Ward
 from alula.plugin.core import CorePlugin, Plugin
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 _LEAST_PAUSE = 0.05
 """Seconds between two calls of an attempt that changed nothing."""
+_THREAD_PAUSE = 0.1
+_GOES_ON = "a call of {} goes on in a thread, though it was given up"
 ABORT_GRACE = 2.0
 """Seconds that a call may go on after somebody wants the attempt to end."""
 
@@ -60,6 +63,7 @@ class Steps:
         plugin: The plugin itself.
         tell: Takes reports to the engine. May be called on any loop.
         to_engine, to_guest: The ways between the loops.
+        busy: Whether a call of an attempt goes on in a thread, though it was given up.
         lent: What attempts are lent, given who lends.
     """
 
@@ -79,7 +83,9 @@ class Steps:
         to_engine: Hop,
         to_guest: Hop,
         breaker: Breaker,
+        busy: Callable[[AttemptId], bool] = lambda id: False,
     ) -> None:
+        self._busy = busy
         self.name, self._plugin, self._core = name, plugin, core
         self._calls, self._rules, self._clock, self._rng, self._censor = calls, rules, clock, rng, censor
         self._lent = lent(self)
@@ -115,6 +121,9 @@ class Steps:
             pause = self._holding.pause()
             if pause > 0:
                 ward.timer = self._loop.call_later(pause, self._kick, ward)
+            elif self._busy(ward.task.id):
+                self._voice.waits(ward, _GOES_ON.format(self.name))
+                ward.timer = self._loop.call_later(_THREAD_PAUSE, self._kick, ward)
             elif held := self._holding.holds(ward.task.id):
                 self._voice.waits(ward, held)
             else:
@@ -122,6 +131,7 @@ class Steps:
 
     async def _handle(self, ward: Ward) -> None:
         """Make a step. What nobody thought of must not leave an attempt that never ends."""
+        making(ward.task.id)
         try:
             await self._step(ward)
         except BROKEN as exc:
@@ -265,7 +275,12 @@ class Steps:
 
     async def _cleaned(self, ward: Ward, closing: Closing) -> str:
         """Abort and finalize an attempt, as far as that was not done; what went wrong."""
-        task = ward.task
+        task, tries = ward.task, ABORT_GRACE / _THREAD_PAUSE
+        while self._busy(task.id):  # it may make a job yet
+            if tries <= 0:
+                return _GOES_ON.format(self.name)
+            tries -= 1
+            await asyncio.sleep(_THREAD_PAUSE)
         call = "abort" if closing.abort and not ward.aborted else "finalize"
         try:
             if ward.problem and not getattr(self._core, "cleans_blind", False):
