@@ -59,6 +59,8 @@ class WebApiAdapter(Adapter[Any]):
         """Attempts whose job is gone for good."""
         self._new: set[str] = set()
         """Attempts whose job was created just now."""
+        self._unseen: dict[str, float] = {}
+        """Since when this process has had the keys of jobs; a remote may not know one yet that was made just now."""
         self._keys: dict[str, Any] = {}
         """Keys of jobs that were created, until they are kept: one that cannot be kept is still good for `delete`."""
         self._early: set[str] = set()
@@ -93,6 +95,7 @@ class WebApiAdapter(Adapter[Any]):
         self._fetches.forget(name)
         self._doubtful.pop(name, None)
         self._keys.pop(name, None)
+        self._unseen.pop(name, None)
         for kept in (self._clear, self._removed, self._new, self._early):
             kept.discard(name)
 
@@ -193,6 +196,7 @@ class WebApiAdapter(Adapter[Any]):
         return key
 
     async def _follow(self, task: TaskContext, key: Any) -> Transition[Any]:
+        self._unseen.setdefault(task.name, self._means.clock.monotonic())
         status = self._cache.watch(task, key, new=task.name in self._new)
         if task.name in self._early:
             self._early.discard(task.name)
@@ -206,6 +210,7 @@ class WebApiAdapter(Adapter[Any]):
         if status.info is None:
             return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
         self._new.discard(task.name)
+        self._unseen[task.name] = -math.inf
         info = status.info
         if info.phase is Phase.SUCCEEDED and info.outputs is None and self._fetched:
             remote = status.remote
@@ -222,11 +227,18 @@ class WebApiAdapter(Adapter[Any]):
 
     def _lost(self, task: TaskContext, key: Any, status: Status, gone: RemoteNotFound) -> Transition[Any]:
         """The remote does not know the job."""
-        age = self._means.clock.monotonic() - status.born
-        if task.name in self._new and age < self._limits.settle.total_seconds():
+        left = self._unsettled(task)
+        if left > 0 and task.name in self._new:
             return Transition(PhaseInfo(Phase.QUEUED, "handed over"), key, None)
+        if left > 0:
+            raise NotYet("the remote does not know its job yet", left)
         what = f"its job is gone from the remote: {gone}"
         return Transition(PhaseInfo.failed("JobLost", what, kind=FailureKind.SYSTEM, recoverable=True), key, None)
+
+    def _unsettled(self, task: TaskContext) -> float:
+        """Seconds for which the remote may not know a job yet that nobody has seen there."""
+        now = self._means.clock.monotonic()
+        return self._unseen.setdefault(task.name, now) + self._limits.settle.total_seconds() - now
 
     def look(self, task: TaskContext) -> None:
         if not self._cache.look(task.name):
@@ -261,14 +273,20 @@ class WebApiAdapter(Adapter[Any]):
                 await asyncio.sleep(exc.after)
         if key is not None:
             found = key
-            await self._write(task, "delete", lambda: self._delete(found), in_line=True)
+            while not await self._write(task, "delete", lambda: self._delete(found), in_line=True):
+                left = self._unsettled(task)
+                if left <= 0:
+                    break
+                await asyncio.sleep(left)
         self._removed.add(name)
 
-    async def _delete(self, key: Any) -> None:
+    async def _delete(self, key: Any) -> bool:
+        """Whether the remote knew the job."""
         try:
             await self._plugin.delete(key)
         except RemoteNotFound:
-            return
+            return False
+        return True
 
     # --- turns ---
 

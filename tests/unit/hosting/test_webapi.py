@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from alula.data.layout import Attempt
@@ -10,7 +12,7 @@ from alula.plugin.phase import PhaseInfo
 from alula.plugin.runner import Started, Succeeded
 from alula.plugin.webapi import LogPage
 from alula.testing.sim.loop import virtual_loop
-from tests.unit.hosting.stage import Cloud, CloudPlugin, Key, Stage, cloud_stage
+from tests.unit.hosting.stage import Cloud, CloudPlugin, Key, RemoteJob, Stage, cloud_stage
 
 
 def test_a_job_is_created_followed_and_deleted() -> None:
@@ -327,4 +329,56 @@ def test_an_overloaded_remote_may_have_made_a_job_all_the_same() -> None:
     stage.close(abort=True)
     stage.advance(100)
     assert not cloud.jobs
+    stage.end()
+
+
+class Lagging(CloudPlugin):
+    """Its service knows a job a second after it was made."""
+
+    def knows(self, key: Key) -> bool:
+        job = self.cloud.jobs.get(key.number)
+        return job is not None and self.cloud.loop.time() - (job.until - self.cloud.runs) >= 1
+
+    async def find(self, task: TaskContext) -> Key | None:
+        found = await super().find(task)
+        return found if found is not None and self.knows(found) else None
+
+    async def get(self, keys: Sequence[Key]) -> Sequence[RemoteJob | RemoteNotFound]:
+        return [self.cloud.jobs[key.number] if self.knows(key) else RemoteNotFound(f"no job {key}") for key in keys]
+
+    async def delete(self, key: Key) -> None:
+        if not self.knows(key):
+            raise RemoteNotFound(f"no job {key}")
+        await super().delete(key)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_job_that_the_remote_does_not_know_yet_is_deleted_when_it_does(restarted: bool) -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop, runs=1000)
+    stage = Stage(lambda: Lagging(cloud), loop=loop)
+    stage.start()
+    stage.advance(0.2)
+    if restarted:
+        stage = stage.again(lambda: Lagging(cloud))
+        stage.start()
+        stage.advance(0.2)
+        assert stage.told[stage.id()].end is None, "it is not lost yet"
+    stage.close(abort=True, job=restarted)
+    stage.advance(10)
+    assert stage.closed[stage.id()] == [""]
+    assert not cloud.jobs
+    stage.end()
+
+
+def test_one_that_was_seen_and_is_gone_keeps_nobody_waiting() -> None:
+    loop = virtual_loop()
+    cloud = Cloud(loop, runs=1000)
+    stage = Stage(lambda: Lagging(cloud), loop=loop)
+    stage.start()
+    stage.advance(5)
+    cloud.jobs.clear()
+    stage.close(abort=True)
+    stage.advance(0.1)
+    assert stage.closed[stage.id()] == [""]
     stage.end()
