@@ -91,8 +91,8 @@ MUTANTS = [
     _hosted(
         "an outage is the user's fault",
         "verdict.py",
-        "FailureKind.SYSTEM",
-        "FailureKind.USER",
+        "AttemptFailure(code, what, FailureKind.SYSTEM",
+        "AttemptFailure(code, what, FailureKind.USER",
     ),
     _hosted(
         "what a plugin says is not struck out",
