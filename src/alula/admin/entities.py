@@ -90,8 +90,7 @@ async def register(
     records = [_record(task.template.id, task, task.template, now) for task in specs.tasks]
     for workflow in specs.workflows:
         closure = await known.closure_of(workflow.template.id)
-        meaning = WorkflowSpec(template=workflow.template, sub_workflows=workflow.sub_workflows)
-        records.append(_record(workflow.template.id, workflow, meaning, now, closure))
+        records.append(_record(workflow.template.id, workflow, _meaning(workflow), now, closure))
     for plan in specs.launch_plans:
         whole = LaunchPlan()
         whole.CopyFrom(plan)
@@ -264,6 +263,17 @@ def _references(template: WorkflowTemplate) -> Iterable[Identifier]:
             id = reference(inner)
             if id is not None and id.name:
                 yield id
+
+
+def _meaning(workflow: WorkflowSpec) -> WorkflowSpec:
+    """What counts of a workflow. What a node comes after is a set, which flytekit writes in any order."""
+    made = WorkflowSpec(template=workflow.template, sub_workflows=workflow.sub_workflows)
+    for template in (made.template, *made.sub_workflows):
+        for outer in (*template.nodes, template.failure_node):
+            for node in every_node(outer):
+                if len(node.upstream_node_ids) > 1:
+                    node.upstream_node_ids.sort()
+    return made
 
 
 def _record(

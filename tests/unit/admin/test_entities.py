@@ -35,6 +35,11 @@ def outer(x: int, y: int = 5) -> int:
     return add(x=inner(x=x), y=y)
 
 
+@workflow
+def joined(x: int) -> int:
+    return add(x=add(x=x), y=add(x=x))
+
+
 PLAN = LaunchPlan.get_or_create(outer, name="tests.admin.plan", default_inputs={"x": 3}, fixed_inputs={"y": 4})
 
 
@@ -104,6 +109,18 @@ async def test_registering_the_same_again_is_fine_and_descriptions_do_not_count(
         spec.description.short_description = "another way to say it"
     await register(store, again, now=NOW)
     assert len(await store.entities("task")) == 1
+
+
+async def test_the_order_in_which_a_node_names_those_before_it_does_not_count() -> None:
+    at, given = desk(), specs(joined)
+    [flow] = given.workflows
+    last = flow.template.nodes[-1]
+    for order in (["n0", "n1"], ["n1", "n0"]):
+        last.upstream_node_ids[:] = order
+        await register(at.store, given, now=NOW)
+    last.upstream_node_ids[:] = ["n0"]
+    with pytest.raises(NameTaken, match="another content"):
+        await register(at.store, given, now=NOW)
 
 
 async def test_another_content_under_the_same_version_is_refused_as_a_whole() -> None:
