@@ -12,6 +12,7 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from alula.cli import bodies
 from alula.cli.loading import loaded
 from alula.cli.program import Program, kind_of
 from alula.cli.reach import reachable
@@ -73,6 +74,10 @@ def compiled(entities: Iterable[Entity], settings: SerializationSettings) -> tup
             verdicts.append(Verdict(entity, exc.faults or (_line(exc),), exc.fix))
         except AlulaError as exc:
             verdicts.append(Verdict(entity, (_line(exc),), exc.fix))
+        except Exception as exc:
+            if not bodies.came_of_one(exc):
+                raise
+            verdicts.append(Verdict(entity, (bodies.in_a_line(exc),)))
     return specs, verdicts
 
 

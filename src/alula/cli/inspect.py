@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from alula.cli import bodies
 from alula.cli.listing import listing, shown_type
 from alula.cli.loading import loaded
 from alula.cli.program import kind_of
@@ -38,6 +39,10 @@ def inspect(ctx: click.Context, target: str, entity: str | None) -> None:
         click.echo("\n".join(described(found)))
     except AlulaError as exc:  # the body of a workflow is read here
         raise click.ClickException(str(exc)) from exc
+    except Exception as exc:
+        if not bodies.came_of_one(exc):
+            raise
+        raise click.ClickException(bodies.in_a_line(exc)) from exc
 
 
 def described(entity: Entity) -> Iterator[str]:

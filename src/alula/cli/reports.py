@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from alula._kits import lazy
 from alula.cli.aside import aside
 from alula.cli.card import FAILED, SERVER, USAGE, card
 from alula.errors import AlulaError, AuthoringError, Busy, ConfigError, DataError, RequestError, StoreError
+
+if TYPE_CHECKING:
+    from alula.cli import bodies
+else:
+    bodies = lazy.module("alula.cli.bodies")  # many commands read no program
 
 
 @contextmanager
 def reported(what: str, *, verbose: bool = False) -> Iterator[None]:
     """Show what the block raises of ours: trouble of the store, or too much to do there, is 5, what was asked for
-    wrongly 2, all else 1."""
+    wrongly 2, all else 1. Likewise what the body of a workflow raises, which is the user's."""
     try:
         yield
     except AlulaError as exc:
         aside(card(exc, what, verbose=verbose))
         raise click.exceptions.Exit(code_of(exc)) from None
+    except Exception as exc:
+        if not bodies.came_of_one(exc):
+            raise
+        aside(card(exc, what, verbose=verbose))
+        raise click.exceptions.Exit(FAILED) from None
 
 
 def code_of(exc: AlulaError) -> int:

@@ -63,6 +63,25 @@ def test_all_faults_of_all_workflows_are_shown_at_once(shell: Shell) -> None:
     assert "2 of 5 do not compile" in done.stderr
 
 
+def test_what_the_body_of_a_workflow_raises_is_told_with_its_place_and_keeps_no_other_fault_back(shell: Shell) -> None:
+    program = FAULTS.replace("length(text=3)", "length(text={}['gone'])")
+    shell.add("raising.py", program)
+    line = 1 + program.splitlines().index("    length(text={}['gone'])")
+    done = shell.alula("compile", "raising.py")
+    assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
+    assert f"KeyError: 'gone' (raising.py:{line})" in done.stderr
+    assert "workflow 'no_return' returns None" in done.stderr
+    refused = shell.alula("register", "raising.py")
+    assert f"KeyError: 'gone' (raising.py:{line})" in refused.stderr
+    assert "nothing was registered" in refused.stderr
+    assert f"KeyError: 'gone' (raising.py:{line})" in shell.alula("inspect", "raising.py", "two_faults").stderr
+    for more in ((), ("--remote", "--endpoint", "127.0.0.1:1", "--answer", "gate=1")):
+        ran = shell.alula("run", *more, "raising.py", "two_faults", "--a", "1")
+        assert (ran.exit_code, ran.exception.__class__) == (1, SystemExit)
+        assert "✗ running two_faults failed" in ran.stderr
+        assert f"raising.py:{line}, in two_faults" in ran.stderr
+
+
 def test_one_entity_may_be_compiled_alone(shell: Shell) -> None:
     shell.add("other_faults.py", FAULTS)
     assert shell.alula("compile", "other_faults.py", "sound").exit_code == 0
