@@ -101,13 +101,21 @@ def _awaited(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) 
         aside(f"\nexecution {id.name} goes on without this command")
         raise click.exceptions.Exit(ABORTED) from None
     if found.closure.phase == Phases.SUCCEEDED:
-        data = remote.call("GetExecutionData", WorkflowExecutionGetDataRequest(id=id))
-        if text := results.untyped(data.full_outputs, options.output):
+        if text := results.untyped(_outputs(remote, id), options.output):
             click.echo(text)
     else:
         aside(_why(found))
     code: int = _ENDS[found.closure.phase]
     return code
+
+
+def _outputs(remote: Remote, id: WorkflowExecutionIdentifier) -> LiteralMap:
+    """What it gave; what is too large for an answer lies in a file."""
+    data = remote.call("GetExecutionData", WorkflowExecutionGetDataRequest(id=id))
+    found: LiteralMap = data.full_outputs
+    if not found.literals and data.outputs.url:
+        found = LiteralMap.FromString(remote.read(data.outputs.url))
+    return found
 
 
 def _ended(remote: Remote, id: WorkflowExecutionIdentifier, options: Options) -> Any:

@@ -39,6 +39,7 @@ from alula.idl.service import (
     AUTH_METADATA,
     DATA_PROXY,
     SERVICES,
+    CreateDownloadLocationRequest,
     CreateUploadLocationRequest,
     LaunchPlanCreateRequest,
     LaunchPlanState,
@@ -175,6 +176,24 @@ class Remote:
         if not answer.is_success:
             raise DataError(f"{path.name} was not taken: {answer.status_code} {answer.text[:200]}")
         return str(place.native_url)
+
+    def read(self, url: str) -> bytes:
+        """What lies at a place that an answer names: a link, or a URI of the control plane's own.
+
+        Raises:
+            RequestError: As `call`.
+            DataError: It cannot be read.
+        """
+        if not url.startswith(("https://", "http://")):
+            asked = CreateDownloadLocationRequest(native_url=url)
+            url = self.call("CreateDownloadLocation", asked, service=DATA_PROXY).signed_url
+        try:
+            answer = httpx.get(url, timeout=_SECONDS, verify=_trust(self.profile), follow_redirects=True)
+        except httpx.HTTPError as exc:
+            raise DataError(f"a file of the control plane cannot be read: {exc}", where=self.profile.endpoint) from exc
+        if not answer.is_success:
+            raise DataError(f"a file of the control plane cannot be read: {answer.status_code} {answer.text[:200]}")
+        return answer.content
 
     def upload_inputs(self, inputs: LiteralMap, *, project: str, domain: str, below: str) -> LiteralMap:
         """Inputs whose files of this machine are where tasks find them.

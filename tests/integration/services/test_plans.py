@@ -136,6 +136,11 @@ def length(file: File) -> int:
     return len(open(file).read())
 
 
+@task
+def large(size: int) -> str:
+    return "x" * size
+
+
 @workflow
 def asked(x: int) -> int:
     approve(double(x=x), "really", timeout=timedelta(minutes=5))
@@ -170,6 +175,8 @@ def test_our_own_programs_run_at_a_control_plane_with_their_code_and_files(
     assert again.returncode == 0, again.stderr
     assert "✓ workflow ours.flow" in again.stderr
     assert again.stderr.index("launch plan called") < again.stderr.index("workflow ours.calls")
+    large = alula(control_plane, tmp_path, "run", "--remote", "ours.py", "large", "--size", "9000000")
+    assert (large.returncode, len(large.stdout)) == (0, 9_000_001), large.stderr
     gates = ["--answer", "really=yes", "--answer", "more=21"]
     answered = alula(control_plane, tmp_path, "run", "--remote", *gates, "ours.py", "asked", "--x", "1")
     assert (answered.stdout, answered.returncode) == ("42\n", 0), answered.stderr
