@@ -117,9 +117,10 @@ def settings_of(
 
 
 def _version(code: Code, uri: str, images: Mapping[str, str]) -> str:
-    """Changes with all that the registration says. It is no version of `alula run`, which says other things for the
-    same code: its tasks need no container."""
-    parts = ["registered", code.digest, uri, *(f"{name}={full}" for name, full in sorted(images.items()))]
+    """A version where nobody says one. It changes with the program, and with what else it is registered with. `alula run`
+    has another one for the same code, of which it says other things: its tasks need no container."""
+    bundle = uri.rpartition("/")[2]  # of what is in it; empty: images have the code
+    parts = ["registered", code.digest, bundle, *(f"{name}={full}" for name, full in sorted(images.items()))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[: len(code.digest)]
 
 

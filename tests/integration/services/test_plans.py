@@ -186,6 +186,26 @@ def test_our_own_programs_run_at_a_control_plane_with_their_code_and_files(
     assert "there is no profile 'nowhere'" in nowhere.stderr
 
 
+def test_a_version_changes_with_the_images_and_with_all_that_goes_along(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    (tmp_path / "ours.py").write_text(OURS)
+    (tmp_path / "beside.py").write_text("def twice(x):\n    return 2 * x\n")
+    words = tmp_path / "words.txt"
+    said = []
+    for text, *more in (
+        *(("one", *more) for more in ([], ["--image", "registry/flow:1"], ["--copy", "none"], ["--copy", "all"])),
+        *(("two", *more) for more in ([], ["--copy", "all"], ["--copy", "all"])),
+    ):
+        words.write_text(text)
+        done = alula(control_plane, tmp_path, "register", "--remote", *more, "ours.py", "double")
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr.split()[-1])
+    alone, image, none, all, again, changed, unchanged = said
+    assert len({alone, image, none, all, changed}) == 5
+    assert (again, unchanged) == (alone, changed)
+
+
 def test_an_exported_package_is_registered_by_the_real_client(
     control_plane: ControlPlane, flytekit_python: Path, tmp_path: Path
 ) -> None:
@@ -232,7 +252,7 @@ def test_an_exported_package_is_registered_by_the_real_client(
         project="exported",
     )
     assert said["names"] == [
-        *("ours.double", "ours.length"),
+        *("ours.double", "ours.length", "ours.large"),
         *("ours.asked", "called", "ours.calls", "ours.flow", "ours.asked", "ours.calls", "ours.flow"),
     ]
     assert said["nodes"] == 2
