@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from alula.admin.desk import Desk
 from alula.admin.executions import ended
 from alula.engine.codec import read_closure
+from alula.engine.execution import Execution
 from alula.engine.nodes.gate import expected
 from alula.engine.plan import Graph, Kind, NodePlan, compile_plan
 from alula.engine.state import NodePhase
@@ -71,16 +73,22 @@ async def approve(desk: Desk, key: ExecutionKey, id: str, *, yes: bool = True) -
 
 
 async def _signals(desk: Desk, record: ExecutionRecord) -> list[Signal]:
-    closures = [await desk.store.closure(record.closure)]
-    closures += [one.closure for one in await desk.store.expansions(record.id)]
+    closure = read_closure(await desk.store.closure(record.closure))
+    whole = compile_plan(closure)
+    made = {one.path: compile_plan(read_closure(one.closure)) for one in await desk.store.expansions(record.id)}
     gates: dict[str, NodePlan] = {}
-    for closure in closures:
-        _collect(compile_plan(read_closure(closure)), gates)
+    for graph in (whole, *made.values()):
+        _collect(graph, gates)
     given = {one.signal_id: Literal.FromString(one.value) for one in await desk.store.signals(record.id)}
     running = await desk.store.nodes(record.id, phases=(NodePhase.RUNNING,)) if gates else ()
-    live = {row.path.rpartition("/")[2] for row in running}
+    x = Execution(record.key.name, closure, graph=whole)
+    x.expansions.update(made)
+    live = set()
+    for row in running:
+        with suppress(KeyError):  # a dynamic task has made it since
+            live.add(_signal(x.plan_of(row.path)))
     return [
-        Signal(id, expected(plan), plan.node.gate_node.HasField("approve"), plan.id in live, given.get(id))
+        Signal(id, expected(plan), plan.node.gate_node.HasField("approve"), id in live, given.get(id))
         for id, plan in sorted(gates.items())
     ]
 
@@ -89,17 +97,20 @@ def _collect(graph: Graph, into: dict[str, NodePlan]) -> None:
     todo = [*graph.nodes, *([graph.failure] if graph.failure is not None else [])]
     while todo:
         plan = todo.pop()
-        if plan.kind is Kind.GATE:
-            gate = plan.node.gate_node
-            id = gate.approve.signal_id if gate.HasField("approve") else gate.signal.signal_id
-            if id:
-                into.setdefault(id, plan)
+        if plan.kind is Kind.GATE and (id := _signal(plan)):
+            into.setdefault(id, plan)
         todo.extend(arm.then for arm in plan.arms)
         if plan.element is not None:
             todo.append(plan.element)
         if plan.graph is not None:
             todo.extend(plan.graph.nodes)
             todo.extend([plan.graph.failure] if plan.graph.failure is not None else [])
+
+
+def _signal(plan: NodePlan) -> str:
+    """What a node asks of people; empty: nothing."""
+    gate = plan.node.gate_node
+    return gate.approve.signal_id if gate.HasField("approve") else gate.signal.signal_id
 
 
 def _how(key: ExecutionKey, signal: Signal) -> str:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from alula.admin.executions import abort
+from alula import sleep, wait_for_input, workflow
+from alula.admin.entities import prepare
+from alula.admin.executions import Order, abort, create
 from alula.admin.signals import approve, give, signals
 from alula.admin.why import why
 from alula.errors import RequestError, Unknown
 from alula.idl import CompiledWorkflowClosure, literals
 from tests.unit.admin import office
-from tests.unit.admin.office import desk, key, start
+from tests.unit.admin.office import desk, key, specs, start
 from tests.unit.engine.build import approve_node, signal_node, step
 from tests.unit.engine.drive import FakeRunner, clock, ended, virtual
 
@@ -64,6 +67,34 @@ async def test_a_no_fails_the_execution() -> None:
     assert record.phase == "failed"
     with pytest.raises(RequestError, match="comes too late: the execution is failed"):
         await give(at, key("ex"), "rate", literals.integer(3))
+
+
+@workflow
+def inner() -> int:
+    return wait_for_input("rate", timeout=timedelta(hours=1), expected_type=int)
+
+
+@workflow
+def outer() -> int:
+    before = sleep(timedelta(minutes=1))
+    later = inner()
+    before >> later
+    return later
+
+
+@virtual
+async def test_a_gate_does_not_wait_while_another_workflow_is_at_a_node_of_its_name() -> None:
+    at = desk(clock=clock())
+    [id] = [one.template.id for one in specs(outer).workflows if one.template.id.name == outer.name]
+    what = await prepare(specs(outer), id)
+    made = await create(at, what, Order("p", "d", name="ex"))
+    async with office.engine(at, FakeRunner()):
+        await asyncio.sleep(30)
+        assert [one.waiting for one in await signals(at, key("ex"))] == [False]
+        await asyncio.sleep(60)
+        assert [one.waiting for one in await signals(at, key("ex"))] == [True]
+        await abort(at, key("ex"))
+        await ended(at.store, made.record.id)
 
 
 @virtual
