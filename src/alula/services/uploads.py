@@ -86,8 +86,10 @@ class Uploads:
             found = hashlib.md5(usedforsecurity=False)
             while piece := await to_thread(file.read, _READ_BYTES):
                 found.update(piece)
-        if md5 and found.digest() != md5:
-            raise NameTaken(f"another file lies at {uri}", fix="upload it under another filename_root")
+        if found.digest() != md5:
+            what = "another file" if md5 else "a file"
+            fix = "upload it under another filename_root; or say content_md5, if the content is the same"
+            raise NameTaken(f"{what} lies at {uri}", fix=fix)
 
 
 def upload_path(request: CreateUploadLocationRequest) -> str:

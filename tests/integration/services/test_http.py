@@ -95,6 +95,10 @@ def test_an_upload_is_kept_only_as_it_was_announced(control_plane: ControlPlane)
     for name, status in (("d/e", 200), ("d", 409), ("d/e/f", 409)):
         place = httpx.post(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", json={**below, "filename": name})
         assert httpx.put(place.json()["signedUrl"], content=b"hello").status_code == status
+    again = httpx.post(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", json={**below, "filename": "d/e"})
+    assert (again.status_code, again.json()["code"]) == (409, 6), "what lies there is somebody's code, or input"
+    same = {**below, "filename": "d/e", "contentMd5": asked["contentMd5"]}
+    assert httpx.post(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", json=same).status_code == 200
     asked = {"native_url": made["nativeUrl"]}
     link = httpx.get(f"{control_plane.http}/api/v1/dataproxy/artifact_urn", params=asked).json()
     assert httpx.get(link["signedUrl"]).content == b"hello"
