@@ -198,9 +198,9 @@ def _instants(cron: Cron, day: date) -> tuple[datetime, ...]:
     found: set[datetime] = set()
     for hour in cron.hours:
         for minute in cron.minutes:
-            first = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
-            found.add(first.astimezone(UTC))
-            second = first.replace(fold=1)
-            if cron.steady and (first.utcoffset() or _DAY) > (second.utcoffset() or _DAY):
-                found.add(second.astimezone(UTC))
+            local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
+            first, second = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+            found.add(first)
+            if cron.steady and second > first:  # it comes twice
+                found.add(second)
     return tuple(sorted(found))
