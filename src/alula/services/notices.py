@@ -105,7 +105,9 @@ class Notices:
             try:
                 async with asyncio.timeout(_DEADLINE):
                     await self._tell(recipient, record, Phases.Phase.Name(phase), f"{self._tag}-{notice.id}")
-            except (Undelivered, TimeoutError) as exc:
+            except Exception as exc:  # the last line of defence: who cannot be told keeps nobody else from it
+                if not isinstance(exc, Undelivered | TimeoutError):
+                    log.exception("notice.failed", extra=where)
                 why = str(exc) or f"no answer within {_DEADLINE:.0f} s"
                 age = self._desk.clock.now() - (record.ended_at or record.created_at)
                 if (not isinstance(exc, Undelivered) or exc.again) and age < self._config.give_up:
@@ -123,10 +125,15 @@ class Notices:
         elif self._smtp is None:
             raise Undelivered("no mail server is set: [notifications] smtp", again=False)
         else:
-            made = mail_of(record, phase, id, sender=self._config.sender, recipient=recipient)
+            try:
+                made = mail_of(record, phase, id, sender=self._config.sender, recipient=recipient)
+            except Exception as exc:  # the library has no class of its own for an address that it cannot read
+                raise Undelivered(f"{recipient!r} is no address for mails", again=False) from exc
             try:
                 await to_thread(_send, self._smtp, self._config, made)
             except smtplib.SMTPRecipientsRefused as exc:
+                if not exc.recipients:
+                    raise Undelivered(f"there is no address for mails in {recipient!r}", again=False) from exc
                 code = next(iter(exc.recipients.values()))[0]
                 raise Undelivered(f"the mail server refuses {recipient}: {code}", again=code < 500) from exc
             except (OSError, smtplib.SMTPException) as exc:
@@ -191,7 +198,10 @@ def _send(where: tuple[str, int], config: NotificationsConfig, made: EmailMessag
 
 def _place(url: str) -> str:
     """Where a URL points, without its path, which may be a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a URL that cannot be read"
     return f"{parts.scheme}://{parts.hostname}"
 
 

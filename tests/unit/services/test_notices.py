@@ -76,6 +76,18 @@ async def test_who_cannot_be_reached_is_told_later_and_nobody_waits_for_him() ->
         assert [one["To"] for one in server.mails] == ["here@example.com", "away@example.com"]
 
 
+@pytest.mark.parametrize("nobody", ["", " ", "ann@example.com\nBcc: all@example.com", "(ann)", "<", "http://["])
+async def test_a_recipient_that_is_none_keeps_nobody_else_from_being_told(nobody: str) -> None:
+    one = await Planned.made()
+    await ended(one, "failed", mail(nobody, "here@example.com"))
+    async with mail_server() as server:
+        notices = Notices(one.desk, NotificationsConfig(smtp=server.address))
+        assert await notices.round() == 2
+        one.clock.go(seconds=120)
+        assert await notices.round() == 0
+    assert [one["To"] for one in server.mails] == ["here@example.com"]
+
+
 async def test_without_a_mail_server_nobody_is_told_and_it_ends_there() -> None:
     one = await Planned.made()
     await ended(one, "failed", mail("ann@example.com"))
