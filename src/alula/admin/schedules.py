@@ -24,7 +24,9 @@ _UNITS = {
     FixedRateUnit.HOUR: timedelta(hours=1),
     FixedRateUnit.DAY: timedelta(days=1),
 }
-_LONGEST_RATE = timedelta(days=3660)
+_LONGEST = timedelta(days=3660)
+"""Of a rate, and of an offset: beyond it the calendar ends somewhere."""
+_MOST = _LONGEST // timedelta(minutes=1) + 1
 _OFFSET = re.compile(
     r"(?P<sign>[-+]?)P(?=.)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
@@ -106,9 +108,11 @@ def timetable(schedule: Schedule, since: datetime, zone: str = "UTC") -> Timetab
             text = re.sub(r"^cron\((.*)\)$", r"\1", schedule.cron_expression.strip())
             return Timetable(parse_cron(text, zone), kickoff=kickoff)
         case "rate":
-            every = schedule.rate.value * _UNITS.get(schedule.rate.unit, timedelta(0))
-            if not timedelta(0) < every <= _LONGEST_RATE:
-                raise ValueError(f"has a rate of {every}, and it is a minute at least and ten years at most")
+            unit = _UNITS.get(schedule.rate.unit, timedelta(0))
+            every = min(schedule.rate.value, _MOST) * unit
+            if not timedelta(0) < every <= _LONGEST:
+                said = f"{schedule.rate.value:,} times {unit}"
+                raise ValueError(f"has a rate of {said}, and it is a minute at least and ten years at most")
             return Timetable(None, every, since, kickoff=kickoff)
     raise ValueError("has neither a cron expression nor a rate")
 
@@ -188,7 +192,12 @@ def _offset(text: str) -> timedelta:
     if match is None:
         raise ValueError(f"has the offset {text!r}, which is no duration of weeks, days and time, as P1DT2H")
     parts = match.groupdict()
-    length = timedelta(**{unit: int(value) for unit, value in parts.items() if unit != "sign" and value})
+    try:
+        length = timedelta(**{unit: int(value) for unit, value in parts.items() if unit != "sign" and value})
+    except OverflowError:
+        length = timedelta.max
+    if length > _LONGEST:
+        raise ValueError(f"has the offset {text}, and it is ten years at most")
     return -length if parts["sign"] == "-" else length
 
 

@@ -99,6 +99,24 @@ def test_names_of_starts_are_good_and_differ() -> None:
     assert all(len(name) == 32 and name[0] == "f" for name in names)
 
 
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        *(
+            (
+                Schedule(cron_schedule=CronSchedule(schedule="0 * * * *", offset=offset)),
+                f"{offset}, and it is ten years",
+            )
+            for offset in ("P900000000D", "-P900000000D", "P9999999999D")
+        ),
+        (Schedule(rate=FixedRate(value=2**32 - 1, unit=FixedRateUnit.DAY)), "4,294,967,295 times 1 day"),
+    ],
+)
+def test_what_no_calendar_holds_is_refused(made: Schedule, said: str) -> None:
+    [fault] = schedule_faults(made, {}, [], START)
+    assert said in fault
+
+
 def test_all_that_is_wrong_with_a_schedule_is_said() -> None:
     made = Schedule(cron_schedule=CronSchedule(schedule="61 * * * *"), kickoff_time_input_arg="when")
     first, second = schedule_faults(made, {}, ["at"], START)

@@ -256,6 +256,19 @@ async def test_days_with_23_and_25_hours_have_as_many_starts() -> None:
         assert len(await one.desk.store.executions(limit=1000)) - before == hours
 
 
+async def test_a_schedule_beyond_the_calendar_is_refused_and_keeps_no_other_one_from_starting() -> None:
+    one = await Planned.made()
+    beyond = hourly()
+    beyond.cron_schedule.offset = "P900000000D"
+    with pytest.raises(RequestError, match="ten years at most"):
+        await one.register("beyond", schedule=beyond)
+    await one.register()
+    await one.activate()
+    one.clock.go(hours=1)
+    await one.ticks().round()
+    assert await one.times() == ["01 13:00"]
+
+
 async def test_a_schedule_that_could_never_work_is_refused_with_all_that_is_wrong() -> None:
     one = await Planned.made()
     with pytest.raises(RequestError) as caught:
