@@ -126,12 +126,13 @@ class Executions:
         return _created(await self._launchables.launch(request, call))
 
     async def RelaunchExecution(self, request: ExecutionRelaunchRequest, call: Call) -> ExecutionCreateResponse:
-        """Raises Unknown, and NameTaken."""
+        """Raises Unknown, Untimely and NameTaken."""
         options = Options(overwrite_cache=request.overwrite_cache or None)
         spec = await self._spec(request.id)
         if request.overwrite_cache:
             spec.overwrite_cache = True
-        how = await self._launchables.again(spec, asked(spec, call, how=ExecutionMetadata.RELAUNCH, of=request.id))
+        made = asked(spec, call, how=ExecutionMetadata.RELAUNCH, of=request.id)
+        how = await self._launchables.again(request.id, spec, made)
         key = key_of(request.id)
         return _created(await relaunch(self._desk, key, name=request.name, options=options, asked=how))
 
@@ -144,7 +145,8 @@ class Executions:
         if request.metadata.artifact_ids:
             spec.metadata.ClearField("artifact_ids")  # else a merge adds to them
         spec.metadata.MergeFrom(request.metadata)
-        how = await self._launchables.again(spec, asked(spec, call, how=ExecutionMetadata.RECOVERED, of=request.id))
+        made = asked(spec, call, how=ExecutionMetadata.RECOVERED, of=request.id)
+        how = await self._launchables.again(request.id, spec, made)
         return _created(await recover(self._desk, key_of(request.id), name=request.name, asked=how))
 
     async def GetExecution(self, request: WorkflowExecutionGetRequest, call: Call) -> Execution:

@@ -87,8 +87,13 @@ class Launchables:
         made = replace(what, options=what.options.over(rules.options))
         return await create(self._desk, made, replace(given, asked=self._asked(request.spec, call, kept, cut)))
 
-    async def again(self, spec: ExecutionSpec, made: Asked) -> Asked:
-        """How something is asked for once more: with the limits of its launch plan, and who is told of its end."""
+    async def again(self, of: WorkflowExecutionIdentifier, spec: ExecutionSpec, made: Asked) -> Asked:
+        """How an execution is asked for once more: with the limits of its launch plan, and who is told of its end.
+
+        Raises:
+            Untimely: The project is archived.
+        """
+        await self._places.enter(of.project, of.domain)
         plan, id = LaunchPlanSpec(), spec.launch_plan
         if id.resource_type == ResourceType.LAUNCH_PLAN and id.version:
             with suppress(Unknown):  # it is the default one of a workflow that was run without being registered

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from alula.admin.attributes import CLUSTER, POOL, QUEUE, amounts, rules_of
+from alula.admin.outline import Plans
 from alula.compiler.terms import read_terms
 from alula.engine.codec import read_settings
 from alula.errors import RequestError, Unknown, Untimely
@@ -15,6 +16,8 @@ from alula.idl.routes import Route
 from alula.idl.service import (
     ExecutionClusterLabel,
     ExecutionQueueAttributes,
+    ExecutionRecoverRequest,
+    ExecutionRelaunchRequest,
     ExecutionSpec,
     ListMatchableAttributesRequest,
     MatchableResource,
@@ -30,8 +33,10 @@ from alula.idl.service import (
 )
 from alula.sections import Beyond, ResourcesConfig
 from alula.services.attributes import Attributes
+from alula.services.executions import Executions
 from alula.services.launching import CUT, Launchables
 from alula.services.places import Places
+from alula.services.shown import execution_id
 from alula.store.plan_records import AttributesRecord, ProjectRecord
 from tests.unit.admin.office import integers
 from tests.unit.services.control import CALL, plain, plan_id, request
@@ -216,6 +221,13 @@ async def test_an_archived_project_takes_nothing_new_and_others_are_made_on_the_
     await one.desk.store.put_project(ProjectRecord("p", state=1))
     with pytest.raises(Untimely, match="project p is archived"):
         await launched(one, ResourcesConfig())
+    [there] = await one.desk.store.executions()
+    executions = Executions(one.desk, Plans(one.desk))
+    with pytest.raises(Untimely, match="project p is archived"):
+        await executions.RelaunchExecution(ExecutionRelaunchRequest(id=execution_id(there.key)), CALL)
+    await one.end(there, "failed")
+    with pytest.raises(Untimely, match="project p is archived"):
+        await executions.RecoverExecution(ExecutionRecoverRequest(id=execution_id(there.key)), CALL)
 
 
 async def test_user_data_go_where_the_nearest_says_and_nowhere_that_cannot_be() -> None:
