@@ -450,6 +450,8 @@ def _hint(word: str, known: Any) -> str:
 
 def _value(section: Any, name: str, one: _Given) -> Any:
     kind = next(str(f.type) for f in fields(section) if f.name == name)
+    if name == "url" and not isinstance(section, StoreConfig):
+        return settled.page(one.value)
     if name in ("url", "data", "home", "python") or kind.startswith("Path"):
         return _location(one, as_path=kind.startswith("Path"))
     if name.endswith("_bytes"):

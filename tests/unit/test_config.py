@@ -84,6 +84,8 @@ FAULTS = [
     ("data = 3", "3 is no text"),
     ("home = 's3://x'", "no directory of this machine"),
     ("[store]\nurl = {a = 1}", "is no text"),
+    ("[server]\nurl = 'alula.example.org:8088'", "is no URL: write https://HOST:PORT"),
+    ("[callbacks]\nurl = 'alula.example.org'", "is no URL: write https://HOST:PORT"),
     ("a = ", "alula.toml: "),
 ]
 
@@ -112,6 +114,7 @@ def test_every_key_of_every_section_can_be_set_by_a_variable(tmp_path: Path) -> 
     keys = [(s.name, f) for s in fields(config) if is_dataclass(v := getattr(config, s.name)) for f in fields(v)]
     keys = [(s, f) for s, f in keys if not f.type.startswith("Mapping")]
     environ = {f"ALULA__{s}__{f.name}".upper(): samples[str(f.type).partition(" ")[0]] for s, f in keys}
+    environ |= dict.fromkeys(("ALULA__SERVER__URL", "ALULA__CALLBACKS__URL"), "https://x")
     made = load(tmp_path, environ)
     assert all(getattr(getattr(made, s), f.name) != getattr(getattr(config, s), f.name) for s, f in keys)
 

@@ -51,6 +51,14 @@ def number(value: object) -> float:
     return made
 
 
+def page(value: object) -> str:
+    """The URL of something that is reached over HTTP; empty: none."""
+    said = str(value)
+    if said and not said.startswith(("https://", "http://")):
+        raise ValueError(f"{value!r} is no URL: write https://HOST:PORT, or http://HOST:PORT")
+    return said
+
+
 def yes(value: object) -> bool:
     """`true` or `false`."""
     said = str(value).lower()
