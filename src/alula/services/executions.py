@@ -175,7 +175,10 @@ class Executions:
         """Newest first, unless the request says otherwise. Raises RequestError."""
         project, domain = request.id.project, request.id.domain
         checked_place(project, domain)
-        page = page_asked(request.limit, sort_by=request.sort_by, text=request.filters, fields=FIELDS, sorts=SORTS)
+        named = (Condition("name", "in", (request.id.name,)),) if request.id.name else ()
+        page = page_asked(
+            request.limit, sort_by=request.sort_by, text=request.filters, fields=FIELDS, sorts=SORTS, also=named
+        )
         store = self._desk.store
         records, token = await page_of(
             lambda page: store.page_executions(project, domain, page),

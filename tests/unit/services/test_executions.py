@@ -235,6 +235,10 @@ async def test_lists_are_filtered_sorted_and_turned_page_by_page() -> None:
     assert await names(f"eq(workflow.name,{plain.name})+ne(phase,QUEUED)") == ([], "")
     assert await names(f"eq(task.name,{plain.name})") == ([], "")
     assert len((await names("eq(user,ann)+eq(mode,MANUAL)"))[0]) == 4
+    named = listing(limit=2)
+    named.id.name = "a"
+    found = await at.executions.ListExecutions(named, CALL)
+    assert ([one.id.name for one in found.executions], found.token) == (["a"], "")
     with pytest.raises(RequestError, match="another listing"):
         await names("eq(phase,QUEUED)", token=token)
     with pytest.raises(RequestError, match="colour: cannot be filtered by"):
