@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from alula.admin.desk import Desk
 from alula.admin.filters import Field, prefixed, texts, times, words
@@ -31,7 +32,7 @@ from alula.services.binding import Call
 from alula.services.listing import asked, page_of
 from alula.services.node_shown import Shower, has_deck
 from alula.services.shown import key_of
-from alula.store.records import NodeRecord, Page
+from alula.store.records import Condition, NodeRecord, Page
 
 SORTS = {"created_at": "created_at", "updated_at": "updated_at", "node_id": "path", "phase": "phase"}
 _OWN: Mapping[str, Field] = {
@@ -121,6 +122,7 @@ class Nodes:
     ) -> NodeExecutionList:
         sort = request.sort_by if request.HasField("sort_by") and request.sort_by.key else _OLDEST_FIRST
         page = asked(request.limit, sort_by=sort, text=request.filters, fields=FIELDS, sorts=SORTS)
+        page = replace(page, where=tuple([await _by_path(outline, one) for one in page.where]))
         id, below = outline.record.id, await outline.below(inside)
 
         async def read(page: Page) -> Sequence[tuple[tuple[str | int, str | int], NodeRecord]]:
@@ -144,3 +146,16 @@ class Nodes:
 
     async def _outline(self, id: WorkflowExecutionIdentifier) -> Outline:
         return await outline_of(self._desk, self._plans, await self._desk.store.execution(key_of(id)))
+
+
+async def _by_path(outline: Outline, one: Condition) -> Condition:
+    """A condition on ids as clients know them, on the paths of those nodes."""
+    if one.column != "path" or not isinstance(one.value, tuple):
+        return one
+    paths = []
+    for id in one.value:
+        try:
+            paths.append(await outline.path(str(id)))
+        except Unknown:  # none is called so
+            paths.append(str(id))
+    return replace(one, value=tuple(paths))

@@ -123,6 +123,19 @@ async def test_lists_of_nodes_are_turned_filtered_and_sorted() -> None:
         await listed(at, "n99")
 
 
+async def test_a_node_inside_of_another_is_filtered_by_the_id_that_it_has() -> None:
+    at = await ran()
+    for above in await listed(at):
+        for one in await listed(at, above.id.node_id):
+            name = one.id.node_id
+            found = await listed(at, above.id.node_id, filters=f"eq(node_id,{name})")
+            assert [same.id.node_id for same in found] == [name]
+            rest = await listed(at, above.id.node_id, filters=f"ne(node_id,{name})")
+            assert name not in [other.id.node_id for other in rest]
+            assert len(rest) == 1
+    assert await listed(at, filters="eq(node_id,nowhere)") == []
+
+
 async def test_the_cache_is_told_with_who_made_the_outputs() -> None:
     at = await ran()
     await ran("again", at)
