@@ -117,8 +117,10 @@ def settings_of(
 
 
 def _version(code: Code, uri: str, images: Mapping[str, str]) -> str:
-    """A version where nobody says one. It changes with the program, and with what else it is registered with. `alula run`
-    has another one for the same code, of which it says other things: its tasks need no container."""
+    """A version where nobody says one: it changes with the program, and with what else it is registered with.
+
+    `alula run` has another one for the same code, of which it says other things: its tasks need no container.
+    """
     bundle = uri.rpartition("/")[2]  # of what is in it; empty: images have the code
     parts = ["registered", code.digest, bundle, *(f"{name}={full}" for name, full in sorted(images.items()))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[: len(code.digest)]
