@@ -231,25 +231,17 @@ class DockerEngine:
         return [Container.listed(one) for one in found]
 
     async def tail(self, name: str, lines: int) -> str:
-        got: list[bytes] = []
-        wanted = {"stdout": True, "stderr": True, "tail": str(lines)}
+        end, wanted = _End(), {"stdout": True, "stderr": True, "tail": str(lines)}
         try:
             async with self._response(f"containers/{name}/logs", "GET", wanted, f"read the log of {name}") as response:
-                in_pieces = _PODMAN in response.headers
                 async for piece in _frames(response.content):
-                    got.append(piece)
-            if in_pieces:
-                end = bytearray()
-
-                def write(piece: bytes) -> None:
-                    end.extend(piece)
-                    del end[:-_TAIL_BYTES]
-
-                await self.logs(name, write, follow=False)
-                got = bytes(end).splitlines(keepends=True)[-lines:]
+                    end.write(piece)
+            if _PODMAN in response.headers:
+                end = _End()
+                await self.logs(name, end.write, follow=False)
         except RemoteNotFound:
             return ""
-        return b"".join(got).decode(errors="replace")
+        return end.last(lines)
 
     async def logs(self, name: str, write: Callable[[bytes], object], *, follow: bool = True) -> None:
         wanted = {"stdout": True, "stderr": True, "follow": follow}
@@ -379,6 +371,20 @@ async def _pieces(head: bytes, rest: BinaryIO) -> AsyncIterator[bytes]:
     while piece:
         yield piece
         piece = await to_thread(rest.read, _PIECE_BYTES)
+
+
+class _End:
+    """The end of what is written to it."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, piece: bytes) -> None:
+        self._data.extend(piece)
+        del self._data[:-_TAIL_BYTES]
+
+    def last(self, lines: int) -> str:
+        return b"".join(bytes(self._data).splitlines(keepends=True)[-lines:]).decode(errors="replace")
 
 
 async def _frames(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
