@@ -42,8 +42,9 @@ def lent(
     secrets: Mapping[str, str] | None = None,
     objects: ObjectStore | None = None,
     number: int = 0,
+    fresh: bool = True,
 ) -> Task:
     """One attempt of a task."""
     around = Lent(Nobody(), objects or Objects(), Secrets(secrets or {}), lambda secret: None)
     id = AttemptId("p", "development", "e1", "n0", number, "00aabbcc")
-    return Task(around, Job(id, template, LiteralMap(literals=inputs or {}).SerializeToString(), prefix))
+    return Task(around, Job(id, template, LiteralMap(literals=inputs or {}).SerializeToString(), prefix, fresh=fresh))

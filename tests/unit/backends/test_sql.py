@@ -17,7 +17,7 @@ from alula.data.stores import Objects
 from alula.errors import DataError, Rejected
 from alula.idl import literals
 from alula.plugin.phase import Phase, PhaseInfo
-from alula.tasks.databases import DuckDBTask, SQLiteConfig, SQLiteTask
+from alula.tasks.databases import DuckDBTask, PostgresConfig, PostgresTask, SQLiteConfig, SQLiteTask
 from tests.unit.backends.lending import lent, template_of
 
 ENDLESS = "with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) as c from t"
@@ -149,3 +149,12 @@ async def test_closing_the_plugin_ends_what_runs(tmp_path: Path) -> None:
     run = plugin._runs[task.name]
     await plugin.close()
     assert not run.busy
+
+
+async def test_a_statement_whose_connection_is_gone_from_settings_is_not_said_to_be_stopped() -> None:
+    named = PostgresTask("named", "select 1 as a", task_config=PostgresConfig(connection="warehouse"))
+    plugin, task = Sql(), lent(template_of(named), fresh=False)
+    with pytest.raises(Rejected, match="warehouse"):
+        await plugin.abort(task, Begun(), "enough")
+    await plugin.abort(task, None, "enough")  # refused before it was sent
+    await plugin.abort(lent(template_of(hello), fresh=False), Begun(), "enough")  # it ran in a process that is gone

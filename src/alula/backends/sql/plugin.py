@@ -154,13 +154,15 @@ class Sql(CorePlugin[Begun]):
             return
         if task.fresh and state is None:
             return
+        if not DRIVERS[TASK_TYPES[task.template.type]].remote:
+            return  # it ended with the process that ran it
         try:
             driver, found = self._place(task)
         except Rejected:
-            return  # refused before anything was sent
-        if driver.remote:
-            at = await self._source(task, found)
-            await asyncio.to_thread(driver.stop, at, task.name)
+            if state is None:
+                return  # refused before anything was sent
+            raise  # settings have changed since, and do not say any more where it runs
+        await asyncio.to_thread(driver.stop, await self._source(task, found), task.name)
 
     def _forget(self, name: str) -> None:
         run = self._runs.pop(name, None)
