@@ -11,7 +11,7 @@ import pytest
 from alula.backends.k8s.spark import Spark
 from alula.idl import Container, TaskTemplate
 from tests.acceptance.plugins.plant import failure_of, template
-from tests.integration.k8s.cluster import NAMESPACE, engine, until
+from tests.integration.k8s.cluster import NAMESPACE, Kubelet, engine, until
 from tests.integration.k8s.test_pods import waits_for
 from tests.integration.k8s.test_recorded import RECORDED
 from tests.servers.kube.kinds import Manifest
@@ -81,6 +81,32 @@ async def test_a_failed_spark_job_says_why(server: KubeServer) -> None:
         assert failure is not None
         assert (failure.code.endswith("SparkFailed"), "why" in failure.message) == (True, True)
         await until(lambda: not applications(server))
+
+
+@pytest.mark.parametrize("ends", ["aborted", "retried"])
+async def test_an_attempt_is_over_when_the_pods_that_the_operator_made_are_gone(server: KubeServer, ends: str) -> None:
+    define(server)
+    kubelet = Kubelet(server, Kubelet.runs, kills=False)
+    async with engine(server, plugins=(Spark,)) as works:
+        record = await works.run(job(), retries=1)
+        await until(lambda: applications(server))
+        labels = applications(server)[0]["spec"]["driver"]["labels"]
+        spec = {"containers": [{"name": "d", "image": "x"}]}
+        pod = {"metadata": {"name": "driver", "labels": labels}, "spec": spec}
+        server.store.create(server.kind("Pod"), NAMESPACE, pod, "spark-operator")
+        await until(lambda: kubelet.made)
+        if ends == "aborted":
+            await works.store.ask(record.id, "abort", body=b"enough")
+        else:
+            becomes(server, "FAILED")
+        await until(lambda: "deletionTimestamp" in server.pods(NAMESPACE)[0]["metadata"])
+        await until(lambda: not applications(server))
+        assert (await works.store.execution_by_id(record.id)).ended_at is None
+        server.store.gone(server.kind("Pod"), NAMESPACE, "driver")
+        if ends == "retried":
+            await until(lambda: applications(server))
+            becomes(server, "COMPLETED")
+        assert (await works.ended(record.id)).phase == ("aborted" if ends == "aborted" else "succeeded")
 
 
 async def test_without_the_operator_tasks_wait_and_say_what_is_missing(server: KubeServer) -> None:

@@ -22,7 +22,7 @@ from alula.hosting.calls import CallFailed, Garbage, NotYet, short
 from alula.hosting.k8s import answers, logs, making, objects, pods, staging
 from alula.hosting.k8s.answers import Refused, Wait
 from alula.hosting.k8s.backoff import Queue
-from alula.hosting.k8s.cluster import Cluster, Kind
+from alula.hosting.k8s.cluster import PODS, Cluster, Kind
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.hosting.k8s.watch import Watch
 from alula.plugin.context import TaskContext
@@ -209,7 +209,7 @@ class K8sAdapter(Adapter[Applied]):
         self._queue(namespace).leave(task.name)
         until = self._means.clock.monotonic() + self.settings.grace.total_seconds() + _SLACK
         pause = _FIRST_LOOK
-        while await self._delete(task, state):
+        while await self._delete(task, state) or await self._delete_pods(task, state):
             if self._means.clock.monotonic() >= until:
                 raise NotYet(f"{self.plugin.kind} {namespace}/{task.name} is being deleted, and still there")
             await asyncio.sleep(pause)
@@ -230,9 +230,8 @@ class K8sAdapter(Adapter[Applied]):
 
     async def _delete(self, task: TaskContext, state: Applied | None) -> bool:
         """Have the attempt's object deleted. Whether it is, or may be, still there."""
-        seen = state is not None and bool(state.uid)
-        if task.fresh and not seen and task.name not in self._tried:
-            return False  # nobody ever tried to make it
+        if self._never_made(task, state):
+            return False
         kind = await self._kind()
         namespace = state.namespace if state else self.settings.namespace_of(task.id)
         try:
@@ -240,11 +239,28 @@ class K8sAdapter(Adapter[Applied]):
         except Refused as exc:
             if not exc.missing:
                 raise
-            return not seen and self._may_come(task)
+            return not (state is not None and state.uid) and self._may_come(task)
         if not objects.ours(found, task):
             return False
         await objects.delete(self.cluster, kind, found, self._means.rng)
         return True
+
+    async def _delete_pods(self, task: TaskContext, state: Applied | None) -> bool:
+        """Have the pods deleted that an operator made of the attempt's object. Whether there are any.
+
+        They outlive it: the API server takes an object away before what it owns, and the operator may have been at work meanwhile.
+        """
+        if self.plugin.kind == PODS.kind or self._never_made(task, state):
+            return False
+        namespace = state.namespace if state else self.settings.namespace_of(task.id)
+        found, _ = await self.cluster.every(PODS, namespace, f"{objects.JOB}={task.name}")
+        for pod in found:
+            await objects.delete(self.cluster, PODS, pod, self._means.rng)
+        return bool(found)
+
+    def _never_made(self, task: TaskContext, state: Applied | None) -> bool:
+        """Whether nobody ever tried to make the attempt's object."""
+        return task.fresh and not (state is not None and state.uid) and task.name not in self._tried
 
     def _may_come(self, task: TaskContext) -> bool:
         """Whether a creation whose answer nobody saw may still take effect; of another process, from our first look."""

@@ -15,6 +15,8 @@ from alula.plugin.k8s import K8sPlugin, Manifest
 
 STORE = "alula.dev/store"
 """The label that every object of ours has."""
+JOB = "alula.dev/job"
+"""The label of pods: the name of the attempt that they are for, whoever made them."""
 FINALIZER = "alula.dev/finalizer"
 _NAME = re.compile(r"a[0-9a-f]{40}")
 _TRIES = 5

@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToDict
 
 from alula.errors import Rejected
 from alula.hosting.k8s import merging, placing, quantities, secrets, staging
+from alula.hosting.k8s.objects import JOB
 from alula.hosting.k8s.settings import ClusterSettings
 from alula.idl import ExtendedResources, Resources, TaskTemplate
 from alula.plugin.context import TaskContext
@@ -231,7 +232,7 @@ def _identity(spec: Manifest, template: TaskTemplate, settings: ClusterSettings)
 
 def _metadata(task: TaskContext, settings: ClusterSettings, pod: Manifest, primary: str, *, staged: bool) -> None:
     given, asked = pod.get("metadata") or {}, task.template.metadata.metadata
-    labels = {**settings.labels, **(given.get("labels") or {}), **asked.labels, **task.labels}
+    labels = {**settings.labels, **(given.get("labels") or {}), **asked.labels, **task.labels, JOB: task.name}
     annotations = {**settings.annotations, **(given.get("annotations") or {}), **asked.annotations}
     if staged or _one_is_the_task(task.template):
         annotations[PRIMARY] = primary

@@ -73,6 +73,7 @@ def test_a_container_becomes_the_whole_pod() -> None:
                 "alula.dev/execution": "e1",
                 "alula.dev/node": "n0",
                 "alula.dev/attempt": "0",
+                "alula.dev/job": name,
             },
             "annotations": {"primary_container_name": "primary"},
         },
