@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.integration.cli.programs import Shell
 from tests.integration.cli.test_durable import PROGRAM, start, until
 from tests.servers.postgres import NoPostgres, Postgres, postgres_server
 
+Begin = Callable[..., subprocess.Popen[str]]
 WORDS = ("--name", "nightly", "shop_flows.py", "chain", "--x", "1")
 
 
@@ -35,11 +37,26 @@ def program(shell: Shell) -> Iterator[Shell]:
     shell.add("go", "")  # whatever still waits ends
 
 
+@pytest.fixture
+def begin(program: Shell, server: Postgres) -> Iterator[Begin]:
+    """The console script, running, until the test is over at the latest: it would wait for its server for ever."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def one(*words: str) -> subprocess.Popen[str]:
+        begun.append(start(program, *words))
+        return begun[-1]
+
+    yield one
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stop", "crash"])
 def test_a_run_goes_on_when_a_server_that_was_away_for_long_is_back(
-    program: Shell, server: Postgres, how: signal.Signals
+    program: Shell, server: Postgres, begin: Begin, how: signal.Signals
 ) -> None:
-    running = start(program, "run", *WORDS)
+    running = begin("run", *WORDS)
     until(running, "waits begins")
     server.stop(how)
     said = until(running, "run.store_away")
@@ -52,11 +69,11 @@ def test_a_run_goes_on_when_a_server_that_was_away_for_long_is_back(
 
 
 def test_a_run_in_the_background_goes_on_when_a_server_that_was_away_for_long_is_back(
-    program: Shell, server: Postgres
+    program: Shell, server: Postgres, begin: Begin
 ) -> None:
     assert program.process("run", "--no-wait", *WORDS).returncode == 0
-    driving = start(program, "drive", "nightly")
-    following = start(program, "logs", "-f", "nightly")
+    driving = begin("drive", "nightly")
+    following = begin("logs", "-f", "nightly")
     assert following.stdout is not None
     assert any("waits begins" in line for line in following.stdout)
     following.kill()
@@ -70,8 +87,10 @@ def test_a_run_in_the_background_goes_on_when_a_server_that_was_away_for_long_is
     assert "succeeded" in program.process("get", "executions").stdout
 
 
-def test_a_run_that_cannot_be_aborted_since_the_server_is_away_is_left(program: Shell, server: Postgres) -> None:
-    running = start(program, "run", *WORDS)
+def test_a_run_that_cannot_be_aborted_since_the_server_is_away_is_left(
+    program: Shell, server: Postgres, begin: Begin
+) -> None:
+    running = begin("run", *WORDS)
     until(running, "waits begins")
     server.stop()
     until(running, "run.store_away")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
 import psycopg
@@ -44,6 +44,7 @@ async def beside(url: str) -> AsyncIterator[Session]:
     session = await psycopg.AsyncConnection.connect(url)
     try:
         yield session
+        await session.rollback()
     finally:
         await session.close()
 
@@ -150,7 +151,12 @@ async def test_a_claim_that_becomes_durable_after_its_connection_broke_is_not_fo
                 await claiming
             with pytest.raises(StoreUnavailable):  # what it has can't be known yet
                 await engine.claim("a", limit=9, having=[])
-        [claim] = await engine.claim("a", limit=9, having=[])
+        claims: Sequence[Claim] | None = None
+        async with asyncio.timeout(30):
+            while claims is None:
+                with suppress(StoreUnavailable):  # the COMMIT is still under way
+                    claims = await engine.claim("a", limit=9, having=[])
+        [claim] = claims
         assert claim.execution == record.id
         await engine.commit(claim, step("n0"))
         await engine.aclose()
