@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from alula.admin.desk import Desk, refuse
-from alula.errors import Unknown
 from alula.store.records import LeaseRecord, PoolRecord, PoolUse
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
@@ -83,24 +82,22 @@ async def set_pool(desk: Desk, name: str, change: PoolChange) -> PoolView:
     Raises:
         RequestError: With every fault.
     """
-    try:
-        before: PoolRecord | None = (await desk.store.pool(name, limit=1))[0].pool
-    except Unknown:
-        before = None
-    faults = _faults(name, change, before)
-    if faults:
-        raise refuse(f"pool {name!r} was not changed", faults, fix="alula pool set NAME UNITS")
-    was = before or PoolRecord(name, 0)
-    weights = {**was.weights, **change.weights}
-    await desk.store.set_pool(
-        replace(
+
+    def changed(before: PoolRecord | None) -> PoolRecord:
+        faults = _faults(name, change, before)
+        if faults:
+            raise refuse(f"pool {name!r} was not changed", faults, fix="alula pool set NAME UNITS")
+        was = before or PoolRecord(name, 0)
+        weights = {**was.weights, **change.weights}
+        return replace(
             was,
             units=was.units if change.units is None else change.units,
             per_project=was.per_project if change.per_project is None else change.per_project,
             weights={project: weight for project, weight in sorted(weights.items()) if weight != 1},
             priority=was.priority if change.priority is None else change.priority,
         )
-    )
+
+    await desk.store.change_pool(name, changed)
     return (await pool(desk, name, limit=1))[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alula._kits.clock import Clock
 from alula.errors import FenceLost, Unknown
@@ -39,6 +39,10 @@ class PoolsInMemory(Rows):
     async def set_pool(self, pool: PoolRecord) -> None:
         self._pools[pool.name] = pool
         self._settle(pool.name)
+
+    async def change_pool(self, name: str, change: Callable[[PoolRecord | None], PoolRecord]) -> None:
+        self._pools[name] = change(self._pools.get(name))
+        self._settle(name)
 
     async def ensure_pool(self, name: str, units: int) -> None:
         self._pools.setdefault(name, PoolRecord(name, units))

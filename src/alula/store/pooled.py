@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alula.errors import Unknown
 from alula.store.access import Access
@@ -39,10 +39,14 @@ class Pools(Access):
         return await self._write_and_read(work)
 
     async def set_pool(self, pool: PoolRecord) -> None:
+        await self.change_pool(pool.name, lambda _: pool)
+
+    async def change_pool(self, name: str, change: Callable[[PoolRecord | None], PoolRecord]) -> None:
         def work(connection: Connection) -> None:
-            alone_with(connection, pool.name)
-            connection.insert("pool_put", [pool_row(pool)])
-            connection.news.pools[pool.name] = None
+            alone_with(connection, name)
+            row = connection.one("pool_lock", pool=name)
+            connection.insert("pool_put", [pool_row(change(pool_record(row) if row is not None else None))])
+            connection.news.pools[name] = None
 
         await self._write(work)
 

@@ -268,6 +268,10 @@ class PoolStore(Protocol):
         """Make a pool or change it. What is held stays held, also if that is more than there are units now."""
         ...
 
+    async def change_pool(self, name: str, change: Callable[[PoolRecord | None], PoolRecord]) -> None:
+        """Make of a pool, or of none, what `change` gives, which may refuse; nobody else changes it meanwhile."""
+        ...
+
     async def ensure_pool(self, name: str, units: int) -> None:
         """Make a pool, unless there is one with this name."""
         ...

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from alula._kits.clock import SystemClock
+from alula.admin import pools
 from alula.admin.desk import Desk
+from alula.admin.pools import PoolChange
 from alula.admin.retention import Policy, collect
 from alula.data.stores import Objects
 from alula.errors import NameTaken
@@ -153,3 +155,16 @@ async def test_what_the_cache_has_outlives_who_made_it(at: Desk) -> None:
     assert (await collect(at, Policy(cache_above_bytes=0))).entries == trial.entries
     assert await at.store.cached() == []
     await at.store.aclose()
+
+
+async def test_two_who_change_a_pool_at_one_moment_both_have_what_they_said(at: Desk, url: str) -> None:
+    theirs = Desk(open_store(url), at.objects, at.data, at.clock)
+    await pools.set_pool(at, "q", PoolChange(5))
+    await asyncio.gather(
+        pools.set_pool(at, "q", PoolChange(per_project=3)),
+        pools.set_pool(theirs, "q", PoolChange(weights={"production": 4.0})),
+    )
+    [made] = await pools.pools(at)
+    assert (made.units, made.per_project, made.weights) == (5, 3, {"production": 4.0})
+    for desk in (at, theirs):
+        await desk.store.aclose()

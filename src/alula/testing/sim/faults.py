@@ -241,6 +241,9 @@ class FaultyStore:
     async def set_pool(self, pool: PoolRecord) -> None:
         await self._call("set_pool", lambda: self._inner.set_pool(pool))
 
+    async def change_pool(self, name: str, change: Callable[[PoolRecord | None], PoolRecord]) -> None:
+        await self._call("change_pool", lambda: self._inner.change_pool(name, change))
+
     async def ensure_pool(self, name: str, units: int) -> None:
         await self._call("ensure_pool", lambda: self._inner.ensure_pool(name, units))
 

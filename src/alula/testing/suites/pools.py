@@ -59,6 +59,26 @@ class PoolStoreSuite(OpenedStore):
         assert (use.used, use.holders, use.waiting) == (2, 2, 1)
         assert [(lease.path, lease.granted) for lease in line] == [("n0", True), ("n2", True), ("n3", False)]
 
+    async def test_changes_of_a_pool_at_one_moment_are_all_kept(
+        self, store: Store, another: Callable[[], Store]
+    ) -> None:
+        await store.set_pool(PoolRecord("q", 0))
+        stores = [store, another()]
+
+        def more(before: PoolRecord | None) -> PoolRecord:
+            assert before is not None
+            return replace(before, units=before.units + 1)
+
+        await asyncio.gather(*(one.change_pool("q", more) for one in stores for _ in range(10)))
+        use, _ = await store.pool("q")
+        assert use.pool.units == 20
+
+        def refused(before: PoolRecord | None) -> PoolRecord:
+            raise Unknown("no")
+
+        with pytest.raises(Unknown):
+            await store.change_pool("q", refused)
+
     async def test_a_grant_comes_as_a_command_and_wakes(self, store: Store, another: Callable[[], Store]) -> None:
         await store.set_pool(PoolRecord("q", 1))
         first, other = await opened(store, "x"), another()
