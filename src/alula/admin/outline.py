@@ -97,17 +97,19 @@ class Outline:
         self._desk, self._plans, self.record = desk, plans, record
         self.closure, graph = shape
         self._root = NodePlan(ROOT, Kind.WORKFLOW, Node(), Policy(), graph.interface, (), {}, graph=graph)
+        self._known: dict[str, NodePlan] = {ROOT: self._root}
         self._made: dict[str, Shape | None] = {}
         self._rows: dict[str, NodeState] = {}
 
     async def plan(self, path: str) -> NodePlan:
         """What a node is. Raises Unknown."""
-        if path == ROOT:
-            return self._root
-        outer = await self.plan(parent(path))
-        found = outer.element if path.endswith("]") else await self._in(parent(path), outer, last_id(path))
+        found = self._known.get(path)
         if found is None:
-            raise Unknown(f"execution {self.record.key.name} has no node {path!r}")
+            outer = await self.plan(parent(path))
+            found = outer.element if path.endswith("]") else await self._in(parent(path), outer, last_id(path))
+            if found is None:
+                raise Unknown(f"execution {self.record.key.name} has no node {path!r}")
+            self._known[path] = found  # else each level would look twice at the one above it
         return found
 
     async def made(self, path: str) -> Shape | None:

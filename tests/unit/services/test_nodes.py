@@ -32,7 +32,7 @@ from alula.services.links import Links
 from alula.services.task_executions import TaskExecutions
 from tests.unit.admin import office
 from tests.unit.admin.office import integers, values
-from tests.unit.compiler.build import const, task_node
+from tests.unit.compiler.build import compiled, const, sub_node, task_node, workflow
 from tests.unit.engine.build import step
 from tests.unit.engine.drive import FakeRunner, in_turn, outputs, says
 from tests.unit.engine.test_nodes import spec
@@ -244,6 +244,20 @@ async def test_what_a_dynamic_task_has_made_is_part_of_the_execution() -> None:
     assert list((await at.nodes.ListNodeExecutionsForTask(asked, CALL)).node_executions) == below
     with pytest.raises(Unknown, match="has made no workflow"):
         await at.nodes.GetDynamicNodeWorkflow(GetDynamicNodeWorkflowRequest(id=at_node("n1")), CALL)
+
+
+@pytest.mark.timeout(60)
+async def test_a_node_deep_inside_of_others_is_found_at_once() -> None:
+    at = Control.over(office.desk())
+    depth = 40
+    subs = [workflow([sub_node("n0", f"s{nth + 1}", a=const(1))], name=f"s{nth}") for nth in range(depth)]
+    subs.append(workflow([task_node("n0", "add", x=const(1), y=const(2))], name=f"s{depth}"))
+    await office.start(at.desk, compiled(workflow([sub_node("n0", "s0", a=const(1))]), *subs))
+    record = await at.desk.store.execution(office.key("ex"))
+    outline = await outline_of(at.desk, Plans(at.desk), record)
+    path = "/".join(["n0"] * (depth + 2))
+    assert (await outline.plan(path)).id == "n0"
+    assert await outline.path(await outline.id(path)) == path
 
 
 async def test_nodes_are_found_by_the_names_that_they_have() -> None:
