@@ -13,6 +13,7 @@ attempts needs `Execution`; the container itself uses `Outputs`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from alula.errors import DataError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 """Names that stay as they are, which is nearly all."""
+_LONGEST, _SHORT = 255, 200
+"""Characters of a path segment that file systems take, and what is kept of a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +147,11 @@ def _segment(name: str) -> str:
 
 def _node(name: str) -> str:
     """A node's path as one path segment without percents: flytekit takes the URI of a file for an encoded one, and
-    decodes it. `n2/dn0` is `n2.2Fdn0`."""
-    if _PLAIN.fullmatch(name):
-        return name
-    return _segment(name).replace(".", "%2E").replace("%", ".")
+    decodes it. `n2/dn0` is `n2.2Fdn0`. What is too long for a disk, deep inside of others, ends in its digest."""
+    made = name if _PLAIN.fullmatch(name) else _segment(name).replace(".", "%2E").replace("%", ".")
+    if len(made) <= _LONGEST:
+        return made
+    return f"{made[:_SHORT]}.x{hashlib.sha256(name.encode()).hexdigest()[:32]}"  # no character is written `.x`
 
 
 def _count(what: str, number: int) -> str:

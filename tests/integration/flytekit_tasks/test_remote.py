@@ -75,6 +75,32 @@ def test_dynamic_and_mapped_tasks_launch_plans_and_eager_workflows_run_remotely(
     assert stepwise == [{"o0": 19}, 4]
 
 
+DEEP = """
+from flytekit import dynamic, task
+
+
+@task
+def same(n: int) -> int:
+    return n
+
+
+@dynamic
+def down(n: int) -> int:
+    return down(n=n - 1) if n else same(n=n)
+"""
+
+
+def test_what_lies_deeper_than_a_file_name_is_long_runs_and_keeps_nobody_else_from_running(
+    control_plane: ControlPlane, flytekit_python: Path, programs: Path
+) -> None:
+    (programs / "deep.py").write_text(DEEP)
+    place = ["-p", "deep", "-d", "development", "--wait", "--poll-interval", "1"]
+    for entity, n in (("down", "45"), ("same", "1")):
+        done = pyflyte_run(flytekit_python, control_plane, programs, *place, "deep.py", entity, "--n", n)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert "has succeeded" in done.stdout
+
+
 def test_a_killed_server_leaves_nothing_running(flytekit_python: Path, programs: Path, tmp_path: Path) -> None:
     with served(tmp_path / "served", environ={"ALULA__WORKERS__PYTHON": str(flytekit_python)}) as server:
         words = ["-p", "killed", "-d", "development", "jobs.py", "waits_for", "--home", str(tmp_path)]

@@ -72,6 +72,14 @@ def test_ordinary_names_stay_as_they_are(name: str) -> None:
     assert Execution.under("/r", project=name, domain=name, name=name).prefix == f"/r/{name}/{name}/{name}"
 
 
+def test_what_lies_deep_inside_has_a_place_of_its_own_that_a_disk_takes() -> None:
+    deep = "/".join(["n0"] * 60)
+    places = {Execution("/r/p").attempt(name, 0).prefix for name in (deep, f"{deep}/n0", f"{deep}/n1", "n" * 300)}
+    assert len(places) == 4
+    assert all(len(place.split("/")[3]) <= 255 for place in places)
+    assert all(len(place.split("/")) == 5 for place in places)
+
+
 def test_what_has_no_place_is_refused() -> None:
     with pytest.raises(DataError, match="empty name"):
         Execution.under("/r", project="", domain="d", name="n")
