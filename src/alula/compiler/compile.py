@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from alula.compiler.bindings import END, START, Scope, check_inputs, promises
@@ -21,6 +22,9 @@ from alula.idl import (
     WorkflowTemplate,
 )
 from alula.idl.ids import Key, id_text, key, short_text
+
+_LONGEST_ID = 250
+_NO_ID = re.compile(r"[/\[\]\x00-\x1f\x7f]")
 
 
 def compile_workflow(
@@ -155,6 +159,8 @@ def _check_ids(nodes: Sequence[Node], scope: Scope) -> dict[str, Node]:
     for nth, node in enumerate(nodes):
         if not node.id:
             scope.fault(f"nodes[{nth}]", "has no id")
+        elif fault := next(filter(None, (_id_fault(one.id) for one in every_node(node))), ""):
+            scope.fault(f"nodes[{nth}]", fault)
         elif node.id in (START, END):
             scope.fault(node.id, "is a reserved id")
         elif node.id in unique:
@@ -164,10 +170,20 @@ def _check_ids(nodes: Sequence[Node], scope: Scope) -> dict[str, Node]:
     return unique
 
 
+def _id_fault(id: str) -> str:
+    """Why nothing can be called so: paths of nodes are made of ids, by `/` and `[0]`."""
+    if len(id) > _LONGEST_ID:
+        return f"has an id of {len(id):,} characters, and it may have {_LONGEST_ID}"
+    return f"has the id {id!r}: no id has / or [ or ] or control characters" if _NO_ID.search(id) else ""
+
+
 def _check_failure_node(template: WorkflowTemplate, scope: Scope, entities: Entities) -> None:
     """It runs when any node may have failed: so it reads workflow inputs only, and takes them all."""
     node = template.failure_node
     path = node.id or "failure_node"
+    if fault := _id_fault(node.id):
+        scope.fault("failure_node", fault)
+        return
     if path in scope.outputs:
         scope.fault(path, "is the id of two nodes")
     check_node(node, path, scope, entities)

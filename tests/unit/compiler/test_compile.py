@@ -206,6 +206,22 @@ def test_ids_are_there_unique_and_not_reserved() -> None:
     ]
 
 
+@pytest.mark.parametrize("id", ["a/b", "../../etc", "n0[1]", "a\nb", "a\0b", "n" * 251])
+def test_an_id_can_be_part_of_a_path(id: str) -> None:
+    named = task_node(id, "nothing")
+    inside = branch_node("n0", {"a": const(1)}, [(compare(".a", "EQ", 1), named)], None)
+    failing = workflow([])
+    failing.failure_node.CopyFrom(task_node(id, "nothing"))
+    for template, where in (
+        (workflow([task_node(id, "nothing")]), "nodes[0]"),
+        (workflow([inside]), "nodes[0]"),
+        (failing, "failure_node"),
+    ):
+        [fault] = faults(template)
+        assert fault.startswith(f"{where}: has ")
+        assert "may have 250" in fault or "no id has / or [ or ]" in fault
+
+
 def test_faults_of_inner_workflows_are_reported_with_their_names() -> None:
     deep = workflow([task_node("n0", "gone")], name="deep")
     sub = workflow([sub_node("n0", "deep", a=const("x"))], {"o0": (INT, const(1))}, name="sub")
