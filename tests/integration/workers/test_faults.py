@@ -8,14 +8,17 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alula._kits.records import replace
 from alula.backends.pool import Start
 from alula.backends.pool import pool as pools
+from alula.backends.pool.keeper import FD
 from tests.integration.workers import programs
 from tests.integration.workers.bench import ROOT, Bench, Watched, bench, template, until
 from tests.integration.workers.test_code import job_of
@@ -86,6 +89,16 @@ async def test_a_death_is_told_when_what_comes_with_it_fails(
         os.kill(pid, signal.SIGKILL)
         assert (await asyncio.wait_for(victim.failure(), SOON)).code == "Killed"
         monkeypatch.undo()
+
+
+async def test_a_death_is_told_when_nobody_can_look_for_a_checkpoint(tmp_path: Path) -> None:
+    keeper = (sys.executable, "-P", "-m", "alula.runtime.keeper", FD)  # as flytekit's, whose tasks save without a word
+    start = Start(paths=(str(ROOT),), modules=("tests.integration.workers.programs",), keeper=keeper)
+    async with bench(tmp_path, start=start) as here:
+        job = here.job(programs.ends, how="exit")
+        victim = here.start(replace(job, prefix=str(tmp_path / ("a" * 300))))
+        assert (await asyncio.wait_for(victim.failure(), SOON)).code == "USER:Exited"
+        assert here.pool.numbers()["workers_busy"] == 0
 
 
 async def test_a_worker_is_asked_for_again_when_the_kernel_is_short_of_something(

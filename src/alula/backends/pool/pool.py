@@ -429,10 +429,15 @@ def _order(entry: Entry, worker: Worker, log_limit_bytes: int) -> wire.Run:
 
 
 def _checkpoint(entry: Entry) -> str:
-    """What the next attempt goes on from. Tasks of flytekit's save without a word, so their place is looked at."""
+    """What the next attempt goes on from. Tasks of flytekit's save without a word, so their place is looked at. Raises
+    nothing: an end is being told."""
     pool, uri = entry.pool, Attempt(entry.job.prefix).checkpoint
     saved = pool._objects.local_path(uri) if pool._start.keeper and not entry.checkpoint else None
-    here = saved is not None and saved.is_dir() and any(saved.iterdir())
+    try:
+        here = saved is not None and saved.is_dir() and any(saved.iterdir())
+    except OSError as exc:
+        log.warning("workers.checkpoint_lost", extra={"attempt": entry.label, "problem": str(exc)})
+        here = False
     return entry.checkpoint or (uri if here else entry.job.checkpoint)
 
 

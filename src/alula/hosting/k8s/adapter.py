@@ -248,7 +248,7 @@ class K8sAdapter(Adapter[Applied]):
     async def _delete_pods(self, task: TaskContext, state: Applied | None) -> bool:
         """Have the pods deleted that an operator made of the attempt's object. Whether there are any.
 
-        They outlive it: the API server takes an object away before what it owns, and the operator may have been at work meanwhile.
+        They outlive it: the API server takes an object away before what it owns, and the operator may still be at work.
         """
         if self.plugin.kind == PODS.kind or self._never_made(task, state):
             return False
