@@ -50,6 +50,9 @@ _AT_ONCE = 64
 """Commands that are performed before others get their turn."""
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
+_BEGINS = 8
+"""An execution whose beginning the machine could not decide so often, within half a minute, has failed."""
+_SEE_LOG = "the engine's log says why"
 _HOPELESS = 60.0
 """Seconds until rows that cannot be read are read again: somebody may restore them."""
 
@@ -80,6 +83,8 @@ class Session:
         self._grounding: list[Closing] = []
         """What was stopped here without a word to the machine, and may not be gone yet."""
         self._epoch = 0
+        self._begins = 0
+        """So often its beginning could not be decided."""
         self.damage: StoreDamaged | None = None
         """Why its rows cannot be read, for now."""
         self._sayings = Sayings(self.inbox.awake)
@@ -204,8 +209,7 @@ class Session:
         try:
             x = await self._loader.execution(loaded)
         except PluginError as exc:
-            await self._commit(doomed(exc, means.clock.now()))
-            self._closed = True
+            await self._doom(Failure("BadWorkflow", str(exc)))
             return
         self.x = x
         means.timers.drop(self.id)
@@ -234,6 +238,10 @@ class Session:
             try:
                 self._decide(batch, item)
             except Again:
+                self._begins += isinstance(item[0], Begin)
+                if self._begins == _BEGINS:
+                    await self._doom(Failure("EngineFault", f"it cannot be begun; {_SEE_LOG}", FailureKind.SYSTEM))
+                    return
                 self.inbox.items.extend(waiting[at + 1 :])
                 raise
         if not fresh:
@@ -241,6 +249,11 @@ class Session:
         owed, self._owed = self._owed, []
         batch.commands += [one for one in owed if (row := x.nodes.get(one.path)) is not None and row.phase.terminal]
         await self._finish(batch)
+
+    async def _doom(self, failure: Failure) -> None:
+        """End what cannot even be begun."""
+        await self._commit(doomed(failure, self._means.clock.now()))
+        self._closed = True
 
     async def _turns(self) -> None:
         """One turn after the other, until the execution is closed or the engine stops."""
@@ -279,7 +292,7 @@ class Session:
         """What is taken in for an event that cannot be: nothing may wait for it for ever."""
         if not isinstance(event, AttemptSucceeded | AttemptFailed):
             return Continue()
-        what = "its outcome could not be taken in; the engine's log says why"
+        what = f"its outcome could not be taken in; {_SEE_LOG}"
         failure = Failure("EngineFault", what, FailureKind.SYSTEM, recoverable=True)
         return AttemptFailed(event.path, event.attempt, failure, self._means.rng.random(), closed=event.closed)
 
@@ -357,8 +370,7 @@ def _moved(record: ExecutionRecord, ending: Ending) -> ExecutionRecord:
     )
 
 
-def doomed(exc: PluginError, now: datetime) -> Changes:
+def doomed(failure: Failure, now: datetime) -> Changes:
     """The end of an execution that cannot even be begun."""
-    failure = Failure("BadWorkflow", str(exc))
     root = NodeState(ROOT, NodePhase.FAILED, since=now, failure=failure, ended_at=now)
     return Changes(nodes=(pack_node(root),), execution=ending(root), closed=True, tell_parent=True)

@@ -9,7 +9,7 @@ import pytest
 
 from alula.engine import outcomes
 from alula.engine import session as sessions
-from alula.engine.events import AttemptFailed, AttemptSucceeded
+from alula.engine.events import AttemptFailed, AttemptSucceeded, Begin
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import Failed, Succeeded
 from alula.store.memory import MemoryStore
@@ -74,6 +74,25 @@ async def test_a_report_that_cannot_be_taken_in_fails_its_attempt() -> None:
             await asyncio.sleep(0.1)
         runner.tells["n0", 1](Succeeded(outputs(o0=1)))
         assert (await ended(store, record.id)).phase == "succeeded"
+
+
+@virtual
+async def test_an_execution_whose_beginning_cannot_be_decided_fails_in_the_end() -> None:
+    store, runner = MemoryStore(clock()), FakeRunner()
+    record = await create(store, made([step("n0")]), settings=FAST)
+    real = sessions.decide
+
+    def decide(x: Any, event: Any, now: Any) -> Any:
+        if isinstance(event, Begin):
+            raise RuntimeError("a fault of the machine")
+        return real(x, event, now)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sessions, "decide", decide)
+        async with running(engine(store, runner)):
+            over = await ended(store, record.id)
+    assert (over.phase, over.open) == ("failed", False)
+    assert "it cannot be begun; the engine's log says why" in over.error
 
 
 @virtual
