@@ -8,6 +8,7 @@ from functools import lru_cache
 from alula.errors import DataError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
 _ALIASES = {"": "file", "s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az", "azure": "az", "https": "http"}
 
 
@@ -43,8 +44,11 @@ def join(prefix: str, *names: str) -> str:
 
 
 def name(uri: str) -> str:
-    """The last part of a URI: a file name."""
-    return rest(uri).rstrip("/").rpartition("/")[2]
+    """The last part of a URI: a file name. A web address's query, which may be a long signature, is no part of it."""
+    path = rest(uri)
+    if scheme(uri) == "http":
+        path = _QUERY.sub("", path)
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def members(prefix: str, uri: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from alula import File
 from alula._kits.bridge import run
 from alula.data.settings import StoreSettings
 from alula.data.stores import Objects
@@ -128,6 +129,12 @@ def test_an_answer_that_ends_early_leaves_no_file(objects: Objects, site: str, t
 
 def test_query_and_odd_letters_reach_the_server(objects: Objects, site: str) -> None:
     assert run(objects.read(f"{site}/a b/ü%20?x=1&y=a%2Fb")) == b"/a%20b/%C3%BC%20?x=1&y=a%2Fb"
+
+
+def test_a_signed_address_can_be_used_by_path(site: str) -> None:
+    file = File(f"{site}/plain.csv?key=a/b&X-Amz-Signature={'a' * 400}")
+    assert Path(file).read_text() == file.source.removeprefix(site)
+    assert Path(file).name == "plain.csv"
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -50,6 +50,20 @@ def test_what_was_joined_comes_apart_again(prefix: str, names: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("https://h/a.csv?sig=a/b", "a.csv"),
+        ("http://h/a.csv#x/y?z", "a.csv"),
+        ("https://h/a/?q=1", "a"),
+        ("s3://b/what?#1", "what?#1"),
+        ("/d/what?#1", "what?#1"),
+    ],
+)
+def test_the_query_of_a_web_address_is_no_part_of_its_name(uri: str, name: str) -> None:
+    assert uris.name(uri) == name
+
+
+@pytest.mark.parametrize(
     "uri", ["s3://b/other/x", "s3://b/k", "s3://b/k/", "s3://b/kx", "s3://b/k//x", "s3://b/k/../x"]
 )
 def test_what_lies_elsewhere_has_no_place_below_the_prefix(uri: str) -> None:
