@@ -101,5 +101,10 @@ def _move(spool: str, target: Path) -> None:
         os.replace(spool, target)
     except OSError:  # another file system: beside its place first, so that readers see all of it or nothing
         beside = f"{target}.part"
-        shutil.copyfile(spool, beside)
-        os.replace(beside, target)
+        try:
+            shutil.copyfile(spool, beside)
+            os.replace(beside, target)
+        except BaseException:  # a full disk: others need the rest of it
+            with suppress(OSError):
+                os.unlink(beside)
+            raise

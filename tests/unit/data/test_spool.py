@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 from pathlib import Path
 
@@ -77,6 +78,25 @@ def test_a_log_that_cannot_be_kept_is_said(tmp_path: Path, growing: Path) -> Non
     (tmp_path / "n0").write_text("a file where a directory should be")
     with pytest.raises(DataError):
         spool.publish(str(growing), tmp_path / "n0" / "log.txt", 1000)
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no second file system")
+def test_a_log_that_does_not_fit_leaves_no_part_of_itself_on_the_disk(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        growing = Path(directory, "log")
+        growing.write_bytes(b"x" * 100_000)
+        if growing.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("no second file system")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+        try:
+            with pytest.raises(DataError, match="File too large"):
+                spool.publish(str(growing), tmp_path / "n0" / "log.txt", 1_000_000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert list((tmp_path / "n0").iterdir()) == []
+        spool.publish(str(growing), tmp_path / "n0" / "log.txt", 1_000_000)
+    assert (tmp_path / "n0" / "log.txt").stat().st_size == 100_000
 
 
 @given(st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b" ")), min_size=1), st.integers(10, 400))
