@@ -49,16 +49,15 @@ class ModelTransformer(TypeTransformer[BaseModel]):
             return _with_io(cls, stored)
 
         def pack(value: Any, at: Place | None = None) -> Any:
-            return json.loads(_dumped(value, cls))
+            return _dumped(value, cls)
 
         def unpack(data: Any, at: Place | None = None) -> Any:
             if isinstance(data, cls):
                 return data
-            return _validated(cls, lambda: cls.model_validate_json(json.dumps(data), context={"deserialize": True}))
+            return _read(json.dumps(data), cls)
 
         def copy(value: Any) -> Any:
-            text = _dumped(value, cls)
-            return _validated(cls, lambda: cls.model_validate_json(text, context={"deserialize": True}))
+            return _read(json.dumps(_dumped(value, cls)), cls)
 
         return Packing(pack=pack, unpack=unpack, copy=copy, kinds=frozenset({dict}), of=cls)
 
@@ -81,7 +80,7 @@ def _with_io(cls: type[BaseModel], stored: Mapping[str, Packing]) -> Packing:
         _check(value, cls)
         parts = [(packing, packing.pack, getattr(value, name)) for name, packing in stored.items()]
         done = dict(zip(stored, await parts_later(parts, at, _step(stored)), strict=True))
-        rest = json.loads(_dumped(value, cls, exclude=set(stored)))
+        rest = _dumped(value, cls, exclude=set(stored))
         return {name: done[name] if name in done else rest[name] for name in cls.model_fields if name in rest | done}
 
     async def unpack(data: Any, at: Place) -> Any:
@@ -105,13 +104,17 @@ def _check(value: Any, cls: type[BaseModel]) -> None:
         raise wrong_type(value, cls)
 
 
-def _dumped(value: Any, cls: type[BaseModel], exclude: set[str] | None = None) -> str:
+def _dumped(value: Any, cls: type[BaseModel], exclude: set[str] | None = None) -> Any:
+    """What `model_dump_json` writes, as plain data. It would make None of NaN and of the infinities."""
     _check(value, cls)
     try:
-        text: str = value.model_dump_json(exclude=exclude)
+        return value.model_dump(mode="json", exclude=exclude)
     except PydanticSerializationError as exc:
         raise ConversionError(f"{type_name(cls)} cannot be written: {exc}") from exc
-    return text
+
+
+def _read(text: str, cls: type[BaseModel]) -> Any:
+    return _validated(cls, lambda: cls.model_validate_json(text, context={"deserialize": True}))
 
 
 def _validated(cls: type[BaseModel], read: Any) -> Any:

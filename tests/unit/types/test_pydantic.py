@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ class Outer(BaseModel):
     many: list[Inner] = []
     when: datetime | None = None
     by_number: dict[int, set[str]] = {}
+
+
+class Scores(BaseModel):
+    best: float | None = None
+    all: list[float | None] = []
+
+
+class ScoresWithFile(Scores):
+    file: File
 
 
 class WithFiles(BaseModel):
@@ -88,6 +98,18 @@ def test_files_are_uploaded_and_come_back_unfetched(tmp_path: Path) -> None:
     assert not back.source.downloaded
     assert Path(back.parts[0].path).read_text() == "b"
     assert (back.label, back.when) == (value.label, value.when)
+
+
+def test_numbers_that_json_lacks_stay_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    value = Scores(best=math.nan, all=[math.inf, None, -math.inf])
+    stored = ScoresWithFile(best=-math.inf, all=[math.nan], file=File(tmp_path / "a"))
+    for back in (round_trip(Scores, value), packed_round_trip(Scores, value), copy(Scores, value)):
+        assert math.isnan(back.best)
+        assert back.all == value.all
+    again = round_trip(ScoresWithFile, stored)
+    assert again.best == -math.inf
+    assert math.isnan(again.all[0])
 
 
 def test_a_model_lives_in_a_dataclass_field_list_and_optional() -> None:
