@@ -81,7 +81,8 @@ def _with_io(cls: type[BaseModel], stored: Mapping[str, Packing]) -> Packing:
         parts = [(packing, packing.pack, getattr(value, name)) for name, packing in stored.items()]
         done = dict(zip(stored, await parts_later(parts, at, _step(stored)), strict=True))
         rest = _dumped(value, cls, exclude=set(stored))
-        return {name: done[name] if name in done else rest[name] for name in cls.model_fields if name in rest | done}
+        whole = rest | done
+        return {name: whole[name] for name in [*cls.model_fields, *(value.model_extra or {})] if name in whole}
 
     async def unpack(data: Any, at: Place) -> Any:
         if type(data) is not dict:
@@ -89,7 +90,8 @@ def _with_io(cls: type[BaseModel], stored: Mapping[str, Packing]) -> Packing:
         here = {name: packing for name, packing in stored.items() if name in data}
         parts = [(packing, packing.unpack, data[name]) for name, packing in here.items()]
         done = dict(zip(here, await parts_later(parts, at, _step(here)), strict=True))
-        return _validated(cls, lambda: cls.model_validate({**data, **done}, strict=False))
+        whole = {**data, **done}
+        return _validated(cls, lambda: cls.model_validate(whole, strict=False, by_alias=True, by_name=True))
 
     return Packing(pack=pack, unpack=unpack, awaits=True, kinds=frozenset({dict}), of=cls)
 
@@ -114,7 +116,9 @@ def _dumped(value: Any, cls: type[BaseModel], exclude: set[str] | None = None) -
 
 
 def _read(text: str, cls: type[BaseModel]) -> Any:
-    return _validated(cls, lambda: cls.model_validate_json(text, context={"deserialize": True}))
+    """A model of the names of its fields, under which it is written as flytekit does it, or of their aliases."""
+    context = {"deserialize": True}
+    return _validated(cls, lambda: cls.model_validate_json(text, context=context, by_alias=True, by_name=True))
 
 
 def _validated(cls: type[BaseModel], read: Any) -> Any:

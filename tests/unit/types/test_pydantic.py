@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from alula.errors import ConversionError
 from alula.idl import SimpleType, Struct, literals, packing
@@ -47,6 +47,17 @@ class Scores(BaseModel):
 
 class ScoresWithFile(Scores):
     file: File
+
+
+class Aliased(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    limit: int = Field(alias="maxItems", default=10)
+    seed: int = Field(validation_alias="randomSeed")
+
+
+class AliasedWithFile(Aliased):
+    source: File = Field(alias="from")
 
 
 class WithFiles(BaseModel):
@@ -110,6 +121,19 @@ def test_numbers_that_json_lacks_stay_what_they_are(tmp_path: Path) -> None:
     again = round_trip(ScoresWithFile, stored)
     assert again.best == -math.inf
     assert math.isnan(again.all[0])
+
+
+def test_fields_with_aliases_and_extra_ones_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    value = Aliased.model_validate({"maxItems": 3, "randomSeed": 4, "more": [5]})
+    for back in (round_trip(Aliased, value), packed_round_trip(Aliased, value), copy(Aliased, value)):
+        assert back == value
+    assert packing.unpacked(write(Aliased, value)) == {"limit": 3, "seed": 4, "more": [5]}
+    assert read(Aliased, packing.packed({"maxItems": 3, "randomSeed": 4, "more": [5]})) == value
+    stored = AliasedWithFile.model_validate({"maxItems": 3, "randomSeed": 4, "from": tmp_path / "a", "more": [5]})
+    again = round_trip(AliasedWithFile, stored)
+    assert (again.limit, again.seed, again.model_extra) == (3, 4, {"more": [5]})
+    assert Path(again.source).read_text() == "a"
 
 
 def test_a_model_lives_in_a_dataclass_field_list_and_optional() -> None:
