@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alula.data import uris
-from alula.data.local import path_of, tree
+from alula.data.local import hollow, path_of, tree
 from alula.idl import Literal, LiteralMap, TypedInterface
 from alula.idl.literals import digest
 from alula.idl.packing import MSGPACK, packed, unpacked
@@ -95,9 +95,10 @@ def content_or_name(uri: str) -> str:
 
 
 def content(path: Path) -> str:
-    """A hash of a file, or of all files below a directory with their relative names."""
+    """A hash of a file, or of all files and empty directories below a directory with their relative names."""
     if path.is_dir():
         parts = [f"{name}\0{content(path / name)}" for name in tree(path)]
+        parts += [f"{name}/" for name in hollow(path) if name]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
     here = path.stat()
     return _content_of_file(str(path), here.st_ino, here.st_size, here.st_mtime_ns)

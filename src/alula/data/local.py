@@ -106,6 +106,20 @@ def tree(root: Path) -> list[str]:
     return sorted(found)
 
 
+def hollow(root: Path) -> list[str]:
+    """The relative paths of the directories below a directory that hold nothing, sorted; "" for itself. Follows links.
+
+    For a directory that `tree` has listed: links in circles are not looked for.
+    """
+    with translated(str(root)):
+        empty = [
+            os.path.relpath(at, root)
+            for at, directories, files in os.walk(root, followlinks=True)
+            if not directories and all(name.startswith(_UNFINISHED) for name in files)
+        ]
+    return sorted("" if path == "." else path for path in empty)
+
+
 def _walk(directory: str, prefix: str, found: list[str], above: frozenset[tuple[int, int]]) -> None:
     here = os.stat(directory)
     identity = (here.st_dev, here.st_ino)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from alula._kits.aio import gather, to_thread
 from alula.data import uris
-from alula.data.local import LocalFiles, path_of, translated, tree
+from alula.data.local import LocalFiles, hollow, path_of, translated, tree
 from alula.data.memory import Memory
 from alula.data.remote import Remote
 from alula.data.scheme import Scheme
@@ -19,7 +19,7 @@ from alula.data.web import Web
 from alula.errors import DataError, ObjectNotFound
 
 _EMPTY_DIRECTORY = ".alula-empty-directory"
-"""Name of the object that stands for an uploaded directory without files, where the store has no directories."""
+"""Name of the object that stands for an empty directory, at any depth, where the store has no directories."""
 
 
 class Objects:
@@ -59,9 +59,11 @@ class Objects:
         async def put(name: str) -> None:
             await store.put(path / name, uris.join(uri, name))
 
+        async def keep(name: str) -> None:
+            await self._keep_empty(uris.join(uri, name) if name else uri)
+
         await gather(put, names, limit=self._settings.concurrency)
-        if not names:
-            await self._keep_empty(uri)
+        await gather(keep, await to_thread(hollow, path), limit=self._settings.concurrency)
 
     async def download(self, uri: str, path: Path) -> None:
         store = self._at(uri)
@@ -78,15 +80,19 @@ class Objects:
             *parents, name = uris.members(uri, member)
             if name != _EMPTY_DIRECTORY:
                 await store.get(member, path.joinpath(*parents, name))
+            else:
+                await to_thread(_made, path.joinpath(*parents))
 
         fetched = await gather(get, store.list(uri), limit=self._settings.concurrency)
         here = self.local_path(uri)
-        if not fetched and not (here and here.is_dir()):
+        if here and here.is_dir():
+            for name in await to_thread(hollow, here):
+                await to_thread(_made, path / name)
+        elif not fetched:
             raise missing or ObjectNotFound(
                 f"nothing is stored under {uri}", where=uri, fix="check the prefix, and that its producer has finished"
             )
-        with translated(str(path)):
-            await to_thread(path.mkdir, parents=True, exist_ok=True)
+        await to_thread(_made, path)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         async for uri in self._at(prefix).list(prefix):
@@ -117,8 +123,7 @@ class Objects:
         if here is None:
             await self.write(uris.join(uri, _EMPTY_DIRECTORY), b"")
             return
-        with translated(uri):
-            await to_thread(here.mkdir, parents=True, exist_ok=True)
+        await to_thread(_made, here)
 
     def _at(self, uri: str) -> Scheme:
         name = uris.scheme(uri)
@@ -142,3 +147,8 @@ class Objects:
             where=uri,
             fix="use a plain path or file://, memory://, s3://, gs://, az://, abfs://, http:// or https://",
         )
+
+
+def _made(directory: Path) -> None:
+    with translated(str(directory)):
+        directory.mkdir(parents=True, exist_ok=True)

@@ -138,6 +138,17 @@ async def test_values_in_files_count_as_those_in_rows() -> None:
     assert isinstance(await at.look_up(B, ask(by_reference)), CacheHit)
 
 
+async def test_of_a_directory_the_empty_ones_in_it_count_too(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("x")
+    given_directory = given(literals.blob(str(tmp_path / "a"), multipart=True))
+    at = memo(MemoryStore(), data=str(tmp_path))
+    await at.keep(A, keeping(OUT, given_directory))
+    assert isinstance(await at.look_up(B, ask(given_directory)), CacheHit)
+    (tmp_path / "a" / "empty").mkdir()
+    assert isinstance(await at.look_up(B, ask(given_directory, path="n1")), CacheMiss)
+
+
 async def test_local_files_count_by_content_and_a_changed_output_is_a_miss(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("same")
     (tmp_path / "b.txt").write_text("same")

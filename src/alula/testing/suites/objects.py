@@ -219,6 +219,16 @@ class ObjectStoreSuite:
         assert list((tmp_path / "copy").iterdir()) == []
         assert listed(objects, f"{prefix}/empty") == []
 
+    def test_empty_directories_below_a_directory_stay(self, objects: ObjectStore, prefix: str, tmp_path: Path) -> None:
+        for name in ("a/empty", "a/full", "deep/er"):
+            (tmp_path / "tree" / name).mkdir(parents=True)
+        (tmp_path / "tree/a/full/file").write_bytes(b"f")
+        run(objects.upload(tmp_path / "tree", f"{prefix}/tree"))
+        run(objects.download(f"{prefix}/tree", tmp_path / "copy"))
+        found = sorted(str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*"))
+        assert found == ["a", "a/empty", "a/full", "a/full/file", "deep", "deep/er"]
+        assert listed(objects, f"{prefix}/tree") == [f"{prefix}/tree/a/full/file"]
+
     def test_links_in_an_uploaded_directory_are_followed(
         self, objects: ObjectStore, prefix: str, tmp_path: Path
     ) -> None:
