@@ -262,6 +262,8 @@ def _packed_dict(t: Any, key: Packing, item: Packing) -> Packing:
 
 
 def _dict_of(t: Any, old: Sequence[Any], new: Sequence[Any], values: Sequence[Any]) -> dict[Any, Any]:
+    if not all_exact(new, str) and any(isinstance(key, list | tuple | frozenset | dict) for key in new):
+        raise ConversionError(f"keys of {type_name(t)} cannot hold several values: {old!r}", fix="use str or int keys")
     out = dict(zip(new, values, strict=True))
     if len(out) != len(old):
         raise ConversionError(f"two keys of {type_name(t)} are the same when packed: {old!r}")

@@ -110,6 +110,20 @@ def test_any_in_a_list_is_refused_but_packed_data_may_hold_it() -> None:
     assert packed_round_trip(list[Any], [1, "a", [None]]) == [1, "a", [None]]
 
 
+@pytest.mark.parametrize(
+    ("t", "value"),
+    [
+        (dict, {(1, 2): 3}),
+        (dict[tuple[int, int], str], {(1, 2): "a"}),
+        (dict[frozenset[int], int], {frozenset({1}): 2}),
+    ],
+)
+def test_keys_that_hold_several_values_are_refused_when_written(t: Any, value: Any) -> None:
+    for convert in (write, copy):
+        with pytest.raises(ConversionError, match="cannot hold several values"):
+            convert(t, value)
+
+
 def test_keys_that_json_turned_into_strings_are_numbers_again() -> None:
     struct = Struct()
     struct.update({"1": {"2.5": 3}})
