@@ -116,6 +116,14 @@ COMPILE_TIME: dict[str, tuple[str, list[str]]] = {
         in_workflow("return conditional('c').if_(a == 1).then(add(a=a, b=1))  # here"),
         ['conditional("c")', "else_()", ".fail("],
     ),
+    "void result returned": (
+        "@workflow  # here\ndef wf(a: int) -> int:\n    return say(text='x')\n\ndef go():\n    wf(a=1)\n",
+        ["output 'o0' of workflow 'wf'", "'say'", "returns nothing"],
+    ),
+    "another type returned from a workflow": (
+        "@workflow  # here\ndef wf(a: int) -> float:\n    return add(a=a, b=1)\n\ndef go():\n    wf(a=1)\n",
+        ["output 'o0' of workflow 'wf'", "expects float", "is int"],
+    ),
     "nothing returned from a workflow": (in_workflow("add(a=a, b=1)"), ["'wf'", "None", "o0: int", "return"]),
     "wrong number of outputs of a workflow": (
         "@workflow\ndef wf(a: int) -> tuple[int, int]:\n    return add(a=a, b=1)\n\ndef go():\n    wf(a=1)\n",

@@ -6,7 +6,15 @@ import traceback
 from pathlib import Path
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + "/"
-_MACHINERY = ("/asyncio/", "/concurrent/futures/", "/contextlib.py", "/importlib/", "<frozen ", "/threading.py")
+_MACHINERY = (
+    "/asyncio/",
+    "/concurrent/futures/",
+    "/contextlib.py",
+    "/functools.py",
+    "/importlib/",
+    "<frozen ",
+    "/threading.py",
+)
 """Parts of the standard library through which we call the user's code."""
 
 

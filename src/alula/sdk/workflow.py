@@ -251,10 +251,14 @@ def bind_outputs(name: str, where: str, interface: Interface, result: Any) -> di
             where=where,
             fix="return the promises of the tasks whose outputs are meant, one for each output",
         )
-    return {
-        key: bind(value, one.type, one.converter, f"output '{key}' of workflow '{name}'")
-        for value, (key, one) in zip(values, interface.outputs.items(), strict=True)
-    }
+    try:
+        return {
+            key: bind(value, one.type, one.converter, f"output '{key}' of workflow '{name}'")
+            for value, (key, one) in zip(values, interface.outputs.items(), strict=True)
+        }
+    except CallError as exc:
+        exc.where = where  # the body is over, so its caller is whoever had it read
+        raise
 
 
 @overload
