@@ -137,6 +137,28 @@ COMPILE_TIME: dict[str, tuple[str, list[str]]] = {
         in_workflow("x = add(a=a, b=1)  # here", "y = add(a=x, b=1)", "y >> x", "return y"),
         ["'wf'", "cycle", "n0", "n1", ">>"],
     ),
+    "one id for two nodes": (
+        in_workflow(
+            "x = add(a=a, b=1).with_overrides(node_name='sum')",
+            "return add(a=x, b=1).with_overrides(node_name='sum')  # here",
+        ),
+        ["'wf'", "two nodes with the id 'sum'", "before at", "node_name"],
+    ),
+    "one id in two arms": (
+        in_workflow(
+            "c = conditional('c').if_(a > 1).then(add(a=a, b=1).with_overrides(node_name='sum'))",
+            "return c.else_().then(add(a=a, b=2).with_overrides(node_name='sum'))  # here",
+        ),
+        ["'wf'", "two nodes with the id 'sum'", "before at", "node_name"],
+    ),
+    "a reserved id": (
+        in_workflow("return add(a=a, b=1).with_overrides(node_name='start-node')  # here"),
+        ["'add'", "reserved id 'start-node'"],
+    ),
+    "a node name of which nothing is left": (
+        in_workflow("return add(a=a, b=1).with_overrides(node_name='__')  # here"),
+        ["'add'", "node_name='__'", "leaves no id"],
+    ),
     "workflow that calls itself": (in_workflow("return wf(a=a)"), ["'wf'", "calls itself", "@dynamic"]),
     "and instead of &": (
         in_workflow(

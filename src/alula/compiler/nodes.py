@@ -171,7 +171,18 @@ def _check_branch(node: Node, path: str, scope: Scope, entities: Entities) -> Ty
             scope.fault(f"{path}.if[{nth}].then", "is missing")
     if if_else.WhichOneof("default") is None:
         scope.fault(f"{path}.else", "is missing: say what runs, or which error it is, when no condition holds")
+    _check_arm_ids(node, path, scope)
     return _common([check_node(arm, f"{path}.{at}", scope, entities) for at, arm in arms(node)])
+
+
+def _check_arm_ids(node: Node, path: str, scope: Scope) -> None:
+    """Arms are told apart by their ids, with and without the branch's before them."""
+    seen: set[str] = set()
+    for at, arm in arms(node):
+        id = arm.id.removeprefix(f"{node.id}-")
+        if id in seen:
+            scope.fault(f"{path}.{at}", f"{arm.id} is the id of two nodes of this branch")
+        seen.add(id)
 
 
 def _common(outputs: list[Types | None]) -> Types | None:

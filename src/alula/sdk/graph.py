@@ -152,8 +152,19 @@ class Node:
                 self.overridden = True
         self.cache_settings()  # raises now, where the call is
         if node_name is not None:
-            self.id = dns_label(node_name)
+            self.id = self._new_id(node_name)
         return self
+
+    def _new_id(self, name: str) -> str:
+        id = dns_label(name)
+        if id in ("", START, "end-node"):
+            raise CallError(
+                f"with_overrides(node_name={name!r}) of '{self.title}' "
+                + (f"is the reserved id '{id}'" if id else "leaves no id"),
+                where=caller(),
+                fix="write it with other letters, digits or hyphens",
+            )
+        return id
 
     def _checked(self, key: str, value: Any) -> Any:
         check = _CHECKS.get(key)

@@ -52,7 +52,8 @@ class Plan:
 
 
 def plan(trace: Trace, outputs: Mapping[str, Bound]) -> Plan:
-    """How to run a graph. Raises CompileError for a cycle."""
+    """How to run a graph. Raises CompileError for a cycle, and for an id that two nodes have."""
+    _check_ids(trace.nodes, trace.title)
     return Plan(trace.start, _steps(trace.nodes, trace.title), tuple(_fetch(bound) for bound in outputs.values()))
 
 
@@ -191,6 +192,21 @@ def _step(node: Node, title: str) -> Step:
         )
     fetch = tuple((name, _fetch(bound)) for name, bound in node.bindings.items())
     return Step(node, fetch, tuple(dependencies(node)), arms)
+
+
+def _check_ids(nodes: list[Node], title: str) -> None:
+    """Nodes of a workflow, and those of a branch, are told apart by their ids. Raises CompileError."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        other = found.setdefault(node.id, node)
+        if other is not node:
+            raise CompileError(
+                f"workflow '{title}' has two nodes with the id '{node.id}': {other.title} and {node.title}",
+                where=f"{node.where}; before at {other.where}",
+                fix="give one of them another name: with_overrides(node_name=...)",
+            )
+        if isinstance(node.entity, Branch):
+            _check_ids([inner for arm in node.entity.arms for inner in arm.nodes], title)
 
 
 def _ordered(nodes: list[Node], title: str) -> list[Node]:

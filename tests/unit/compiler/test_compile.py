@@ -222,6 +222,13 @@ def test_an_id_can_be_part_of_a_path(id: str) -> None:
         assert "may have 250" in fault or "no id has / or [ or ]" in fault
 
 
+def test_arms_of_one_branch_have_ids_of_their_own() -> None:
+    condition = compare("a.", "GT", 1)
+    one, other = (task_node(id, "nothing") for id in ("same", "n0-same"))
+    branch = branch_node("n0", {"a.": ref("", "a")}, [(condition, one)], other)
+    assert faults(workflow([branch])) == ["n0.else: n0-same is the id of two nodes of this branch"]
+
+
 def test_faults_of_inner_workflows_are_reported_with_their_names() -> None:
     deep = workflow([task_node("n0", "gone")], name="deep")
     sub = workflow([sub_node("n0", "deep", a=const("x"))], {"o0": (INT, const(1))}, name="sub")

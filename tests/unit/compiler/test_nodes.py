@@ -133,7 +133,7 @@ class TestBranches:
         ]
 
     def test_an_arm_that_fails_gives_nothing_and_takes_nothing_away(self) -> None:
-        node = branch_node("n0", A, [(POSITIVE, add()), (POSITIVE, add())], "no")
+        node = branch_node("n0", A, [(POSITIVE, add()), (POSITIVE, add("n1"))], "no")
         assert faults(workflow([node], {"o0": (INT, ref("n0", "o0"))})) == []
 
     def test_branches_nest_and_their_arms_may_have_ids_of_nodes_outside(self) -> None:
