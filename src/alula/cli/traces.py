@@ -54,8 +54,9 @@ def read(message: str) -> Traceback:
             frames.append((FrameSummary(frame["file"], int(frame["line"]), frame["name"], lookup_line=False), source))
         at += 1
     mine = tuple(one for one in frames if is_users(one[0]))
-    shown = mine or tuple(frames[-1:])
     error = _with_members(rest[at:]) if last.endswith(_NESTED) else rest[at:]
+    says_where = any(line.startswith("  where: ") for line in error)  # as errors of Alula do
+    shown = mine or (() if says_where else tuple(frames[-1:]))
     begun = next(nth for nth, line in enumerate(lines) if _leads(nth, line) or _begins(line))
     head = next(lines[begun].removesuffix(one) for one in (_GROUP, _NESTED, _TRACEBACK) if lines[begun].endswith(one))
     before = "\n".join([*lines[:begun], head]).strip()

@@ -8,6 +8,7 @@ import pytest
 
 from alula.cli.said import last_line
 from alula.cli.traces import Traceback, read
+from alula.types import simple
 from tests.unit.cli.tracebacks import CHAINED, MESSAGE
 
 
@@ -112,6 +113,15 @@ def test_of_a_chain_with_a_group_the_last_error_counts() -> None:
     assert told(plain).error[0] == "RuntimeError: cannot go on"
     group.__cause__ = KeyError("x")
     assert told(group).error[0] == "ExceptionGroup: many (1 sub-exception)"
+
+
+def test_an_error_that_says_where_needs_no_frame_that_is_not_the_users() -> None:
+    frame = f'  File "{simple.__file__}", line 12, in check\n    raise wrong()\n'
+    error = "alula.errors.ConversionError: output 'o0' of 'f': expected str, got int: 2"
+    place = "  where: flow.py:18"
+    found = read(f"Traceback (most recent call last):\n{frame}{error}\n{place}\n")
+    assert (found.frames, found.error, found.left_out) == ((), (error, place), 1)
+    assert len(read(f"Traceback (most recent call last):\n{frame}{error}\n").frames) == 1
 
 
 LINES = [
