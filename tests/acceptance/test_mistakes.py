@@ -71,6 +71,10 @@ COMPILE_TIME: dict[str, tuple[str, list[str]]] = {
         in_workflow("say(text=f'value {a}')  # here", "return add(a=a, b=2)"),
         ["input 'a' of 'wf'", "f-string", "@task"],
     ),
+    "promise as text": (
+        in_workflow("say(text='value %s' % a)  # here", "return add(a=a, b=2)"),
+        ["input 'text' of 'say'", "promise", "@task"],
+    ),
     "arithmetic on a promise": (
         in_workflow("x = add(a=a, b=1)", "return add(a=x + 1, b=2)  # here"),
         ["output 'o0' of 'add'", "arithmetic", "@task"],

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from alula.errors import AlulaError, CallError, ConversionError
 from alula.idl.casting import castable
-from alula.sdk.promise import UNKNOWN, Comparison, Conjunction, Promise, Void, described, promises_in
+from alula.sdk.promise import PROMISE_TEXT, UNKNOWN, Comparison, Conjunction, Promise, Void, described, promises_in
 from alula.sdk.signature import Interface, caller, optional
 from alula.types.registry import Registry, default
 from alula.types.transformer import Converter, split, type_name
@@ -91,6 +91,7 @@ def bind(value: Any, t: Any, converter: Converter, what: str, registry: Registry
     if isinstance(value, Promise):
         return _reference(value, t, converter, what, registry)
     _refuse_non_values(value, what)
+    _refuse_text(value, what)
     if isinstance(value, list | dict) and next(promises_in(value), None) is not None:
         return _structure(value, t, converter, what, registry)
     if isinstance(value, tuple) and hasattr(value, "_node"):
@@ -122,6 +123,16 @@ def _refuse_non_values(value: Any, what: str) -> None:
             f"{what} is given a comparison of promises, which is no value",
             where=caller(),
             fix="compare inside a @task, or use it in conditional(...).if_(...)",
+        )
+
+
+def _refuse_text(value: Any, what: str) -> None:
+    """`str(promise)` gives what people print while they look for something; as a value it is a mistake."""
+    if isinstance(value, str) and (shown := PROMISE_TEXT.search(value)):
+        raise CallError(
+            f"{what} is a text that was made of a promise, which has no value yet: {shown.group()}",
+            where=caller(),
+            fix="build the text in a @task",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 UNKNOWN: Any = object()
 """The type of what nobody declared: a value inside an untyped dictionary."""
+
+PROMISE_TEXT = re.compile(r"<promise of [\w.-]+\.\w+[^>]*>|<no output of [\w.-]+ \([^>]*\)>")
+"""What `str` of a promise gives, or of what a node without outputs returns."""
 
 Operator = Literal["==", "!=", ">", ">=", "<", "<="]
 
