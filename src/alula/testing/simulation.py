@@ -148,7 +148,7 @@ class Simulation:
         way.failure = AttemptFailure("Interrupted" if interrupted else "USER:Simulated", error, kind, recoverable=True)
 
     def returns(self, task: Entity, *results: Any) -> None:
-        """Let a task give this, and never run its code. Raises ConversionError when it is asked, if it does not fit."""
+        """Let a task give this, and never run its code. Raises CallError, ConversionError if it does not fit."""
         self._programs.of(task).result = self._programs.answer(task, results)
 
     # --- time, and what happens in it ---

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from alula import approve, dynamic, map_task, task, wait_for_input, workflow
-from alula.errors import CallError, RequestError, TaskFailure, Unknown
+from alula.errors import CallError, ConversionError, RequestError, TaskFailure, Unknown
 from alula.testing import STORM, Simulation
 
 CALLS: list[int] = []
@@ -117,6 +117,35 @@ def test_what_is_asked_wrongly_is_refused() -> None:
             sim.submit(train, round=3)
         with pytest.raises(RequestError, match="rounds"):
             sim.submit(train)
+
+
+def test_what_does_not_fit_a_task_is_refused_where_it_is_said() -> None:
+    with Simulation() as sim:
+        with pytest.raises(ConversionError, match=r"(?s)'square' is to return: o0: expected int.*test_simulation\.py"):
+            sim.returns(square, "text")
+        with pytest.raises(CallError, match=r"returns? 2 value.*1 output"):
+            sim.returns(square, 1, 2)
+        with pytest.raises(CallError, match=r"pipeline.*no task"):
+            sim.takes(pipeline, "1h")
+        run = sim.submit(square, x=3)
+        sim.advance("1h")
+        assert run.result() == 9
+
+
+def test_a_mapped_task_goes_as_the_simulation_is_told() -> None:
+    with Simulation() as sim:
+        sim.takes(square, "2h")
+        sim.returns(square, 7)
+        run = sim.submit(squares, n=3)
+        sim.advance("1h")
+        assert run.phase == "running"
+        sim.advance("2h")
+        assert run.result() == 21
+    with Simulation() as sim:
+        sim.fails(square)
+        run = sim.submit(squares, n=3)
+        sim.advance("1h")
+        assert run.phase == "failed"
 
 
 def test_an_abort_ends_a_run_and_its_tasks() -> None:

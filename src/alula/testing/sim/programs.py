@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from alula._kits import bridge
 from alula._kits.units import duration
 from alula.data.layout import Attempt
 from alula.data.objects import ObjectStore
+from alula.errors import CallError, ConversionError
 from alula.idl import ContainerError, DynamicJobSpec, ExecutionError, LiteralMap, WorkflowExecutionIdentifier
 from alula.plugin.failure import AttemptFailure, FailureKind
 from alula.plugin.runner import Failed, Job, Succeeded
@@ -22,9 +24,13 @@ from alula.runtime.element import element_inputs
 from alula.runtime.prepared import Prepared
 from alula.runtime.variables import of_attempt
 from alula.sdk import current
+from alula.sdk.bind import conversion_fault
 from alula.sdk.graph import Entity
+from alula.sdk.launch_plan import LaunchPlan
 from alula.sdk.local import LocalRun, place_at
+from alula.sdk.signature import caller
 from alula.sdk.task import names_of
+from alula.sdk.workflow import BaseWorkflow
 from alula.testing.sim.runners import Deed
 from alula.types import maps
 
@@ -82,26 +88,53 @@ class Programs:
         self._tasks: dict[bytes, Prepared] = {}
         self._scratch = Path(tempfile.gettempdir())
 
-    def of(self, task: Entity) -> Behaviour:
-        """How attempts of a task go: to be changed."""
+    def of(self, task: Any) -> Behaviour:
+        """How attempts of a task go, mapped or not: to be changed. Raises CallError for what is no task."""
+        if not isinstance(task, Entity) or isinstance(task, BaseWorkflow | LaunchPlan):
+            raise CallError(
+                f"a simulation is told how {task!r} goes, which is no task", where=caller(), fix="tell it of its tasks"
+            )
         return self._behaviours.setdefault(task.name, Behaviour())
 
     def answer(self, task: Entity, values: tuple[object, ...]) -> Callable[[], bytes]:
-        """What the task gives if these are its results. Raises ConversionError."""
+        """What the task gives if these are its results. Raises CallError, ConversionError."""
         outputs = task.interface.outputs
+        if len(values) != len(outputs):
+            raise CallError(
+                f"'{task.short_name}' is to return {len(values)} value(s), and declares {len(outputs)} output(s)",
+                where=caller(),
+                fix=f"give one for each of: {', '.join(outputs)}" if outputs else "say returns(task) and no more",
+            )
         named = dict(zip(outputs, values, strict=True))
         converters = {name: one.converter for name, one in outputs.items()}
         place = place_at("memory://simulated", self._objects)
-        return lambda: bridge.run(maps.to_literals(named, converters, place)).SerializeToString(deterministic=True)
+
+        def give() -> bytes:
+            return bridge.run(maps.to_literals(named, converters, place)).SerializeToString(deterministic=True)
+
+        try:
+            give()
+        except ConversionError as exc:
+            raise conversion_fault(exc, f"what '{task.short_name}' is to return", caller()) from None
+        return give
 
     def deed(self, job: Job) -> Deed:
         """What an attempt does. Its code runs now, and its outcome is told when its time has passed."""
-        way = self._behaviours.get(job.template.id.name) or Behaviour()
+        way = self._behaviours.get(job.template.id.name) or self._of_mapped(job) or Behaviour()
         if job.id.number < way.failures:
             return Deed(Failed(way.failure), queued=way.waits, runs=way.takes)
         if way.result is not None:
             return Deed(Succeeded(way.result()), queued=way.waits, runs=way.takes)
         return Deed(self._run(job), queued=way.waits, runs=way.takes)
+
+    def _of_mapped(self, job: Job) -> Behaviour | None:
+        """How the task goes that a map runs for each item; a map has a name of its own."""
+        if job.index < 0 or not self._behaviours:
+            return None
+        try:
+            return self._behaviours.get(self._prepared(job).task().entity.name)
+        except BaseException:  # noqa: BLE001 - the border to the user's code; running it tells what is wrong
+            return None
 
     def _run(self, job: Job) -> Succeeded | Failed:
         phase, loaded = failures.Phase.CODE, None
