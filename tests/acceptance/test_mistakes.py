@@ -163,6 +163,11 @@ COMPILE_TIME: dict[str, tuple[str, list[str]]] = {
         in_workflow("return add(a=a, b=1).with_overrides(node_name='__')  # here"),
         ["'add'", "node_name='__'", "leaves no id"],
     ),
+    "promise of another workflow": (
+        "KEPT = []\n\n@workflow\ndef other(a: int) -> int:\n    KEPT.append(add(a=a, b=1))\n    return KEPT[0]\n\n"
+        "other.compile()\n\n" + in_workflow("add(a=a, b=1)", "return add(a=KEPT[0], b=1)  # here"),
+        ["n1 (add) of workflow 'wf'", "n0 (add)", "another workflow"],
+    ),
     "workflow that calls itself": (in_workflow("return wf(a=a)"), ["'wf'", "calls itself", "@dynamic"]),
     "and instead of &": (
         in_workflow(

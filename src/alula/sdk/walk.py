@@ -52,8 +52,9 @@ class Plan:
 
 
 def plan(trace: Trace, outputs: Mapping[str, Bound]) -> Plan:
-    """How to run a graph. Raises CompileError for a cycle, and for an id that two nodes have."""
+    """How to run a graph. Raises CompileError for a cycle, a doubled id, and what another workflow gave."""
     _check_ids(trace.nodes, trace.title)
+    _check_own(trace, outputs)
     return Plan(trace.start, _steps(trace.nodes, trace.title), tuple(_fetch(bound) for bound in outputs.values()))
 
 
@@ -192,6 +193,22 @@ def _step(node: Node, title: str) -> Step:
         )
     fetch = tuple((name, _fetch(bound)) for name, bound in node.bindings.items())
     return Step(node, fetch, tuple(dependencies(node)), arms)
+
+
+def _check_own(trace: Trace, outputs: Mapping[str, Bound]) -> None:
+    """Promises that the body kept from another reading, in a global say, name other nodes here. Raises CompileError."""
+    own = {trace.start, *_all(trace.nodes)}
+    used = [
+        (need, f"node {node.id} ({node.title})", node.where) for node in _all(trace.nodes) for need in upstream(node)
+    ]
+    used += [(promise._node, "an output", "") for promise in _promises(outputs.values())]
+    for need, what, where in used:
+        if need not in own:
+            raise CompileError(
+                f"{what} of workflow '{trace.title}' needs {need.id} ({need.title}), which is of another workflow",
+                where=where,
+                fix="pass the value as an input, or call the task in this workflow",
+            )
 
 
 def _check_ids(nodes: list[Node], title: str) -> None:
