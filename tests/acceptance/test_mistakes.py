@@ -200,6 +200,89 @@ RUN_TIME: dict[str, tuple[str, list[str]]] = {
 }
 
 
+BODY = "\ndef one(a: int) -> int:\n    return a\n"
+
+DECLARED: dict[str, tuple[str, list[str]]] = {
+    "resources as a dict": (
+        "@task(requests={'cpu': '2'})  # here" + BODY,
+        ["requests", "Resources", "dict"],
+    ),
+    "a request above its limit": (
+        "from alula import Resources\n@task(requests=Resources(cpu='2'), limits=Resources(cpu='1'))  # here" + BODY,
+        ["cpu", "2", "more than its limit"],
+    ),
+    "a number in the environment": (
+        "@task(environment={'A': 1})  # here" + BODY,
+        ["environment", "'A'", "1"],
+    ),
+    "a text for the environment": (
+        "@task(environment='A=1')  # here" + BODY,
+        ["environment", "'A=1'"],
+    ),
+    "a name for a secret": (
+        "@task(secret_requests=['password'])  # here" + BODY,
+        ["secret_requests", "Secret", "'password'"],
+    ),
+    "one secret": (
+        "from alula import Secret\n@task(secret_requests=Secret(group='a'))  # here" + BODY,
+        ["secret_requests", "list"],
+    ),
+    "interruptible as a text": (
+        "@task(interruptible='yes')  # here" + BODY,
+        ["interruptible", "'yes'"],
+    ),
+    "a number for an image": (
+        "@task(container_image=3)  # here" + BODY,
+        ["container_image", "3", "ImageSpec"],
+    ),
+    "a workflow as a task": (
+        "@task  # here\n@workflow" + BODY,
+        ["@task", "'one'", "already"],
+    ),
+    "a task as a workflow": (
+        "@workflow  # here\n@task" + BODY,
+        ["@workflow", "'one'", "already"],
+    ),
+    "a task as a task": (
+        "@task  # here\n@task(retries=1)" + BODY,
+        ["@task", "'one'", "already"],
+    ),
+    "a failure policy as a text": (
+        "@workflow(failure_policy='x')" + BODY,
+        ["failure_policy", "'x'", "WorkflowFailurePolicy"],
+    ),
+    "a function on failure": (
+        "@workflow(on_failure=len)" + BODY,
+        ["on_failure", "len", "task"],
+    ),
+    "a function as a node": (
+        "from alula import Workflow\nWorkflow(name='x').add_entity(len)  # here",
+        ["len", "task"],
+    ),
+    "a launch plan without a name": (
+        "from alula import LaunchPlan\n@workflow" + BODY + "LaunchPlan.create('', one)  # here",
+        ["launch plan", "name"],
+    ),
+    "a launch plan of nothing": (
+        "from alula import LaunchPlan\nLaunchPlan.create('a', None)  # here",
+        ["launch plan 'a'", "workflow"],
+    ),
+    "a text for a pause": (
+        in_workflow("from alula import sleep", "sleep('1s')  # here", "return add(a=a, b=2)"),
+        ["sleep", "'1s'", "timedelta"],
+    ),
+    "a pause of less than nothing": (
+        in_workflow(
+            "from alula import sleep",
+            "import datetime",
+            "sleep(datetime.timedelta(seconds=-1))  # here",
+            "return add(a=a, b=2)",
+        ),
+        ["sleep", "-1"],
+    ),
+}
+
+
 def blamed_line(source: str) -> int | None:
     return next((n for n, line in enumerate(source.splitlines(), 1) if "# here" in line), None)
 
@@ -215,7 +298,8 @@ def raised_by(source: str, folder: Path, module: str) -> tuple[AlulaError, Any]:
 
     def program() -> None:
         load(loaded)
-        loaded.go()
+        if hasattr(loaded, "go"):
+            loaded.go()
 
     with pytest.raises(AlulaError) as caught:
         program()
@@ -240,6 +324,12 @@ def test_a_mistake_is_found_before_anything_runs(name: str, tmp_path: Path) -> N
     program, fragments = COMPILE_TIME[name]
     loaded = check(name, program, fragments, tmp_path)
     assert loaded.RAN == []
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_mistake_of_a_declaration_is_found_where_it_stands(name: str, tmp_path: Path) -> None:
+    program, fragments = DECLARED[name]
+    check(name, program, fragments, tmp_path)
 
 
 @pytest.mark.parametrize("name", RUN_TIME)

@@ -43,6 +43,13 @@ class SleepGate(Gate):
     """Waits for time to pass."""
 
     def __init__(self, duration: timedelta) -> None:
+        given: Any = duration
+        if not isinstance(given, timedelta) or given < timedelta(0):
+            raise CallError(
+                f"sleep is given {given!r:.80}, and takes a timedelta that is not negative",
+                where=caller(),
+                fix="such as sleep(timedelta(hours=1))",
+            )
         super().__init__("sleep-gate", Interface())
         self.duration = duration
 

@@ -164,6 +164,10 @@ class LaunchPlan(Entity):
         return self.workflow.perform({**inputs, **fixed}, run, node)
 
     def _check(self) -> None:
+        given_workflow: Any = self.workflow
+        if not self.name or not isinstance(given_workflow, Entity):
+            of = f"'{self.name}' is of {given_workflow!r:.80}, which is no workflow" if self.name else "has no name"
+            raise CallError(f"launch plan {of}", where=self.where, fix='such as LaunchPlan.create("nightly", workflow)')
         theirs = self.workflow.interface
         defaults, fixed = self.settings.default_inputs, self.settings.fixed_inputs
         faults: list[str] = []

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from alula.errors import SignatureError
+from alula._kits import lazy
+from alula.errors import CallError, SignatureError
 from alula.sdk import caching
 from alula.sdk.attempts import limit_of, retries_of
 from alula.sdk.caching import Cache, CacheSettings, VersionParameters
 from alula.sdk.signature import caller
+
+if TYPE_CHECKING:
+    from alula.sdk import image_spec, secrets
+    from alula.sdk import resources as amounts
+else:  # imported when somebody uses them: most tasks do not
+    image_spec, secrets = lazy.module("alula.sdk.image_spec"), lazy.module("alula.sdk.secrets")
+    amounts = lazy.module("alula.sdk.resources")
 
 
 class TaskKeywords(TypedDict, total=False):
@@ -111,6 +119,27 @@ class TaskOptions:
                 limit_of(getattr(self, name), name)
         except ValueError as exc:
             raise SignatureError(str(exc), where=where, fix="such as retries=2, timeout=timedelta(minutes=5)") from None
+        for what, fix in self._odd():
+            raise SignatureError(what, where=where, fix=fix)
+
+    def _odd(self) -> Iterator[tuple[str, str]]:
+        """Settings that are no values of their kind, each with what to write instead."""
+        for name in ("environment", "labels", "annotations"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Mapping):
+                yield f"{name} is {given!r:.80}, and must map texts to texts", f'such as {name}={{"NAME": "value"}}'
+            elif given and (odd := [item for item in given.items() if not all(isinstance(one, str) for one in item)]):
+                told = ", ".join(f"{key!r}: {value!r:.80}" for key, value in odd)
+                yield f"{name} holds {told}, and must map texts to texts", "write values as texts, such as '1'"
+        interruptible: Any = self.interruptible
+        if not isinstance(interruptible, bool | None):
+            yield f"interruptible is {interruptible!r:.80}, and must be True, False or None", "write True or False"
+        if self.container_image is not None and not isinstance(self.container_image, str):
+            yield from _odd_image(self.container_image)
+        if self.secret_requests is not None:
+            yield from _odd_secrets(self.secret_requests)
+        if self.requests is not None or self.limits is not None or self.resources is not None:
+            yield from _odd_resources(self.requests, self.limits, self.resources)
 
     @property
     def limit(self) -> timedelta:
@@ -144,6 +173,29 @@ class TaskOptions:
             inputs=tuple(inputs),
             where=where,
         )
+
+
+def _odd_image(given: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(given, image_spec.ImageSpec):
+        fix = 'such as container_image="registry/name:tag"'
+        yield f"container_image is {given!r:.80}, and must be the name of an image or an ImageSpec", fix
+
+
+def _odd_secrets(given: object) -> Iterator[tuple[str, str]]:
+    fix = 'such as secret_requests=[Secret(group="db", key="password")]'
+    if not isinstance(given, list | tuple):
+        yield f"secret_requests is {given!r:.80}, and must be a list of Secret values", fix
+    elif odd := [one for one in given if not isinstance(one, secrets.Secret)]:
+        yield f"secret_requests holds {odd[0]!r:.80}, which is no Secret", fix
+
+
+def _odd_resources(requests: Any, limits: Any, resources: Any) -> Iterator[tuple[str, str]]:
+    try:
+        above = amounts.above_limits(amounts.resource_spec(requests, limits, resources))
+    except CallError as exc:
+        yield exc.what, exc.fix
+    else:
+        yield from ((one, "raise the limit, or ask for less") for one in above)
 
 
 def options(keywords: Mapping[str, Any], kind: str = "task") -> TaskOptions:

@@ -118,6 +118,16 @@ def resource_spec(
     return ResourceSpec(requests or Resources(), limits or Resources())
 
 
+def above_limits(spec: ResourceSpec) -> list[str]:
+    """What is requested beyond its limit, for people."""
+    limits = dict(spec.limits._given())
+    return [
+        f"{name} is requested as {request!r}, which is more than its limit {limits[name]!r}"
+        for name, request in spec.requests._given()
+        if name in limits and _number(request) > _number(limits[name])
+    ]
+
+
 def to_message(
     requests: Resources | None = None,
     limits: Resources | None = None,

@@ -405,6 +405,7 @@ def check_reachable(fn: Callable[..., Any], kind: str) -> None:
 
     Test modules may nest, and so may decorators that use `functools.wraps`.
     """
+    refuse_entity(fn, kind)
     plain = inspect.unwrap(fn)
     if not hasattr(plain, "__code__"):
         raise SignatureError(
@@ -417,6 +418,16 @@ def check_reachable(fn: Callable[..., Any], kind: str) -> None:
             f"{kind} '{plain.__name__}' is defined inside another function, where a worker cannot find it",
             where=where_of(plain),
             fix=f"move it to the top of module {plain.__module__}",
+        )
+
+
+def refuse_entity(fn: object, kind: str) -> None:
+    """Raise SignatureError where a decorator meets what another one has made already."""
+    if isinstance(fn, Entity):
+        raise SignatureError(
+            f"@{kind} is put on '{fn.short_name}', which another decorator has taken already",
+            where=caller(),
+            fix="put one of them on the function; a workflow calls the tasks that it runs in its body",
         )
 
 

@@ -17,7 +17,7 @@ from alula.sdk.graph import Entity, Node, Outputs, Trace, current_trace, tracing
 from alula.sdk.local import Kept, LocalRun, current_run, keep_inputs, present
 from alula.sdk.promise import Promise, Void
 from alula.sdk.signature import Input, Interface, Output, caller, interface_of, optional, where_of
-from alula.sdk.task import check_sync, names_of
+from alula.sdk.task import check_sync, names_of, refuse_entity
 from alula.types.errors import TaskError
 from alula.types.pickle import PickleTransformer
 from alula.types.registry import default
@@ -62,18 +62,35 @@ class Graph:
         return self.trace.nodes
 
 
+def _handler(entity: Any, where: str) -> Entity | None:
+    if entity is not None and not isinstance(entity, Entity):
+        raise SignatureError(
+            f"on_failure is {entity!r:.80}, which is no task or workflow",
+            where=where,
+            fix="put @task on the function; it may take the inputs of the workflow, and err: TaskError",
+        )
+    return entity
+
+
 class BaseWorkflow(Entity):
     """What both forms of a workflow share."""
 
     def __init__(self, name: str, interface: Interface, where: str, **keywords: Unpack[WorkflowKeywords]) -> None:
         self.name, self.interface, self.where = name, interface, where
-        self.failure_policy = keywords.get("failure_policy") or WorkflowFailurePolicy.FAIL_IMMEDIATELY
+        policy: Any = keywords.get("failure_policy") or WorkflowFailurePolicy.FAIL_IMMEDIATELY
+        if not isinstance(policy, WorkflowFailurePolicy):
+            raise SignatureError(
+                f"failure_policy is {policy!r:.80}, and must be a WorkflowFailurePolicy",
+                where=where,
+                fix=f"one of {', '.join(map(str, WorkflowFailurePolicy))}",
+            )
+        self.failure_policy = policy
         self.interruptible = keywords.get("interruptible", False)
         try:
             self.timeout = limit_of(keywords.get("timeout", 0))
         except ValueError as exc:
             raise SignatureError(str(exc), where=where, fix="such as timeout=timedelta(hours=5)") from None
-        self.on_failure = keywords.get("on_failure")
+        self.on_failure = _handler(keywords.get("on_failure"), where)
         self.docs = keywords.get("docs")
         self.default_options = keywords.get("default_options")
 
@@ -287,6 +304,7 @@ def workflow(fn: Any = None, /, **keywords: Any) -> Any:
         )
 
     def decorate(fn: Callable[..., Any]) -> PythonWorkflow[..., Any]:
+        refuse_entity(fn, "workflow")
         check_sync(fn, "workflow")
         return PythonWorkflow(fn, **keywords)
 
@@ -331,6 +349,12 @@ class ImperativeWorkflow(BaseWorkflow):
 
     def add_entity(self, entity: Entity, **kwargs: Any) -> Node:
         """Add a node. Raises CallError, or a CompileError with all that is wrong; the workflow is as before then."""
+        if not isinstance(entity, Entity):
+            raise CallError(
+                f"a node of workflow '{self.name}' is to run {entity!r:.80}, which is no task, workflow or launch plan",
+                where=caller(),
+                fix="put @task or @workflow on the function",
+            )
         self._graph = None
         with tracing(self._trace):
             return self._trace.add_alone(entity, kwargs)
@@ -346,7 +370,7 @@ class ImperativeWorkflow(BaseWorkflow):
 
     def add_on_failure_handler(self, entity: Entity) -> None:
         """Run `entity` after a failure. See `on_failure` of `@workflow`."""
-        self.on_failure, self._graph = entity, None
+        self.on_failure, self._graph = _handler(entity, caller()), None
 
     def add_workflow_output(self, output_name: str, p: Any, python_type: Any = None) -> None:
         """Bind an output to a promise, or to a list or dict of promises (then its type must be given)."""
