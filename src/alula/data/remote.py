@@ -35,6 +35,8 @@ _STATIC = {"access_key_id", "skip_signature", "bearer_token", "account_key", "sa
 """Keys with which a store asks nobody else who we are."""
 _MOST_PIECES = 9_000
 """S3 takes at most 10,000 parts for one object."""
+_NO_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Characters that stores refuse in names, or that have no UTF-8."""
 
 
 class Remote:
@@ -161,6 +163,12 @@ class Remote:
         if not bucket or not (key or bucket_alone) or key.startswith("/"):
             raise DataError(
                 f"{uri!r} does not name an object", where=uri, fix=f"write it as {self._scheme}://bucket/some/key"
+            )
+        if _NO_KEY.search(key):
+            raise DataError(
+                f"no object can be called {key!r}",
+                where=uri.encode(errors="backslashreplace").decode(),
+                fix="rename the file: names in buckets are UTF-8, without line breaks and other control characters",
             )
         store = self._stores.get(bucket)
         if store is None:

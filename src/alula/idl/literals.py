@@ -184,10 +184,14 @@ def generic(value: Struct) -> Literal:
 
 
 def blob(uri: str, *, format: str = "", multipart: bool = False) -> Literal:
-    """A file, or with `multipart` a directory, at a URI."""
+    """A file, or with `multipart` a directory, at a URI. Raises ConversionError for a URI that has no UTF-8."""
     lit = Literal()
     into = lit.scalar.blob
-    into.uri = uri
+    try:
+        into.uri = uri
+    except UnicodeEncodeError as exc:
+        shown = uri.encode(errors="backslashreplace").decode()
+        raise ConversionError(f"the name of a file is no UTF-8: {shown}", fix="rename the file") from exc
     into.metadata.type.format = format
     into.metadata.type.dimensionality = BlobType.MULTIPART if multipart else BlobType.SINGLE
     into.metadata.type.SetInParent()

@@ -208,3 +208,9 @@ def test_a_packed_primitive_is_unpacked_out_of_its_union(value: Any, expected: L
 def test_what_is_no_packed_primitive_is_left_as_it_is() -> None:
     for lit in (l.binary(msgpack.packb([1])), l.binary(b"x", "other"), l.integer(1), l.collection([])):
         assert l.unpacked(lit) == lit
+
+
+def test_a_file_whose_name_is_no_utf_8_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ConversionError, match=r"no UTF-8: s3://b/caf\\udcff") as caught:
+        l.blob("s3://b/caf\udcff")
+    str(caught.value).encode()
