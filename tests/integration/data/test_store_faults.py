@@ -80,7 +80,8 @@ def test_a_big_upload_that_fails_midway_leaves_nothing(
     proxy.always(FAILED, method="PUT", path="partNumber=3")
     with pytest.raises(DataError, match=r"the store failed at .*500 InternalError: We failed; tried 2 times"):
         run(objects.upload(tmp_path / "big", uri))
-    assert proxy.seen[-1][0] == "DELETE"  # the pieces that had come
+    # The pieces that had come; one that was under way may be answered later, with a refusal.
+    assert "DELETE" in [one[0] for one in proxy.seen]
     proxy.heal()
     assert not run(objects.exists(uri))
 
