@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from alula._kits.clock import Clock
 from alula._kits.crash import crash_point
+from alula._kits.texts import storable
 from alula.errors import NotReady, PluginError, Rejected, RemoteError, Throttled
 
 T = TypeVar("T")
@@ -158,16 +159,9 @@ class Calls:
             raise CallFailed(f"{self.plugin}.{name}", exc) from exc
 
 
-def plain(text: str) -> str:
-    """A text that every store takes: what is no Unicode, and NUL, is spelled out."""
-    if text.isprintable():
-        return text
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-
-
 def said(exc: BaseException) -> str:
     """An exception in one line, plain: its type counts where its text says little."""
-    return plain(_said(exc))
+    return storable(_said(exc))
 
 
 def _said(exc: BaseException) -> str:

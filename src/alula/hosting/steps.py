@@ -11,11 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 from alula._kits.clock import Clock
+from alula._kits.texts import storable
 from alula.errors import PluginError, Rejected, Throttled
 from alula.hosting import verdict
 from alula.hosting.adapter import Adapter
 from alula.hosting.breaker import Breaker
-from alula.hosting.calls import BROKEN, CallFailed, Calls, NotYet, ours, plain
+from alula.hosting.calls import BROKEN, CallFailed, Calls, NotYet, ours
 from alula.hosting.holding import Holding
 from alula.hosting.hops import Hop
 from alula.hosting.patience import Patience
@@ -266,7 +267,7 @@ class Steps:
         self._report(ward.task.id, report)
 
     async def _close(self, ward: Ward, closing: Closing) -> None:
-        problem = plain(await self._cleaned(ward, closing))
+        problem = storable(await self._cleaned(ward, closing))
         ward.call, ward.closing = None, None
         if not problem and self._wards.get(ward.task.id) is ward:
             del self._wards[ward.task.id]

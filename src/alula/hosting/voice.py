@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from alula._kits.records import replace
+from alula._kits.texts import storable
 from alula.hosting import verdict
-from alula.hosting.calls import plain
 from alula.hosting.ward import Ward
 from alula.plugin import showing
 from alula.plugin.phase import Phase, PhaseInfo
@@ -20,11 +20,11 @@ def clean(report: Report) -> Report:
     """A report as every store takes it, whatever texts a plugin gave."""
     match report:
         case Waits() if not _clean(report.reason):
-            return Waits(_cut(plain(report.reason)))
+            return Waits(_cut(storable(report.reason)))
         case Progressed(message=str(message)) if not _clean(message):
-            return replace(report, message=_cut(plain(message)))
+            return replace(report, message=_cut(storable(message)))
         case Failed():
-            code, message = plain(report.failure.code), plain(report.failure.message)
+            code, message = storable(report.failure.code), storable(report.failure.message)
             return replace(report, failure=replace(report.failure, code=code, message=message))
     return report
 

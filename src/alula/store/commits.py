@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alula._kits.texts import storable
 from alula.errors import FenceLost
 from alula.store.connection import Connection
 from alula.store.leasing import free
@@ -11,7 +12,6 @@ from alula.store.records import Changes, Claim, Ending
 from alula.store.rows import (
     Row,
     attempt_row,
-    clean,
     execution_fence,
     execution_record,
     job_row,
@@ -47,7 +47,7 @@ class _Rows:
             self.attempts[execution, attempt.path, attempt.number] = attempt_row(execution, attempt)
         for told in changes.progress:
             key = execution, told.path, told.number
-            self.progress[key] = (*key, told.done, clean(told.message))
+            self.progress[key] = (*key, told.done, storable(told.message))
         for expansion in changes.expansions:
             self.expansions.setdefault((execution, expansion.path), (execution, expansion.path, expansion.closure))
         for signal in changes.signals:
@@ -147,4 +147,4 @@ def fence_lost(claim: Claim, holder: str) -> FenceLost:
 
 def _ending(execution: int, ending: Ending, closed: bool) -> Row:
     times = micros_or_none(ending.started_at) or 0, micros_or_none(ending.ended_at) or 0
-    return execution, ending.phase, *times, ending.outputs, clean(ending.error), closed
+    return execution, ending.phase, *times, ending.outputs, storable(ending.error), closed

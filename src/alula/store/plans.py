@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from alula._kits.texts import storable
 from alula.errors import NameTaken
 from alula.store.access import Access
 from alula.store.connection import Connection
 from alula.store.plan_records import AttributesRecord, NoticeRecord, PlanRecord, ProjectRecord
 from alula.store.records import ExecutionRecord
-from alula.store.rows import Row, clean, execution_record, micros, moment, span
+from alula.store.rows import Row, execution_record, micros, moment, span
 
 
 class Plans(Access):
@@ -89,7 +90,7 @@ class Plans(Access):
 
     async def ticked(self, plan: PlanRecord, *, last: datetime, note: str = "") -> bool:
         key = {f"of_{name}": getattr(plan, name) for name in ("project", "domain", "name", "version")}
-        given = {**key, "before": micros(plan.last or plan.changed_at), "last": micros(last), "note": clean(note)}
+        given = {**key, "before": micros(plan.last or plan.changed_at), "last": micros(last), "note": storable(note)}
         return bool(await self._write(lambda connection: connection.rows("plan_ticked", **given)))
 
     async def take_notices(self, *, limit: int, lease: timedelta) -> Sequence[tuple[NoticeRecord, ExecutionRecord]]:
@@ -111,7 +112,7 @@ class Plans(Access):
     async def put_off_notice(self, id: int, *, wait: timedelta, error: str) -> None:
         def work(connection: Connection) -> None:
             due = connection.now() + span(wait)
-            connection.rows("notice_put_off", of_id=id, due=due, error=clean(error))
+            connection.rows("notice_put_off", of_id=id, due=due, error=storable(error))
 
         await self._write(work)
 
@@ -165,5 +166,5 @@ def _plan_values(plan: PlanRecord) -> dict[str, object]:
         "since": micros(plan.since or plan.changed_at),
         "last": micros(plan.last or plan.changed_at),
         "changed_at": micros(plan.changed_at),
-        "note": clean(plan.note),
+        "note": storable(plan.note),
     }

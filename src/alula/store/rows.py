@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alula._kits.texts import storable
 from alula.store.records import (
     AttemptRecord,
     CacheRecord,
@@ -53,13 +54,6 @@ def moment_or_none(stored: int | None) -> datetime | None:
 def span(length: timedelta) -> int:
     """A duration in microseconds."""
     return length // _MICROSECOND
-
-
-def clean(text: str) -> str:
-    """A text that any database takes: messages of errors may hold half characters, and the character 0."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def node_row(execution: int, node: NodeRecord) -> Row:
@@ -230,7 +224,7 @@ def job_record(row: Row) -> JobRecord:
 
 
 def stuck_row(execution: int, stuck: StuckRecord) -> Row:
-    return execution, stuck.path, stuck.number, micros(stuck.since), stuck.tries, clean(stuck.error)
+    return execution, stuck.path, stuck.number, micros(stuck.since), stuck.tries, storable(stuck.error)
 
 
 def stuck_record(row: Row, execution: int = 0) -> StuckRecord:
