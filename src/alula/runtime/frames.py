@@ -41,7 +41,7 @@ def _fold(one: traceback.TracebackException) -> int:
         return 0
     while not is_users(frames[0]):
         del frames[0]
-    theirs = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
+    theirs = [frame for frame in frames if not frame.filename.startswith(_PACKAGE) and not _made(frame)]
     left_out = len(one.stack) - len(theirs)
     one.stack = traceback.StackSummary.from_list(theirs)
     return left_out
@@ -49,4 +49,10 @@ def _fold(one: traceback.TracebackException) -> int:
 
 def is_users(frame: traceback.FrameSummary) -> bool:
     """Whether a frame is neither ours nor of the machinery between us and the user."""
-    return not frame.filename.startswith(_PACKAGE) and not any(part in frame.filename for part in _MACHINERY)
+    ours = frame.filename.startswith(_PACKAGE) or _made(frame)
+    return not ours and not any(part in frame.filename for part in _MACHINERY)
+
+
+def _made(frame: traceback.FrameSummary) -> bool:
+    """Whether it is the constructor that `dataclass` wrote for a class: it has no line to show."""
+    return frame.filename == "<string>" and frame.name == "__init__"

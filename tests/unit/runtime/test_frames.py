@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from alula import task, workflow
 from alula.errors import CallError
-from alula.runtime.frames import folded
+from alula.runtime.frames import folded, is_users
 from alula.sdk.bind import arguments
 
 
@@ -75,3 +76,19 @@ def test_causes_and_members_of_groups_are_folded_too() -> None:
         text = "".join(folded(group)[0].format())
     assert "in inner" in text
     assert "sdk/walk.py" not in text
+
+
+@dataclasses.dataclass
+class Settings:
+    x: int
+
+    def __post_init__(self) -> None:
+        raise ValueError("no")
+
+
+def test_the_constructor_that_a_dataclass_has_is_nobodys_frame() -> None:
+    with pytest.raises(ValueError, match="no") as caught:
+        Settings(1)
+    _, made, theirs = traceback.extract_tb(caught.value.__traceback__)
+    assert (made.name, is_users(made)) == ("__init__", False)
+    assert (theirs.name, is_users(theirs)) == ("__post_init__", True)
