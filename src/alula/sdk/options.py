@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -41,7 +41,7 @@ class TaskKeywords(TypedDict, total=False):
     requests: Any
     limits: Any
     resources: Any
-    secret_requests: Iterable[Any] | None
+    secret_requests: Sequence[Any] | None
     node_dependency_hints: Iterable[Any] | None
     task_resolver: Any
     docs: Any
@@ -84,7 +84,7 @@ class TaskOptions:
     requests: Any = None
     limits: Any = None
     resources: Any = None
-    secret_requests: Iterable[Any] | None = None
+    secret_requests: Sequence[Any] | None = None
     node_dependency_hints: Iterable[Any] | None = None
     """Of a dynamic task: entities that it may call, so that they get registered with it."""
     task_resolver: Any = None
@@ -183,7 +183,7 @@ def _odd_image(given: object) -> Iterator[tuple[str, str]]:
 
 def _odd_secrets(given: object) -> Iterator[tuple[str, str]]:
     fix = 'such as secret_requests=[Secret(group="db", key="password")]'
-    if not isinstance(given, list | tuple):
+    if not isinstance(given, Sequence) or isinstance(given, str):
         yield f"secret_requests is {given!r:.80}, and must be a list of Secret values", fix
     elif odd := [one for one in given if not isinstance(one, secrets.Secret)]:
         yield f"secret_requests holds {odd[0]!r:.80}, which is no Secret", fix
